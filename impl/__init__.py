@@ -1,0 +1,1 @@
+"""Implementations: our own fast Adamax, and one small adapter for each framework."""

@@ -1,0 +1,98 @@
+"""Which update formulas are there: the documented one, and the relatives that real optimizers follow.
+
+A rule is composed of four parts, each a closed vocabulary. `DOCUMENTED` is the formula of
+`mindspore.experimental.optim.Adamax` and `torch.optim.Adamax`; every other rule is a way in which some
+optimizer is known, or was once seen, to differ from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import Enum
+from itertools import product
+from typing import Final
+
+
+class Epsilon(Enum):
+    """Where eps enters."""
+
+    IN_NORM = "u = max(beta2*u, |g| + eps)"
+    """The documented place (PyTorch, mindspore.experimental, optax)."""
+    IN_DENOMINATOR = "u = max(beta2*u, |g|), divided by u + eps"
+    """Keras, TensorFlow's ApplyAdaMax, MLX, mindspore.nn.AdaMax."""
+    ON_DECAYED_NORM = "u = max(beta2*u + eps, |g|)"
+    """PaddlePaddle."""
+    NONE = "u = max(beta2*u, |g|), without eps"
+    """Kingma and Ba, "Adam" (ICLR 2015), algorithm 2; MXNet."""
+
+
+class BiasCorrection(Enum):
+    """What the first moment is divided by."""
+
+    FIRST_MOMENT = "divided by 1 - beta1^t"
+    """The documented one."""
+    NONE = "no bias correction"
+
+
+class Decay(Enum):
+    """What weight_decay does."""
+
+    L2 = "weight_decay*theta is added to the gradient"
+    """The documented one (PyTorch, MindSpore, MXNet)."""
+    DECOUPLED = "lr*weight_decay*theta is taken from theta, apart from the gradient"
+    """Loshchilov and Hutter, "Decoupled weight decay regularization" (ICLR 2019); Keras, optax.adamaxw."""
+    NONE = "weight_decay is ignored"
+
+
+class Ascent(Enum):
+    """What maximize does."""
+
+    NEGATE_GRADIENT = "the gradient is negated, then the decay is added"
+    """The documented order (PyTorch, MindSpore)."""
+    NEGATE_AFTER_DECAY = "the decay is added, then the sum is negated"
+    NONE = "maximize is ignored"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One update formula.
+
+    Attributes:
+        epsilon: where eps enters.
+        bias_correction: what the first moment is divided by.
+        decay: what weight_decay does.
+        ascent: what maximize does.
+    """
+
+    epsilon: Epsilon = Epsilon.IN_NORM
+    bias_correction: BiasCorrection = BiasCorrection.FIRST_MOMENT
+    decay: Decay = Decay.L2
+    ascent: Ascent = Ascent.NEGATE_GRADIENT
+
+    @property
+    def deviations(self) -> tuple[str, ...]:
+        """How this rule differs from the documented one, one phrase for each part that does."""
+        return tuple(
+            getattr(self, part.name).value
+            for part in fields(self)
+            if getattr(self, part.name) is not getattr(DOCUMENTED, part.name)
+        )
+
+    @property
+    def name(self) -> str:
+        """A short stable name: `documented`, or the parts that differ, joined by `+`."""
+        parts = [
+            f"{part.name.replace('_', '-')}={getattr(self, part.name).name.lower().replace('_', '-')}"
+            for part in fields(self)
+            if getattr(self, part.name) is not getattr(DOCUMENTED, part.name)
+        ]
+        return "+".join(parts) or "documented"
+
+
+DOCUMENTED: Final = Rule()
+
+
+def all_rules() -> tuple[Rule, ...]:
+    """Every composition of the parts, the documented rule first, then by the number of deviations."""
+    rules = (Rule(*parts) for parts in product(Epsilon, BiasCorrection, Decay, Ascent))
+    return tuple(sorted(rules, key=lambda rule: len(rule.deviations)))
