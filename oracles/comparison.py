@@ -1,0 +1,299 @@
+"""The comparison: a subject's trajectory against the exact one, element by element, within the bound.
+
+Two modes. In lockstep each step is judged on its own, from the state that the subject itself had before it, so
+nothing accumulates and the bound is tight. As a trajectory, the exact run and the radii are carried from the
+start, which needs no state but theta.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..reference.case import Case, FloatArray
+from ..reference.formula import Scalars, State, effective_gradient, first_moment, norm_branches, update
+from ..reference.rules import DOCUMENTED, Rule
+from .arithmetic import CORRECTLY_ROUNDED, STRICTEST, Arithmetic, Habits
+from .bounds import StepBounds
+from .exact import context, decimal, exact_scalars, precision_for, wide_range
+from .formats import Format
+from .verdict import Divergence, Quantity
+
+
+class Snapshot(Protocol):
+    """A subject's state after one step: one float64 array a parameter; m and u are None where they are hidden."""
+
+    @property
+    def theta(self) -> Sequence[FloatArray]:
+        """Theta of every parameter."""
+
+    @property
+    def m(self) -> Sequence[FloatArray] | None:
+        """The first moment of every parameter."""
+
+    @property
+    def u(self) -> Sequence[FloatArray] | None:
+        """The infinity norm of every parameter."""
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """What a subject is judged against.
+
+    Attributes:
+        format_: the working format.
+        rule: the update formula.
+        habits: the form of the first moment and the precision of the scalars.
+        arithmetic: the declared arithmetic.
+    """
+
+    format_: Format
+    rule: Rule = DOCUMENTED
+    habits: Habits = STRICTEST
+    arithmetic: Arithmetic = CORRECTLY_ROUNDED
+
+
+@dataclass
+class Tally:
+    """What one comparison found of one quantity.
+
+    Attributes:
+        judged: elements compared.
+        open: elements whose bound is infinite, since an admissible evaluation overflows or divides by zero.
+        largest_over_bound: the largest error found, as a fraction of its bound.
+        largest_ulp: the largest error found, in ulp of the expected value.
+        by_step: for each step, the largest error in ulp, and the bound in ulp at that element.
+        divergence: the first error above its bound.
+        exceeded: how many errors were above their bounds.
+    """
+
+    judged: int = 0
+    open: int = 0
+    largest_over_bound: float = 0.0
+    largest_ulp: float = 0.0
+    by_step: dict[int, tuple[float, float]] = field(default_factory=dict)
+    divergence: Divergence | None = None
+    exceeded: int = 0
+
+
+Findings = dict[Quantity, Tally]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an element is."""
+
+    t: int
+    parameter: int
+    element: tuple[int, ...]
+
+
+def findings(*quantities: Quantity) -> Findings:
+    """Empty tallies for some quantities."""
+    return {quantity: Tally() for quantity in quantities}
+
+
+class _Judge:
+    """Compares numbers and keeps the tallies."""
+
+    def __init__(self, case: Case, assumption: Assumption, found: Findings, mode: str) -> None:
+        self.case = case
+        self.format = assumption.format_
+        self.found = found
+        self.mode = mode
+
+    def judge(self, quantity: Quantity, place: _Place, exact: Any, radius: Any, actual: float) -> None:
+        """One number: counted, and kept as the divergence if it is the first beyond its bound."""
+        tally = self.found.get(quantity)
+        if tally is None:
+            return
+        tally.judged += 1
+        if radius == math.inf:
+            tally.open += 1
+            return
+        rounded = self.format.round(exact)
+        ulp = self.format.ulp(rounded) if math.isfinite(rounded) else math.inf
+        if math.isfinite(actual):
+            error = abs(exact - actual)
+            over = float(error / radius) if radius else (math.inf if error else 0.0)
+            in_ulp = float(error / ulp)
+        else:
+            over = in_ulp = math.inf
+        bound_in_ulp = float(radius / ulp)
+        tally.largest_over_bound = max(tally.largest_over_bound, over)
+        tally.largest_ulp = max(tally.largest_ulp, in_ulp)
+        if in_ulp >= tally.by_step.get(place.t, (-1.0, 0.0))[0]:
+            tally.by_step[place.t] = (in_ulp, bound_in_ulp)
+        if over <= 1:
+            return
+        tally.exceeded += 1
+        if tally.divergence is None:
+            tally.divergence = Divergence(
+                quantity=quantity,
+                reason=_reason(quantity, place, self.mode, in_ulp, over, self.case),
+                expected=decimal(exact),
+                actual=decimal(actual),
+                expected_hex=rounded.hex(),
+                actual_hex=float(actual).hex(),
+                error_ulp=in_ulp,
+                error_over_bound=over,
+                bound=decimal(radius, 6) if not isinstance(radius, float) else f"{radius:.6g}",
+                step=place.t,
+                parameter=place.parameter,
+                element=place.element,
+                case=self.case.to_json(),
+            )
+
+
+def _reason(quantity: Quantity, place: _Place, mode: str, in_ulp: float, over: float, case: Case) -> str:
+    where = f"{quantity.value} of parameter {place.parameter}, element {list(place.element)}, after step {place.t}"
+    if math.isinf(over):
+        return f"{where} is not within any bound ({mode}, case {case.name})"
+    return f"{where} is off by {in_ulp:.4g} ulp, {over:.4g} times the proven bound ({mode}, case {case.name})"
+
+
+class _Bounds:
+    """The bounds of one step of one group, in the number type that the sizes at hand ask for."""
+
+    def __init__(self, ctx: Any, scalars: Scalars[Any], t: int, assumption: Assumption) -> None:
+        self.scalars = scalars
+        self._types = (float, ctx.mpf)
+        self._made: list[StepBounds | None] = [None, None]
+        self._make = lambda number: StepBounds(
+            scalars, t, assumption.format_, assumption.rule, assumption.habits, assumption.arithmetic, number
+        )
+        self._wide = wide_range(
+            float(x) for x in (scalars.lr, scalars.beta1, scalars.beta2, scalars.eps, scalars.weight_decay)
+        )
+
+    def over(self, *values: Any) -> tuple[StepBounds, Any]:
+        """The bounds, and the type of their numbers, for values of these sizes."""
+        wide = self._wide or wide_range(values)
+        bounds = self._made[wide]
+        if bounds is None:
+            bounds = self._made[wide] = self._make(self._types[wide])
+        return bounds, self._types[wide]
+
+
+def _finite(*values: float) -> bool:
+    return all(math.isfinite(x) for x in values)
+
+
+def _elements(parameter_theta: FloatArray) -> Iterator[tuple[int, ...]]:
+    return np.ndindex(parameter_theta.shape)
+
+
+def lockstep(
+    case: Case, observed: Sequence[Snapshot], assumption: Assumption, found: Findings
+) -> None:
+    """Judge each step from the subject's own state before it; theta from its own m and u after it.
+
+    Elements whose state or gradient is not finite are left to the special values' checks.
+
+    Args:
+        case: what the subject was run on.
+        observed: its state after each step, with m and u.
+        assumption: what it is judged against.
+        found: the tallies to add to; quantities that are missing in it are not judged.
+    """
+    ctx = context(precision_for(case.steps))
+    judge = _Judge(case, assumption, found, "lockstep")
+    rule = assumption.rule
+    for place, group, parameter in case.placed():
+        zeros = np.zeros(parameter.theta.shape)
+        before = (parameter.theta, zeros, zeros)
+        for t, snapshot in enumerate(observed, start=1):
+            if snapshot.m is None or snapshot.u is None:
+                raise ValueError("lockstep needs m and u of the subject; judge its trajectory instead")
+            after = (snapshot.theta[place], snapshot.m[place], snapshot.u[place])
+            step_bounds = _Bounds(ctx, exact_scalars(ctx, group.at(t)), t, assumption)
+            scalars = step_bounds.scalars
+            for element in np.ndindex(parameter.theta.shape):
+                at = _Place(t, place, element)
+                values = [float(array[element]) for array in (*before, parameter.gradients[t - 1])]
+                if not _finite(*values):
+                    continue
+                theta_after, m_after, u_after = (float(array[element]) for array in after)
+                bounds, number = step_bounds.over(*values, m_after, u_after)
+                theta, m, u, g = (ctx.mpf(x) for x in values)
+                near = [number(x) for x in values]
+                effective = effective_gradient(theta, g, scalars, rule)
+                if Quantity.M in found:
+                    radius = bounds.moment(near[1], bounds.zero, near[3], near[0], bounds.zero)
+                    judge.judge(Quantity.M, at, first_moment(m, effective, scalars), radius, m_after)
+                if Quantity.U in found:
+                    radius = bounds.norm(near[2], bounds.zero, near[3], near[0], bounds.zero)
+                    exact_u = max(norm_branches(u, effective, scalars, rule))
+                    judge.judge(Quantity.U, at, exact_u, radius, u_after)
+                if Quantity.THETA in found and _finite(m_after, u_after):
+                    radius = bounds.stored_theta(near[0], number(m_after), number(u_after))
+                    exact_theta = (
+                        theta  # nothing is compared with it
+                        if radius == math.inf
+                        else update(theta, ctx.mpf(m_after), ctx.mpf(u_after), t, scalars, rule)
+                    )
+                    judge.judge(Quantity.THETA, at, exact_theta, radius, theta_after)
+            before = after
+
+
+def trajectory(
+    case: Case, observed: Sequence[Snapshot], assumption: Assumption, found: Findings
+) -> None:
+    """Judge the whole run from the start: the exact trajectory, with the radii carried from step to step.
+
+    Args:
+        case: what the subject was run on.
+        observed: its state after each step; m and u are judged where they are seen.
+        assumption: what it is judged against.
+        found: the tallies to add to; quantities that are missing in it are not judged.
+    """
+    ctx = context(precision_for(case.steps))
+    judge = _Judge(case, assumption, found, "trajectory")
+    zero = ctx.mpf(0)
+    for place, group, parameter in case.placed():
+        steps = [
+            _Bounds(ctx, exact_scalars(ctx, group.at(t)), t, assumption)
+            for t in range(1, len(observed) + 1)
+        ]
+        for element in np.ndindex(parameter.theta.shape):
+            state: State[Any] = State(ctx.mpf(float(parameter.theta[element])), zero, zero)
+            radii: State[Any] = State(0.0, 0.0, 0.0)
+            for t, bounds in enumerate(steps, start=1):
+                g = float(parameter.gradients[t - 1][element])
+                if not _finite(g):
+                    break
+                at = _Place(t, place, element)
+                snapshot = observed[t - 1]
+                state, radii = _advance(ctx, bounds, assumption.rule, state, radii, g, t)
+                judge.judge(Quantity.THETA, at, state.theta, radii.theta, float(snapshot.theta[place][element]))
+                if snapshot.m is not None:
+                    judge.judge(Quantity.M, at, state.m, radii.m, float(snapshot.m[place][element]))
+                if snapshot.u is not None:
+                    judge.judge(Quantity.U, at, state.u, radii.u, float(snapshot.u[place][element]))
+                if math.inf in (radii.theta, radii.m, radii.u):
+                    break
+
+
+def _advance(
+    ctx: Any, bounds: _Bounds, rule: Rule, before: State[Any], radii: State[Any], g: float, t: int
+) -> tuple[State[Any], State[Any]]:
+    """The exact state after a step and its radii, from those before it."""
+    scalars = bounds.scalars
+    effective = effective_gradient(before.theta, ctx.mpf(g), scalars, rule)
+    m = first_moment(before.m, effective, scalars)
+    u = max(norm_branches(before.u, effective, scalars, rule))
+    sizes = (before.theta, before.m, before.u, g, m, u)
+    at, number = bounds.over(*sizes, *(r for r in (radii.theta, radii.m, radii.u) if r != math.inf))
+    theta_near, m_near, u_near, g_near, m_after, u_after = (number(x) for x in sizes)
+    theta_radius, m_radius, u_radius = (number(r) for r in (radii.theta, radii.m, radii.u))
+    m_radius = at.moment(m_near, m_radius, g_near, theta_near, theta_radius)
+    u_radius = at.norm(u_near, u_radius, g_near, theta_near, theta_radius)
+    lost = math.inf in (m_radius, u_radius)
+    reached = math.inf if lost else at.theta(theta_near, theta_radius, m_after, m_radius, u_after, u_radius)
+    # Where nothing can be compared, the exact value may not exist: 0/0.
+    theta = before.theta if reached == math.inf else update(before.theta, m, u, t, scalars, rule)
+    return State(theta, m, u), State(reached, m_radius, u_radius)
