@@ -1,0 +1,93 @@
+"""How is text that anyone may have written shown, so that it stays text wherever it is shown?
+
+A record may come from another machine, and its names, reasons and values from the subject under test. Every
+writer of the report passes them through `visible` first, and then through the escape of its own format: here
+for Markdown and CSV; jinja2's autoescape for HTML, ElementTree's for XML, rich's `Text` for the terminal.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+_KEPT: Final = "\n\t"
+_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode's categories of what has no glyph or turns the text around it: controls, formats (among them the
+overrides of direction), surrogates, private and unassigned code points, line and paragraph separators."""
+
+_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!|~=\"'^$])")
+_BACKTICKS: Final = re.compile("`+")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What spreadsheets take for the start of a formula, the full-width forms included."""
+
+
+def visible(text: str) -> str:
+    r"""The text with every character that has no glyph written out, as `\x1b` or `\u202e`.
+
+    Line breaks and tabs stay.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        c if c in _KEPT or unicodedata.category(c) not in _HIDDEN else c.encode("unicode_escape").decode()
+        for c in text
+    )
+
+
+def one_line(text: str, limit: int | None = None) -> str:
+    """The visible text with white space joined, cut to `limit` characters, the last of them an ellipsis."""
+    joined = " ".join(visible(text).split())
+    if limit is not None and len(joined) > limit:
+        return joined[: limit - 1] + "…"
+    return joined
+
+
+def markdown(text: str, limit: int | None = None) -> str:
+    """The text on one line of GitHub's Markdown, meaning itself: no markup, HTML, mention or link.
+
+    What GitHub links once the backslashes are gone (`@name`, `#1`, `https://`, `www.`) is broken by entities
+    and empty comments.
+    """
+    shown = _MARKDOWN.sub(r"\\\1", one_line(text, limit).replace("&", "&amp;"))
+    shown = shown.replace("<", "&lt;").replace(">", "&gt;").replace("\\#", "&#35;")
+    return (
+        shown.replace("@", "&#64;<!-- -->")
+        .replace("://", "&#58;<!-- -->//")
+        .replace("www\\.", "www&#46;<!-- -->")
+    )
+
+
+def markdown_code(text: str, limit: int | None = None) -> str:
+    """The text as a code span on one line, fit for a table's cell too."""
+    shown = one_line(text, limit)
+    if not shown:
+        return ""
+    longest = max((len(run) for run in _BACKTICKS.findall(shown)), default=0)
+    fence = "`" * (longest + 1)
+    space = " " if longest else ""
+    return f"{fence}{space}{shown}{space}{fence}".replace("|", "\\|")
+
+
+def markdown_block(text: str, language: str = "") -> str:
+    """The text as a fenced block of code, line breaks kept."""
+    shown = visible(text)
+    longest = max((len(run) for run in _BACKTICKS.findall(shown)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{shown}\n{fence}"
+
+
+def csv_cell(text: str) -> str:
+    """The text as a spreadsheet's cell: led by an apostrophe where it would be taken for a formula."""
+    shown = visible(text)
+    if shown.lstrip(" \n\t").startswith(_FORMULA) and not _is_number(shown):
+        return f"'{shown}"
+    return shown
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
