@@ -1,0 +1,65 @@
+"""Rounding to fewer bits, and operations without a rounding of their own: what NumPy lacks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+_NARROWER = {np.dtype(np.float64): 24, np.dtype(np.float32): 11, np.dtype(np.float16): 8}
+"""The precision of the next narrower format: binary32, binary16, bfloat16."""
+
+
+def precision(dtype) -> int:
+    """The bits of a significand: 11, 24 or 53."""
+    return np.finfo(dtype).nmant + 1
+
+
+def rounded(x, bits):
+    """x with its significand rounded to so many bits, its range left as it is."""
+    x = np.asarray(x)
+    significand, exponent = np.frexp(x)
+    shift = x.dtype.type(2**bits)
+    return np.ldexp(np.rint(significand * shift), exponent - bits).astype(x.dtype)[()]
+
+
+def narrow(x):
+    """x with the precision of the next narrower format."""
+    x = np.asarray(x)
+    return rounded(x, _NARROWER[x.dtype])
+
+
+def coarse(x, units=16):
+    """x, too large by so many unit roundoffs."""
+    x = np.asarray(x)
+    return (x * x.dtype.type(1 + units * 2.0 ** -precision(x.dtype)))[()]
+
+
+def two_sum(a, b):
+    """The rounded sum, and what the rounding took from it: exact (Knuth)."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
+
+
+def two_product(a, b):
+    """The rounded product, and what the rounding took from it (Dekker), in binary64, in the normal range."""
+    product = a * b
+    a_high, a_low = _split(a)
+    b_high, b_low = _split(b)
+    return product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
+
+
+def _split(x):
+    scaled = 134217729.0 * x  # 2**27 + 1
+    high = scaled - (scaled - x)
+    return high, x - high
+
+
+def fused(a, b, c):
+    """a*b + c as a fused multiply-add gives it, to within 2^-20 of a unit roundoff; c is an array."""
+    dtype = np.asarray(c).dtype
+    if dtype != np.float64:
+        return (np.float64(a) * np.float64(b) + np.float64(c)).astype(dtype)
+    product, lost = two_product(a, b)
+    total, rest = two_sum(product, c)
+    result = total + (rest + lost)
+    return np.where(np.isfinite(result), result, a * b + c)  # the splitting overflows before the product does

@@ -1,0 +1,249 @@
+"""A right Adamax over NumPy arrays, cut so that each thing that can go wrong is one small method.
+
+It is written to be read, and independently of `impl`, so that a bug there cannot hide here. A planted bug or
+a faithful variant overrides one method. With m and u zero before the first step, and g negated first when
+maximizing:
+
+    g     <- g + lambda*theta                       if lambda != 0
+    m     <- beta1*m + (1 - beta1)*g
+    u     <- max(beta2*u, |g| + eps)
+    theta <- theta - lr*m / ((1 - beta1^t)*u)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Scalars:
+    """What one step of one group multiplies and divides by; numbers of the parameter's dtype.
+
+    Attributes:
+        t: the number of the step, from 1.
+        lr: the learning rate.
+        beta1: decay of the first moment.
+        complement: 1 - beta1.
+        beta2: decay of the infinity norm.
+        eps: the term added to the gradient's size.
+        weight_decay: lambda.
+        maximize: whether the gradient is negated.
+        correction: 1 - beta1^t.
+        rate: lr / (1 - beta1^t).
+    """
+
+    t: int
+    lr: Any
+    beta1: Any
+    complement: Any
+    beta2: Any
+    eps: Any
+    weight_decay: Any
+    maximize: bool
+    correction: Any
+    rate: Any
+
+
+class Adamax:
+    """The documented optimizer: weighted moment, scalars in binary64 rounded once, one expression after the other.
+
+    Args:
+        params: a list of arrays, or a list of dicts with the key `params` and any of the options below.
+        lr: an int, a float or a 0-d array, at least 0.
+        betas: two numbers in [0, 1).
+        eps: at least 0.
+        weight_decay: at least 0.
+        maximize: whether the objective is maximized.
+    """
+
+    name: ClassVar[str] = "adamax"
+    family: ClassVar[str]
+    dtypes: ClassVar[tuple[str, ...]] = ("float16", "float32", "float64")
+
+    def __init_subclass__(cls) -> None:
+        """Name the class as a reader would: `EpsOutsideMaximum` is `eps-outside-maximum`."""
+        cls.name = "".join(f"-{c.lower()}" if c.isupper() else c for c in cls.__name__).lstrip("-")
+
+    def __init__(
+        self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, *, maximize=False
+    ) -> None:
+        self.defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
+        self.validate(self.defaults)
+        params = list(params)
+        groups = params if params and isinstance(params[0], dict) else [{"params": params}]
+        self.param_groups = [self.defaults | group | {"params": list(group["params"])} for group in groups]
+        for group in self.param_groups:
+            self.validate(group)
+        thetas = [theta for _, theta in self.placed()]
+        self.m = [np.zeros(theta.shape, theta.dtype) for theta in thetas]
+        self.u = [np.zeros(theta.shape, theta.dtype) for theta in thetas]
+        self.steps = 0
+
+    @property
+    def exp_avg(self):
+        """m of every parameter, in the order of the gradients."""
+        return self.m
+
+    @property
+    def exp_inf(self):
+        """u of every parameter, in the order of the gradients."""
+        return self.u
+
+    def placed(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Every parameter with the index of its group, in the order of the gradients."""
+        for index, group in enumerate(self.param_groups):
+            for theta in group["params"]:
+                yield index, theta
+
+    # What is refused.
+
+    def validate(self, options) -> None:
+        """Refuse what the page promises to refuse."""
+        self.check_lr_type(options["lr"])
+        self.check_lr(options["lr"])
+        self.check_betas(options["betas"])
+        self.check_eps(options["eps"])
+        self.check_weight_decay(options["weight_decay"])
+
+    def check_lr_type(self, lr) -> None:
+        scalar = isinstance(lr, (int, float)) or (isinstance(lr, np.ndarray) and lr.shape == ())
+        if not scalar or isinstance(lr, complex):
+            raise ValueError(f"lr must be an int, a float or a 0-d array, not {lr!r}")
+
+    def check_lr(self, lr) -> None:
+        if not lr >= 0:
+            raise ValueError(f"lr must be at least 0, not {lr!r}")
+
+    def check_betas(self, betas) -> None:
+        beta1, beta2 = betas
+        self.check_beta(0, beta1)
+        self.check_beta(1, beta2)
+
+    def check_beta(self, place, beta) -> None:
+        if not 0 <= beta < 1:
+            raise ValueError(f"betas[{place}] must be in [0, 1), not {beta!r}")
+
+    def check_eps(self, eps) -> None:
+        if not eps >= 0:
+            raise ValueError(f"eps must be at least 0, not {eps!r}")
+
+    def check_weight_decay(self, weight_decay) -> None:
+        if not weight_decay >= 0:
+            raise ValueError(f"weight_decay must be at least 0, not {weight_decay!r}")
+
+    # Bookkeeping.
+
+    def __call__(self, gradients):
+        """One step: the arrays of params are updated in place.
+
+        Args:
+            gradients: one array for each parameter, of its shape and dtype.
+
+        Raises:
+            ValueError: there are not as many gradients as parameters.
+        """
+        if len(gradients) != len(self.m):
+            raise ValueError(f"gradients must be {len(self.m)} arrays, not {len(gradients)}")
+        self.steps = self.next_step(self.steps)
+        with np.errstate(all="ignore"):
+            for place, (index, theta) in enumerate(self.placed()):
+                self.visit(place, index, theta, gradients[place])
+
+    def next_step(self, t):
+        """The number of the step that follows step t."""
+        return t + 1
+
+    def step_of(self, _place):
+        """The number of the step that this parameter is at."""
+        return self.steps
+
+    def options_of(self, index):
+        """The options in force for the group with this index."""
+        return self.param_groups[index]
+
+    def visit(self, place, index, theta, g) -> None:
+        """Step one parameter, and store what came."""
+        scalars = self.scalars_at(self.options_of(index), self.step_of(place), theta.dtype)
+        self.store(place, theta, *self.advance(theta, self.m[place], self.u[place], g, scalars))
+
+    def store(self, place, theta, new_theta, m, u) -> None:
+        theta[...] = new_theta
+        self.m[place][...] = m
+        self.u[place][...] = u
+
+    def state_dict(self):
+        """Everything that a run needs to go on, in copies."""
+        return {
+            "step": self.steps,
+            "exp_avg": [m.copy() for m in self.m],
+            "exp_inf": [u.copy() for u in self.u],
+            "param_groups": [{k: v for k, v in g.items() if k != "params"} for g in self.param_groups],
+        }
+
+    def load_state_dict(self, state) -> None:
+        """Go on where the optimizer was that `state_dict` was called of."""
+        self.steps = state["step"]
+        self.m = [m.copy() for m in state["exp_avg"]]
+        self.u = [u.copy() for u in state["exp_inf"]]
+        for group, saved in zip(self.param_groups, state["param_groups"], strict=True):
+            group.update(saved)
+
+    # The numbers of a step.
+
+    def scalars_at(self, options, t, dtype) -> Scalars:
+        """The scalars of step t: computed in binary64, rounded once to the working format."""
+        number = np.dtype(dtype).type
+        lr = np.float64(options["lr"])
+        beta1, beta2 = (np.float64(beta) for beta in options["betas"])
+        correction = self.correction(beta1, t)
+        return Scalars(
+            t=t,
+            lr=number(lr),
+            beta1=number(beta1),
+            complement=number(1 - beta1),
+            beta2=number(beta2),
+            eps=number(options["eps"]),
+            weight_decay=number(options["weight_decay"]),
+            maximize=options["maximize"],
+            correction=number(correction),
+            rate=number(lr / correction),
+        )
+
+    def correction(self, beta1, t):
+        """1 - beta1^t, in binary64."""
+        return 1 - beta1**t
+
+    # The formula.
+
+    def advance(self, theta, m, u, g, scalars):
+        """theta, m and u after the step."""
+        g = self.effective_gradient(theta, g, scalars)
+        m = self.first_moment(m, g, scalars)
+        u = self.norm(u, g, scalars)
+        return self.update(theta, m, u, scalars), m, u
+
+    def effective_gradient(self, theta, g, scalars):
+        return self.decayed(theta, self.ascent(g, scalars), scalars)
+
+    def ascent(self, g, scalars):
+        return -g if scalars.maximize else g
+
+    def decayed(self, theta, g, scalars):
+        return g + scalars.weight_decay * theta if scalars.weight_decay != 0 else g
+
+    def first_moment(self, m, g, scalars):
+        return scalars.beta1 * m + scalars.complement * g
+
+    def norm(self, u, g, scalars):
+        return np.maximum(scalars.beta2 * u, np.abs(g) + scalars.eps)
+
+    def update(self, theta, m, u, scalars):
+        """Theta less the step; where m is 0 the step is, also where eps and so u rounded to 0."""
+        return theta - np.where(m == 0, m, self.step(m, u, scalars))
+
+    def step(self, m, u, scalars):
+        return scalars.rate * (m / u)
