@@ -1,0 +1,178 @@
+"""How is a PyTorch optimizer asked? Gradients go to `.grad`, m and u are in `state`."""
+
+# ruff: noqa: D102 - what each method does is said where `Adapter` declares it
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from ...reference.case import Layout
+from ..failures import Unavailable, UnsupportedDevice
+from ..messages import DEVICES, DTYPES, FloatArray, SubjectInfo
+from .base import Adapter, runtime, signature_facts
+from .layouts import allocate
+
+MODES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "": {"foreach": False},
+    "foreach": {"foreach": True},
+    "capturable": {"foreach": False, "capturable": True},
+    "capturable-foreach": {"foreach": True, "capturable": True},
+    "differentiable": {"foreach": False, "differentiable": True},
+    "tensor-lr": {"foreach": False},
+}
+"""The keyword arguments of each mode; the empty one is the for-loop."""
+
+OLDEST: Final = (2, 4)
+
+
+class TorchAdapter(Adapter):
+    """`torch.optim.Adamax` in one of its modes, or anyone's `torch.optim.Optimizer` with Adamax's arguments.
+
+    Attributes:
+        device: `cpu` or an accelerator that is there.
+        mode: one of `MODES`.
+        optimizer_class: instead of `torch.optim.Adamax`; it gets no argument beyond the documented ones.
+    """
+
+    def __init__(
+        self, device: str, mode: str = "", optimizer_class: Callable[..., Any] | None = None
+    ) -> None:
+        version = tuple(int(part) for part in torch.__version__.split(".")[:2])
+        if version < OLDEST:
+            oldest = ".".join(map(str, OLDEST))
+            raise Unavailable(
+                f"torch {torch.__version__} is too old; the oldest that can be asked is {oldest}"
+            )
+        self.device = device
+        self.mode = mode
+        self.mode_arguments = MODES[mode] if optimizer_class is None else {}
+        self.optimizer_class = optimizer_class or torch.optim.Adamax
+        self.devices = tuple(name for name in DEVICES if _is_there(name))
+        if device not in self.devices:
+            raise UnsupportedDevice(
+                f"torch {torch.__version__} finds no {device} here; there is {', '.join(self.devices)}"
+            )
+        if self.mode_arguments.get("capturable") and device == "cpu":
+            others = ", ".join(self.devices[1:]) or "none"
+            raise UnsupportedDevice(f"torch[{mode}] needs an accelerator (--device); here there is {others}")
+        self.refusals = {dtype: words for dtype in DTYPES if (words := self._refusal(dtype))}
+
+    def _refusal(self, dtype: str) -> str:
+        try:
+            torch.zeros(1, dtype=getattr(torch, dtype), device=self.device).add_(1)
+        except (RuntimeError, TypeError) as error:
+            return str(error)
+        return ""
+
+    def describe(self) -> SubjectInfo:
+        keyword_only, defaults = signature_facts(self.optimizer_class)
+        return SubjectInfo(
+            name="",
+            framework="torch",
+            version=torch.__version__,
+            mode=self.mode,
+            runtime=runtime(),
+            dtypes=tuple(dtype for dtype in DTYPES if dtype not in self.refusals),
+            devices=self.devices,
+            device=self.device,
+            has={"state": True, "groups": True, "set_lr": True, "save": True},
+            keyword_only_maximize=keyword_only,
+            defaults=defaults,
+            layouts=tuple(layout for layout in Layout if layout is not Layout.REVERSED),
+        )
+
+    def parameter(self, value: FloatArray, dtype: str, layout: Layout, place: int) -> torch.Tensor:  # noqa: ARG002
+        tensor = self.gradient(value, dtype, layout).requires_grad_()
+        if self.mode != "differentiable":
+            return tensor
+        # A leaf that requires a gradient cannot be changed in place where the step is recorded.
+        inner = torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device=tensor.device)
+        return inner.copy_(tensor.clone())
+
+    def gradient(self, value: FloatArray, dtype: str, layout: Layout) -> torch.Tensor:
+        native: torch.Tensor = allocate(
+            value.shape,
+            layout,
+            lambda shape: torch.empty(shape, dtype=getattr(torch, dtype), device=self.device),
+            lambda tensor: tensor.permute(*reversed(range(tensor.ndim))),
+        )
+        # The conversion comes first: not every device has float64.
+        return native.copy_(torch.tensor(value).to(native.dtype))
+
+    def to_numpy(self, native: torch.Tensor) -> FloatArray:
+        array: FloatArray = native.detach().cpu().to(torch.float64, copy=True).numpy()
+        return array
+
+    def make(self, params: list[Any], positional: Sequence[Any], keywords: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        keywords = {**self.mode_arguments, **keywords}
+        for options in [keywords, *(p for p in params if isinstance(p, dict))]:
+            if "lr" in options:
+                options["lr"] = self._lr(options["lr"])
+        return self.optimizer_class(params, *positional, **keywords)
+
+    def step(self, optimizer: Any, params: Sequence[Any], gradients: Sequence[Any]) -> None:  # noqa: ANN401
+        for parameter, gradient in zip(params, gradients, strict=True):
+            if not parameter.is_leaf:
+                parameter.retain_grad()
+            parameter.grad = gradient
+        optimizer.step()
+
+    def moments(
+        self,
+        optimizer: Any,  # noqa: ANN401
+        params: Sequence[Any],
+    ) -> tuple[Sequence[Any] | None, Sequence[Any] | None]:
+        states = [optimizer.state.get(parameter, {}) for parameter in params]
+        m, u = (
+            [state[name] for state in states] if all(name in state for state in states) else None
+            for name in ("exp_avg", "exp_inf")
+        )
+        return m, u
+
+    def save(self, optimizer: Any) -> bytes:  # noqa: ANN401
+        file = io.BytesIO()
+        torch.save(optimizer.state_dict(), file)
+        return file.getvalue()
+
+    def load(self, optimizer: Any, checkpoint: bytes) -> None:  # noqa: ANN401
+        # What is loaded was saved here, and holds what a user's own optimizer may hold.
+        optimizer.load_state_dict(torch.load(io.BytesIO(checkpoint), weights_only=False))
+
+    def set_lr(self, optimizer: Any, group: int, lr: Any) -> None:  # noqa: ANN401
+        super().set_lr(optimizer, group, self._lr(lr))
+
+    def _lr(self, lr: Any) -> Any:  # noqa: ANN401
+        is_number = isinstance(lr, int | float) and not isinstance(lr, bool)
+        return torch.tensor(float(lr), dtype=torch.float64) if self.mode == "tensor-lr" and is_number else lr
+
+    def argument(self, value: Any) -> Any:  # noqa: ANN401
+        match value:
+            case np.ndarray():
+                return torch.tensor(value)
+            case tuple():
+                return tuple(self.argument(x) for x in value)
+            case list():
+                return [self.argument(x) for x in value]
+        return value
+
+    def words_about(self, layout: Layout) -> str:
+        try:
+            torch.from_numpy(np.zeros(2)[::-1])
+        except ValueError as error:
+            return str(error)
+        return super().words_about(layout)
+
+    def plain(self, value: Any) -> Any:  # noqa: ANN401
+        return self.to_numpy(value) if isinstance(value, torch.Tensor) else super().plain(value)
+
+
+def _is_there(device: str) -> bool:
+    if device == "cpu":
+        return True
+    backend = getattr(torch, device, None)  # torch.npu comes with torch_npu
+    return backend is not None and bool(backend.is_available())

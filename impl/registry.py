@@ -1,0 +1,215 @@
+"""Which subject does a name name, and how is one got that is not here?"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from .adapters.base import Adapter
+from .adapters.factory import FactoryAdapter
+from .failures import Unavailable, UnknownSubject, UnsupportedDevice
+from .messages import Start
+
+
+class Kind(Enum):
+    """What a name names."""
+
+    NUMPY = "numpy"
+    """Our own fast implementation."""
+    TORCH = "torch"
+    MINDSPORE = "mindspore"
+    TORCH_CLASS = "torch:package.module.Class"
+    FACTORY = "package.module:factory or path/to/file.py:factory"
+    PROCESS = "process:COMMAND"
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a name names.
+
+    Attributes:
+        name: as on the command line.
+        kind: which adapter.
+        mode: of a built-in one; empty for the usual.
+        target: what is to be found: a class, a factory, a command.
+    """
+
+    name: str
+    kind: Kind
+    mode: str = ""
+    target: str = ""
+
+    @property
+    def is_builtin(self) -> bool:
+        """Whether no code of the user's runs."""
+        return self.kind in {Kind.NUMPY, Kind.TORCH, Kind.MINDSPORE}
+
+    @property
+    def command(self) -> list[str]:
+        """The program and its arguments."""
+        return shlex.split(self.target, posix=os.name != "nt")
+
+
+_NUMPY_DTYPES: Final = ("float32", "float64")
+
+MODES: Final = {
+    Kind.NUMPY: ("",),
+    Kind.TORCH: ("", "foreach", "capturable", "capturable-foreach", "differentiable", "tensor-lr"),
+    Kind.MINDSPORE: ("",),
+}
+
+REQUIREMENTS: Final = {Kind.TORCH: ("torch>=2.4",), Kind.MINDSPORE: ("mindspore>=2.6", "numpy<2")}
+"""What pip is asked for."""
+
+BUILTIN: Final = tuple(
+    f"{kind.value}[{mode}]" if mode else kind.value for kind, modes in MODES.items() for mode in modes
+)
+"""The names of all built-in subjects."""
+
+
+def parse(name: str) -> Named:
+    """What a name names; nothing is imported and no file is opened.
+
+    Raises:
+        UnknownSubject: the name has none of the forms that there are.
+    """
+    if match := re.fullmatch(r"(numpy|torch|mindspore)(?:\[([^\]]*)\])?", name):
+        kind, mode = Kind(match[1]), match[2] or ""
+        if mode in MODES[kind] and name in BUILTIN:
+            return Named(name, kind, mode)
+        raise UnknownSubject(
+            f"subject {name!r}: {kind.value} has no such mode; there are {', '.join(BUILTIN)}"
+        )
+    scheme, _, rest = name.partition(":")
+    if scheme == "process" and rest.strip():
+        return Named(name, Kind.PROCESS, target=rest.strip())
+    if scheme == "torch" and re.fullmatch(r"\w+(\.\w+)+", rest):
+        return Named(name, Kind.TORCH_CLASS, target=rest)
+    place, _, attribute = name.rpartition(":")
+    is_place = place.endswith(".py") or re.fullmatch(r"\w+(\.\w+)*", place)
+    if is_place and re.fullmatch(r"\w+(\.\w+)*", attribute):
+        return Named(name, Kind.FACTORY, target=name)
+    raise UnknownSubject(
+        f"subject {name!r} is unknown; right is one of {', '.join(BUILTIN)}, package.module:factory, "
+        "path/to/file.py:factory, torch:package.module.Class or process:COMMAND"
+    )
+
+
+def install_command(kind: Kind) -> str:
+    """How to get what a built-in subject needs, for the interpreter that this runs in."""
+    return f"{sys.executable} -m pip install " + " ".join(f'"{r}"' for r in REQUIREMENTS[kind])
+
+
+def open_adapter(start: Start) -> Adapter:
+    """The adapter of the subject that a `start` names, in this very process.
+
+    Raises:
+        UnknownSubject: the name names nothing.
+        Unavailable: its framework, module, file or attribute is not here.
+        UnsupportedDevice: it does not run on that device here.
+    """
+    named = parse(start.subject)
+    match named.kind:
+        case Kind.TORCH | Kind.TORCH_CLASS | Kind.MINDSPORE:
+            return _open_framework(named, start)
+        case Kind.PROCESS:
+            raise Unavailable(f"{named.name} runs in a process of its own")
+        case Kind.NUMPY:
+            from .adamax import Adamax  # noqa: PLC0415 - it may compile
+
+            adapter: Adapter = FactoryAdapter(Adamax, _NUMPY_DTYPES)
+        case Kind.FACTORY:
+            adapter = FactoryAdapter(_find_factory(named.target, start.path))
+    if start.device != "cpu":
+        raise UnsupportedDevice(
+            f"{named.name} computes on NumPy arrays, so on the cpu, not on {start.device}"
+        )
+    return adapter
+
+
+def _open_framework(named: Named, start: Start) -> Adapter:
+    if named.kind is Kind.MINDSPORE:
+        with _installed(Kind.MINDSPORE):
+            from .adapters.mindspore import MindSporeAdapter  # noqa: PLC0415
+        return MindSporeAdapter(start.device)
+    with _installed(Kind.TORCH):
+        from .adapters.torch import TorchAdapter  # noqa: PLC0415
+    if named.kind is Kind.TORCH:
+        return TorchAdapter(start.device, named.mode)
+    module, _, name = named.target.rpartition(".")
+    return TorchAdapter(start.device, optimizer_class=_attribute(_import(module, start.path), name, module))
+
+
+@contextmanager
+def _installed(kind: Kind) -> Iterator[None]:
+    """What cannot be imported within is told with the command that would get it."""
+    try:
+        yield
+    except ImportError as error:
+        raise Unavailable(
+            f"{kind.value} is not here ({error}); get it with: {install_command(kind)}"
+        ) from None
+
+
+def _find_factory(target: str, path: tuple[str, ...]) -> Callable[..., Any]:
+    place, _, attribute = target.rpartition(":")
+    module = _load_file(place, path) if place.endswith(".py") else _import(place, path)
+    return _attribute(module, attribute, place)
+
+
+def _search(path: tuple[str, ...]) -> None:
+    """Put folders first among those in which modules are looked for."""
+    sys.path[:0] = [folder for folder in path if folder not in sys.path]
+
+
+def _import(name: str, path: tuple[str, ...]) -> ModuleType:
+    _search(path)
+    with _users_import(f"module {name}"):
+        return importlib.import_module(name)
+
+
+def _load_file(place: str, path: tuple[str, ...]) -> ModuleType:
+    file = next((f for folder in (*path, "") if (f := Path(folder, place)).is_file()), None)
+    if file is None:
+        raise Unavailable(f"file {place} is not there")
+    _search((*path, str(file.resolve().parent)))
+    # Its own name could be that of a module that is needed: a file called numpy.py.
+    name = f"_subject_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    with _users_import(f"file {place}"):
+        spec.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def _users_import(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        raise Unavailable(f"{what} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def _attribute(module: ModuleType, attribute: str, place: str) -> Callable[..., Any]:
+    found: Any = module
+    for name in attribute.split("."):
+        if not hasattr(found, name):
+            raise Unavailable(f"{place} has no attribute {attribute!r}")
+        found = getattr(found, name)
+    if not callable(found):
+        raise Unavailable(f"{place}:{attribute} is {type(found).__name__}; want something that can be called")
+    return found  # type: ignore[no-any-return]
