@@ -102,9 +102,7 @@ def scalar_errors(
         beta2=relative(scalars.beta2, given),
         eps=relative(scalars.eps, given),
         weight_decay=relative(scalars.weight_decay, given),
-        correction=number(0)
-        if correction == 1
-        else relative(correction, powered * power / correction, v),
+        correction=number(0) if correction == 1 else relative(correction, powered * power / correction, v),
         overflows=max(scalars.lr, scalars.eps, scalars.weight_decay) > min(format_.largest, habit.largest),
     )
 
@@ -257,7 +255,9 @@ class StepBounds:
             return math.inf
         decayed, fresh = norm_branches(u, effective, self.s, self.rule)
         product = self.s.beta2 * (abs(u) + u_radius)
-        decayed_off = self.s.beta2 * u_radius + product * compound(e.beta2, self.multiply) + self._lost(product)
+        decayed_off = (
+            self.s.beta2 * u_radius + product * compound(e.beta2, self.multiply) + self._lost(product)
+        )
         fresh_off = g_radius
         if self.rule.epsilon is Epsilon.IN_NORM:
             fresh_off = self._plus_eps(abs(effective), fresh_off, e)
@@ -328,14 +328,14 @@ class StepBounds:
         )
         return kept, theta_radius * (1 + share) + off
 
-    def _step(
-        self, m: Real, m_radius: Real, u: Real, u_radius: Real, e: ScalarErrors
-    ) -> tuple[Real, Real]:
+    def _step(self, m: Real, m_radius: Real, u: Real, u_radius: Real, e: ScalarErrors) -> tuple[Real, Real]:
         """lr*m / (correction*denominator), and its radius over every admissible order of evaluation."""
         lr, c = self.s.lr, self.correction
         m_size = abs(m) + m_radius
         d = denominator(u, self.s, self.rule)
-        d_off = u_radius if self.rule.epsilon is not Epsilon.IN_DENOMINATOR else self._plus_eps(u, u_radius, e)
+        d_off = (
+            u_radius if self.rule.epsilon is not Epsilon.IN_DENOMINATOR else self._plus_eps(u, u_radius, e)
+        )
         smallest = d - d_off * SLACK
         if not smallest > 0 or e.correction >= 1 or not c > 0:
             return self.zero, math.inf
@@ -344,11 +344,21 @@ class StepBounds:
         rate = lr / c
         scaled = c * smallest
         largest_step = rate * (m_size / smallest)
-        sizes = (lr * m_size, rate, rate * m_size, m_size / c, m_size / smallest, m_size / scaled, largest_step)
+        sizes = (
+            lr * m_size,
+            rate,
+            rate * m_size,
+            m_size / c,
+            m_size / smallest,
+            m_size / scaled,
+            largest_step,
+        )
         if self._overflows(*sizes, lr * (m_size / smallest), c / lr, c / lr * (d + d_off)):
             return self.zero, math.inf
         # Relative losses: of the scaled norm and of the rate's inverse times it; they shrink a divisor.
-        shrinks = self._lost(scaled) / scaled + self._lost(c / lr) * rate + self._lost(scaled / lr) * lr / scaled
+        shrinks = (
+            self._lost(scaled) / scaled + self._lost(c / lr) * rate + self._lost(scaled / lr) * lr / scaled
+        )
         lost = (
             self._lost(lr * m_size) / scaled
             + (self._lost(rate) * m_size + self._lost(rate * m_size)) / smallest

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -97,14 +98,21 @@ def findings(*quantities: Quantity) -> Findings:
     return {quantity: Tally() for quantity in quantities}
 
 
+class _Enough(Exception):  # noqa: N818 - not an error: the first one found ends a brief comparison
+    """A brief comparison has found what it was for."""
+
+
 class _Judge:
     """Compares numbers and keeps the tallies."""
 
-    def __init__(self, case: Case, assumption: Assumption, found: Findings, mode: str) -> None:
+    def __init__(
+        self, case: Case, assumption: Assumption, found: Findings, mode: str, *, brief: bool
+    ) -> None:
         self.case = case
         self.format = assumption.format_
         self.found = found
         self.mode = mode
+        self.brief = brief
 
     def judge(self, quantity: Quantity, place: _Place, exact: Any, radius: Any, actual: float) -> None:
         """One number: counted, and kept as the divergence if it is the first beyond its bound."""
@@ -147,6 +155,8 @@ class _Judge:
                 element=place.element,
                 case=self.case.to_json(),
             )
+        if self.brief:
+            raise _Enough
 
 
 def _reason(quantity: Quantity, place: _Place, mode: str, in_ulp: float, over: float, case: Case) -> str:
@@ -188,7 +198,7 @@ def _elements(parameter_theta: FloatArray) -> Iterator[tuple[int, ...]]:
 
 
 def lockstep(
-    case: Case, observed: Sequence[Snapshot], assumption: Assumption, found: Findings
+    case: Case, observed: Sequence[Snapshot], assumption: Assumption, found: Findings, *, brief: bool = False
 ) -> None:
     """Judge each step from the subject's own state before it; theta from its own m and u after it.
 
@@ -199,49 +209,51 @@ def lockstep(
         observed: its state after each step, with m and u.
         assumption: what it is judged against.
         found: the tallies to add to; quantities that are missing in it are not judged.
+        brief: whether to stop at the first error beyond its bound.
     """
     ctx = context(precision_for(case.steps))
-    judge = _Judge(case, assumption, found, "lockstep")
+    judge = _Judge(case, assumption, found, "lockstep", brief=brief)
     rule = assumption.rule
-    for place, group, parameter in case.placed():
-        zeros = np.zeros(parameter.theta.shape)
-        before = (parameter.theta, zeros, zeros)
-        for t, snapshot in enumerate(observed, start=1):
-            if snapshot.m is None or snapshot.u is None:
-                raise ValueError("lockstep needs m and u of the subject; judge its trajectory instead")
-            after = (snapshot.theta[place], snapshot.m[place], snapshot.u[place])
-            step_bounds = _Bounds(ctx, exact_scalars(ctx, group.at(t)), t, assumption)
-            scalars = step_bounds.scalars
-            for element in np.ndindex(parameter.theta.shape):
-                at = _Place(t, place, element)
-                values = [float(array[element]) for array in (*before, parameter.gradients[t - 1])]
-                if not _finite(*values):
-                    continue
-                theta_after, m_after, u_after = (float(array[element]) for array in after)
-                bounds, number = step_bounds.over(*values, m_after, u_after)
-                theta, m, u, g = (ctx.mpf(x) for x in values)
-                near = [number(x) for x in values]
-                effective = effective_gradient(theta, g, scalars, rule)
-                if Quantity.M in found:
-                    radius = bounds.moment(near[1], bounds.zero, near[3], near[0], bounds.zero)
-                    judge.judge(Quantity.M, at, first_moment(m, effective, scalars), radius, m_after)
-                if Quantity.U in found:
-                    radius = bounds.norm(near[2], bounds.zero, near[3], near[0], bounds.zero)
-                    exact_u = max(norm_branches(u, effective, scalars, rule))
-                    judge.judge(Quantity.U, at, exact_u, radius, u_after)
-                if Quantity.THETA in found and _finite(m_after, u_after):
-                    radius = bounds.stored_theta(near[0], number(m_after), number(u_after))
-                    exact_theta = (
-                        theta  # nothing is compared with it
-                        if radius == math.inf
-                        else update(theta, ctx.mpf(m_after), ctx.mpf(u_after), t, scalars, rule)
-                    )
-                    judge.judge(Quantity.THETA, at, exact_theta, radius, theta_after)
-            before = after
+    with suppress(_Enough):
+        for place, group, parameter in case.placed():
+            zeros = np.zeros(parameter.theta.shape)
+            before = (parameter.theta, zeros, zeros)
+            for t, snapshot in enumerate(observed, start=1):
+                if snapshot.m is None or snapshot.u is None:
+                    raise ValueError("lockstep needs m and u of the subject; judge its trajectory instead")
+                after = (snapshot.theta[place], snapshot.m[place], snapshot.u[place])
+                step_bounds = _Bounds(ctx, exact_scalars(ctx, group.at(t)), t, assumption)
+                scalars = step_bounds.scalars
+                for element in np.ndindex(parameter.theta.shape):
+                    at = _Place(t, place, element)
+                    values = [float(array[element]) for array in (*before, parameter.gradients[t - 1])]
+                    if not _finite(*values):
+                        continue
+                    theta_after, m_after, u_after = (float(array[element]) for array in after)
+                    bounds, number = step_bounds.over(*values, m_after, u_after)
+                    theta, m, u, g = (ctx.mpf(x) for x in values)
+                    near = [number(x) for x in values]
+                    effective = effective_gradient(theta, g, scalars, rule)
+                    if Quantity.M in found:
+                        radius = bounds.moment(near[1], bounds.zero, near[3], near[0], bounds.zero)
+                        judge.judge(Quantity.M, at, first_moment(m, effective, scalars), radius, m_after)
+                    if Quantity.U in found:
+                        radius = bounds.norm(near[2], bounds.zero, near[3], near[0], bounds.zero)
+                        exact_u = max(norm_branches(u, effective, scalars, rule))
+                        judge.judge(Quantity.U, at, exact_u, radius, u_after)
+                    if Quantity.THETA in found and _finite(m_after, u_after):
+                        radius = bounds.stored_theta(near[0], number(m_after), number(u_after))
+                        exact_theta = (
+                            theta  # nothing is compared with it
+                            if radius == math.inf
+                            else update(theta, ctx.mpf(m_after), ctx.mpf(u_after), t, scalars, rule)
+                        )
+                        judge.judge(Quantity.THETA, at, exact_theta, radius, theta_after)
+                before = after
 
 
 def trajectory(
-    case: Case, observed: Sequence[Snapshot], assumption: Assumption, found: Findings
+    case: Case, observed: Sequence[Snapshot], assumption: Assumption, found: Findings, *, brief: bool = False
 ) -> None:
     """Judge the whole run from the start: the exact trajectory, with the radii carried from step to step.
 
@@ -250,32 +262,36 @@ def trajectory(
         observed: its state after each step; m and u are judged where they are seen.
         assumption: what it is judged against.
         found: the tallies to add to; quantities that are missing in it are not judged.
+        brief: whether to stop at the first error beyond its bound.
     """
     ctx = context(precision_for(case.steps))
-    judge = _Judge(case, assumption, found, "trajectory")
+    judge = _Judge(case, assumption, found, "trajectory", brief=brief)
     zero = ctx.mpf(0)
-    for place, group, parameter in case.placed():
-        steps = [
-            _Bounds(ctx, exact_scalars(ctx, group.at(t)), t, assumption)
-            for t in range(1, len(observed) + 1)
-        ]
-        for element in np.ndindex(parameter.theta.shape):
-            state: State[Any] = State(ctx.mpf(float(parameter.theta[element])), zero, zero)
-            radii: State[Any] = State(0.0, 0.0, 0.0)
-            for t, bounds in enumerate(steps, start=1):
-                g = float(parameter.gradients[t - 1][element])
-                if not _finite(g):
-                    break
-                at = _Place(t, place, element)
-                snapshot = observed[t - 1]
-                state, radii = _advance(ctx, bounds, assumption.rule, state, radii, g, t)
-                judge.judge(Quantity.THETA, at, state.theta, radii.theta, float(snapshot.theta[place][element]))
-                if snapshot.m is not None:
-                    judge.judge(Quantity.M, at, state.m, radii.m, float(snapshot.m[place][element]))
-                if snapshot.u is not None:
-                    judge.judge(Quantity.U, at, state.u, radii.u, float(snapshot.u[place][element]))
-                if math.inf in (radii.theta, radii.m, radii.u):
-                    break
+    with suppress(_Enough):
+        for place, group, parameter in case.placed():
+            steps = [
+                _Bounds(ctx, exact_scalars(ctx, group.at(t)), t, assumption)
+                for t in range(1, len(observed) + 1)
+            ]
+            for element in np.ndindex(parameter.theta.shape):
+                state: State[Any] = State(ctx.mpf(float(parameter.theta[element])), zero, zero)
+                radii: State[Any] = State(0.0, 0.0, 0.0)
+                for t, bounds in enumerate(steps, start=1):
+                    g = float(parameter.gradients[t - 1][element])
+                    if not _finite(g):
+                        break
+                    at = _Place(t, place, element)
+                    snapshot = observed[t - 1]
+                    state, radii = _advance(ctx, bounds, assumption.rule, state, radii, g, t)
+                    judge.judge(
+                        Quantity.THETA, at, state.theta, radii.theta, float(snapshot.theta[place][element])
+                    )
+                    if snapshot.m is not None:
+                        judge.judge(Quantity.M, at, state.m, radii.m, float(snapshot.m[place][element]))
+                    if snapshot.u is not None:
+                        judge.judge(Quantity.U, at, state.u, radii.u, float(snapshot.u[place][element]))
+                    if math.inf in (radii.theta, radii.m, radii.u):
+                        break
 
 
 def _advance(

@@ -112,7 +112,9 @@ class Case:
         lengths = {len(p.gradients) for p in self.parameters}
         lengths |= {len(g.learning_rates) for g in self.groups if g.learning_rates is not None}
         if len(lengths) != 1:
-            raise ValueError(f"case {self.name}: gradients and learning rates for {sorted(lengths)} steps; want one number")
+            raise ValueError(
+                f"case {self.name}: gradients and learning rates for {sorted(lengths)} steps; want one number"
+            )
 
     @property
     def steps(self) -> int:
@@ -189,4 +191,6 @@ def _options_to_json(hyperparameters: Hyperparameters) -> dict[str, Any]:
 
 
 def _options_from_json(value: Mapping[str, Any]) -> Hyperparameters:
-    return Hyperparameters(**{name: float.fromhex(value[name]) for name in _NUMBERS}, maximize=value["maximize"])
+    return Hyperparameters(
+        **{name: float.fromhex(value[name]) for name in _NUMBERS}, maximize=value["maximize"]
+    )

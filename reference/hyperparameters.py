@@ -47,7 +47,9 @@ class Hyperparameters:
             flat["beta1"], flat["beta2"] = flat.pop("betas")
         known = {field.name for field in fields(cls)}
         if unknown := sorted(flat.keys() - known):
-            raise ValueError(f"hyperparameters {unknown} are not documented; known are {sorted(known)} and betas")
+            raise ValueError(
+                f"hyperparameters {unknown} are not documented; known are {sorted(known)} and betas"
+            )
         return cls(**flat)
 
 

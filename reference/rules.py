@@ -93,6 +93,14 @@ DOCUMENTED: Final = Rule()
 
 
 def all_rules() -> tuple[Rule, ...]:
-    """Every composition of the parts, the documented rule first, then by the number of deviations."""
+    """Every composition of the parts, the documented rule first, then by the number of deviations.
+
+    The order of negation and decay is a part only where the decay is added to the gradient.
+    """
     rules = (Rule(*parts) for parts in product(Epsilon, BiasCorrection, Decay, Ascent))
-    return tuple(sorted(rules, key=lambda rule: len(rule.deviations)))
+    return tuple(
+        sorted(
+            (r for r in rules if r.decay is Decay.L2 or r.ascent is not Ascent.NEGATE_AFTER_DECAY),
+            key=lambda rule: len(rule.deviations),
+        )
+    )

@@ -1,0 +1,222 @@
+"""Which rule a subject follows, with which form of the moment and which scalar precision.
+
+The subject is run on a few cases that separate every rule of `reference.rules` from every other, in every
+format. Each of m, u and theta is then explained on its own, by the tightest habit whose bound holds on all of
+the cases; a rule fits when it explains all three. Where m and u are hidden, theta's trajectory decides alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import product
+from typing import Final
+
+import numpy as np
+
+from ..reference.case import Case, FloatArray, Group, Parameter
+from ..reference.hyperparameters import Hyperparameters
+from ..reference.rules import DOCUMENTED, Rule, all_rules
+from .arithmetic import CORRECTLY_ROUNDED, STRICTEST, Arithmetic, Form, Habits
+from .comparison import Assumption, Snapshot, Tally, findings, lockstep, trajectory
+from .formats import Format
+from .verdict import Divergence, Quantity
+
+Run = tuple[Case, Sequence[Snapshot]]
+
+_SCALARS: Final = (Format.BINARY64, Format.BINARY32, Format.BINARY16, Format.BFLOAT16)
+"""From the finest to the coarsest; the coarsest is rarely a whole optimizer's choice, and is tried last."""
+
+_SETTINGS: Final = (
+    # Nothing but the moments: betas that show, eps that shows, lr that no binary format holds.
+    Hyperparameters(lr=0.3, beta1=0.9, beta2=0.7, eps=0.3),
+    # Decay, descending and ascending, from a theta that is not 0.
+    Hyperparameters(lr=0.3, beta1=0.6, beta2=0.7, eps=0.3, weight_decay=0.3),
+    Hyperparameters(lr=0.3, beta1=0.6, beta2=0.7, eps=0.3, weight_decay=0.3, maximize=True),
+    # No memory of the gradient: 1 - beta1^t is exactly 1 in any precision, so the step stands bare.
+    Hyperparameters(lr=0.3, beta1=0.0, beta2=0.6, eps=0.3),
+    # Small beta1: the interpolated form loses what the weighted one keeps.
+    Hyperparameters(lr=0.3, beta1=1.1e-3, beta2=0.6, eps=0.01),
+    # beta1 near 1: 1 - beta1^t cancels, and scalars of a low precision show.
+    Hyperparameters(lr=0.01, beta1=0.987, beta2=0.95, eps=0.01),
+)
+_STEPS: Final = 4
+_ELEMENTS: Final = 8
+
+
+@lru_cache
+def cases(format_: Format) -> tuple[Case, ...]:
+    """The cases that separate the rules, with every number in the format."""
+    rng = np.random.default_rng(20150102)
+    rounded = np.vectorize(format_.round_float, otypes=[np.float64])
+
+    def draw(scale: FloatArray | float = 1.0) -> FloatArray:
+        sizes = rng.uniform(0.5, 2.0, _ELEMENTS) * rng.choice([-1.0, 1.0], _ELEMENTS)
+        result: FloatArray = rounded(sizes * scale)
+        return result
+
+    result = []
+    for number, setting in enumerate(_SETTINGS, start=1):
+        # Elements 0 to 3 start at 0, where a step shows in full; the odd ones see their gradient fade, so that
+        # the decayed norm wins, and m is remembered rather than renewed.
+        theta = draw(np.repeat([0.0, 1.0], _ELEMENTS // 2))
+        fading = np.tile([1.0, 2.0**-9], _ELEMENTS // 2)
+        gradients = [draw(), *(draw(fading) for _ in range(_STEPS - 1))]
+        result.append(Case(f"identify/{number}", (Group(setting, (Parameter.of(theta, gradients),)),)))
+    return tuple(result)
+
+
+@dataclass(frozen=True)
+class Identification:
+    """What a subject was found to be.
+
+    Attributes:
+        rule: the rule that explains all quantities, the documented one if it is among several; None if none.
+        nearest: that rule, or the one that explains the most.
+        also: other rules that explain all quantities as well.
+        habits: the form and the scalar precision that go with `nearest`.
+        format_: the working format.
+        misfits: for each quantity that `nearest` does not explain, the first error beyond the strictest bound.
+        evidence: for each quantity, one sentence.
+    """
+
+    rule: Rule | None
+    nearest: Rule
+    also: tuple[Rule, ...]
+    habits: Habits
+    format_: Format
+    misfits: dict[Quantity, Divergence] = field(default_factory=dict)
+    evidence: tuple[str, ...] = ()
+
+    @property
+    def admissible(self) -> bool:
+        """Whether its scalars are nowhere below the working precision."""
+        return self.habits.admissible(self.format_)
+
+    def describe(self) -> str:
+        """One sentence: the rule and the habits."""
+        habits = self.habits.describe(self.format_)
+        if self.rule is not None:
+            what = "the documented rule" if self.rule == DOCUMENTED else "; ".join(self.rule.deviations)
+            return f"{what} ({habits})"
+        missed = ", ".join(quantity.value for quantity in self.misfits)
+        return f"no known rule; the nearest is {self.nearest.name}, which does not explain {missed}"
+
+
+class _Explainer:
+    """Finds, for each quantity and rule, the tightest habit that explains it; remembers what it found."""
+
+    def __init__(self, runs: Sequence[Run], format_: Format, arithmetic: Arithmetic) -> None:
+        self.runs = runs
+        self.format = format_
+        self.arithmetic = arithmetic
+        self.hidden = any(s.m is None or s.u is None for _, observed in runs for s in observed)
+        self._known: dict[tuple[object, ...], Habits | None] = {}
+
+    def _tally(self, quantity: Quantity, rule: Rule, habits: Habits) -> Tally:
+        """What the comparison finds under an assumption, up to the first error beyond its bound."""
+        found = findings(quantity)
+        compare = trajectory if self.hidden else lockstep
+        for case, observed in self.runs:
+            compare(case, observed, Assumption(self.format, rule, habits, self.arithmetic), found, brief=True)
+            if found[quantity].exceeded:
+                break
+        return found[quantity]
+
+    def _candidates(self, quantity: Quantity) -> Iterator[Habits]:
+        """The habits to try: the admissible ones first, from the tightest bound to the widest."""
+        forms = tuple(Form) if self.hidden or quantity is Quantity.M else (Form.WEIGHTED,)
+        in_order = sorted(
+            product(forms, _SCALARS),
+            key=lambda habit: habit[1].precision < self.format.precision,
+        )
+        for form, scalars in in_order:
+            if self.hidden:
+                yield Habits(form).with_scalars(scalars)
+            else:
+                yield replace(Habits(form), **{quantity.value: scalars})
+
+    def explain(self, quantity: Quantity, rule: Rule) -> Habits | None:
+        """The tightest habit under which the rule explains the quantity on all cases."""
+        parts: tuple[object, ...] = (rule.decay, rule.ascent)
+        if quantity is Quantity.U:
+            parts = (*parts, rule.epsilon)
+        elif quantity is Quantity.THETA:
+            parts = (rule,)
+        key = (quantity, *parts)
+        if key not in self._known:
+            fits = (
+                habits
+                for habits in self._candidates(quantity)
+                if not self._tally(quantity, rule, habits).exceeded
+            )
+            self._known[key] = next(fits, None)
+        return self._known[key]
+
+    def misfit(self, quantity: Quantity, rule: Rule) -> Divergence | None:
+        """The first error of a quantity beyond the strictest bound of a rule."""
+        return self._tally(quantity, rule, STRICTEST).divergence
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """What is seen of the subject."""
+        return (Quantity.THETA,) if self.hidden else (Quantity.M, Quantity.U, Quantity.THETA)
+
+
+def identify(
+    runs: Sequence[Run], format_: Format, arithmetic: Arithmetic = CORRECTLY_ROUNDED
+) -> Identification:
+    """Find the rule and the habits that explain what a subject did.
+
+    Args:
+        runs: the cases of `cases(format_)`, each with the subject's state after each step.
+        format_: the working format.
+        arithmetic: the declared arithmetic.
+    """
+    explainer = _Explainer(runs, format_, arithmetic)
+    quantities = explainer.quantities
+    explained = {
+        rule: {q: habits for q in quantities if (habits := explainer.explain(q, rule)) is not None}
+        for rule in all_rules()
+    }
+
+    def merit(rule: Rule) -> tuple[int, int]:
+        return -len(explained[rule]), sum(not h.admissible(format_) for h in explained[rule].values())
+
+    nearest = min(explained, key=merit)  # all_rules puts the documented one first, and min keeps the first
+    fits = [rule for rule in explained if merit(rule) == merit(nearest)]
+    whole = len(explained[nearest]) == len(quantities)
+    habits = _merged(explained[nearest], hidden=explainer.hidden)
+    misfits = {
+        q: divergence
+        for q in quantities
+        if q not in explained[nearest] and (divergence := explainer.misfit(q, nearest)) is not None
+    }
+    return Identification(
+        rule=nearest if whole else None,
+        nearest=nearest,
+        also=tuple(rule for rule in fits if rule != nearest) if whole else (),
+        habits=habits,
+        format_=format_,
+        misfits=misfits,
+        evidence=tuple(_evidence(q, explained[nearest].get(q), format_) for q in quantities),
+    )
+
+
+def _merged(explained: dict[Quantity, Habits], *, hidden: bool) -> Habits:
+    if hidden:
+        return explained.get(Quantity.THETA, STRICTEST)
+    m = explained.get(Quantity.M, STRICTEST)
+    u = explained.get(Quantity.U, STRICTEST)
+    theta = explained.get(Quantity.THETA, STRICTEST)
+    return Habits(m.form, m.m, u.u, theta.theta)
+
+
+def _evidence(quantity: Quantity, habits: Habits | None, format_: Format) -> str:
+    count = f"{len(cases(format_))} cases of {_STEPS} steps and {_ELEMENTS} elements"
+    if habits is None:
+        return f"{quantity.value}: explained by no form or scalar precision on {count}"
+    scalars: Format = getattr(habits, quantity.value)
+    form = f", {habits.form.value} form" if quantity is Quantity.M else ""
+    return f"{quantity.value}: within the bound on {count}, scalars of {scalars.name.lower()}{form}"
