@@ -1,9 +1,11 @@
 """How is one step computed with NumPy alone?
 
-In blocks that stay in the cache, every operation in binary64 with `out=`. float32 is widened first and rounded
-once for each of m, u and theta, so m and u come out correctly rounded but for a double rounding, and so does
-theta from the stored m and u. This, and its twin in `kernel_numba`, is the one deliberate second copy of the
-formula in `reference.formula`; the two perform the same operations in the same order and give the same bits.
+In blocks that stay in the cache, every operation in binary64 with `out=`. float32 is widened first and
+rounded once for each of m, u and theta, so m and u come out correctly rounded but for a double rounding, and
+so does theta from the stored m and u.
+
+This, and its twin in `kernel_numba`, is the one deliberate second copy of the formula in `reference.formula`;
+the two perform the same operations in the same order and give the same bits.
 """
 
 from __future__ import annotations
@@ -45,11 +47,12 @@ def run(jobs: Iterable[Job]) -> None:
         for theta, gradient, m, u, scalars in jobs:
             for start in range(0, theta.size, _BLOCK):
                 block = slice(start, start + _BLOCK)
-                _step(theta[block], gradient[block], m[block], u[block], scalars, buffers)
+                _step(Job(theta[block], gradient[block], m[block], u[block], scalars), buffers)
 
 
-def _step(theta: Array, gradient: Array, m: Array, u: Array, s: StepScalars, buffers: Array) -> None:
+def _step(job: Job, buffers: Array) -> None:
     """One step of one block."""
+    theta, gradient, m, u, s = job
     x, g, a, b = buffers[:, : theta.size]
     x[...] = theta
     np.multiply(gradient, s.sign, out=g, dtype=np.float64)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import numpy as np
 
@@ -18,17 +18,19 @@ from ..reference.hyperparameters import DEFAULTS, Hyperparameters
 NAMES: Final = tuple(DEFAULTS.options())
 """The options of a parameter group, in the order of the documented signature."""
 
+Real = int | float | np.integer[Any] | np.floating[Any]
+
 Schedule = Callable[[int], Any]
 """A learning rate as a function of the number of the step, from 1."""
 
 
-def _is_real(value: object) -> bool:
+def _is_real(value: object) -> TypeGuard[Real]:
     """Whether `value` is an int, a float or NumPy's scalar of one; bool is none."""
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
-def _finite(name: str, value: Any, domain: str) -> float:
-    """A real number as binary64, or the error that says why it is none."""
+def _finite(name: str, value: Real, domain: str) -> float:
+    """A number as binary64, or the error that says why it is none."""
     try:
         number = float(value)
     except OverflowError:
@@ -38,20 +40,20 @@ def _finite(name: str, value: Any, domain: str) -> float:
     return number
 
 
-def _at_least_zero(name: str, value: Any) -> float:
+def _at_least_zero(name: str, value: Real) -> float:
     number = _finite(name, value, "of at least 0")
     if number < 0:
         raise ValueError(f"{name} is {value!r}; it must be at least 0")
     return number
 
 
-def _real(name: str, value: Any) -> Any:
+def _real(name: str, value: object) -> Real:
     if not _is_real(value):
         raise TypeError(f"{name} is {value!r} ({type(value).__name__}); it must be a float")
     return value
 
 
-def learning_rate(value: Any) -> float:
+def learning_rate(value: object) -> float:
     """The learning rate as binary64.
 
     Args:
@@ -69,7 +71,7 @@ def learning_rate(value: Any) -> float:
     return _at_least_zero("lr", value)
 
 
-def _betas(value: Any) -> tuple[float, float]:
+def _betas(value: object) -> tuple[float, float]:
     if not isinstance(value, tuple | list):
         raise TypeError(f"betas is {value!r} ({type(value).__name__}); it must be a tuple of two floats")
     if len(value) != 2:
@@ -83,20 +85,20 @@ def _betas(value: Any) -> tuple[float, float]:
     return first, second
 
 
-def _eps(value: Any) -> float:
+def _eps(value: object) -> float:
     number = _finite("eps", _real("eps", value), "greater than 0")
     if number <= 0:
         raise ValueError(f"eps is {value!r}; it must be greater than 0")
     return number
 
 
-def _maximize(value: Any) -> bool:
+def _maximize(value: object) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"maximize is {value!r} ({type(value).__name__}); it must be a bool")
     return bool(value)
 
 
-def _lr_or_schedule(value: Any) -> float | Schedule:
+def _lr_or_schedule(value: object) -> float | Schedule:
     return value if callable(value) else learning_rate(value)
 
 

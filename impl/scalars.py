@@ -1,11 +1,11 @@
 """Which scalars does one step need, and how are they formed without loss?
 
-The rate lr/(1 - beta1^t) is formed in decimal arithmetic of 60 digits and rounded to binary64 once. A double is
-a decimal fraction, so beta1 and lr enter exactly. With 60 digits, beta1^t is off by less than 1e-55 relatively
-even after 10^4 multiplications' worth of rounding, and 1 - beta1^t >= 2^-53 > 1e-16, so the rate is known to
-better than 1e-38 before its one rounding. Neither does it depend on a platform's math library: the same case has
-the same bits everywhere. (expm1(t*log1p(beta1 - 1)) costs 2 to 3 units in the last place, and more where
-beta1 - 1 itself is rounded.)
+The rate lr/(1 - beta1^t) is formed in decimal arithmetic of 60 digits and rounded to binary64 once. A double
+is a decimal fraction, so lr and beta1 enter exactly. The decimal power is off by at most one unit of the 60th
+digit, and 1 - beta1^t >= 2^-53 > 1e-16 loses at most 16 digits to cancellation: the rate is known to better
+than 1e-42 before its one rounding, and comes out as the nearest binary64 unless it lies that close to the
+middle of two. Unlike expm1(t*log1p(beta1 - 1)), which is off by 2 to 3 units in the last place, it depends on
+no platform's math library: a case has the same bits everywhere.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def corrected_rate(lr: float, beta1: float, t: int) -> float:
 def step_scalars(hyperparameters: Hyperparameters, t: int, dtype: np.dtype[Any]) -> StepScalars:
     """The scalars of step t for arrays of `dtype`.
 
-    The norm is never below eps. Where eps rounds to 0 in `dtype` (1e-50 in float32), the stored norm of a zero
-    gradient is 0, and the quotient would be 0/0; there the norm enters the quotient as eps, which it is.
+    The norm is never below eps. Where eps rounds to 0 in `dtype` (1e-50 in float32), the stored norm of a
+    zero gradient is 0, and the quotient would be 0/0; there it enters the quotient as eps, which it is.
     """
     h = hyperparameters
     with np.errstate(under="ignore"):

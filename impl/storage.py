@@ -7,8 +7,8 @@ back: a call for each of ten thousand arrays would cost many times what their ar
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise, repeat
 from operator import attrgetter, setitem
 from typing import Any, Final
@@ -17,16 +17,21 @@ import numpy as np
 
 from .arrays import DTYPES, Array, Occupied
 from .kernel_numpy import Job
+from .kernels import Run
 from .scalars import StepScalars
-
-Run = Callable[[Sequence[Job]], None]
-"""A kernel: one step of every job."""
 
 _LARGE: Final = 1 << 14
 """Elements from which a parameter is updated in place: there a call costs a tenth of the arithmetic."""
 
 _CHUNK: Final = 1 << 15
 """Elements of a strided array that are gathered at a time."""
+
+Operands = tuple[Array, Array, Array, Array]
+"""Theta, gradient, m and u of one parameter."""
+
+_UPDATED: Final = ["readwrite", "contig", "aligned"]
+_READ: Final = ["readonly", "contig", "aligned"]
+_FLAGS: Final[Any] = [_UPDATED, _READ, _UPDATED, _UPDATED]  # NumPy's stub has "config" for "contig"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,64 +56,87 @@ class Pack:
 
     def __init__(self, thetas: Mapping[int, Array], dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
-        self._thetas = list(thetas.values())
         self._places = list(thetas)
-        ends = list(accumulate((theta.size for theta in self._thetas), initial=0))
-        self._theta, self._gradient, self._m, self._u = np.zeros((4, ends[-1]), dtype)
+        self._thetas = list(thetas.values())
         shapes = [theta.shape for theta in self._thetas]
+        ends = list(accumulate((theta.size for theta in self._thetas), initial=0))
+        self._theta, self._gradient, self._m, self._u = (np.zeros(ends[-1], dtype) for _ in range(4))
 
         def cut(flat: Array) -> list[Array]:
             return [flat[i:j].reshape(shape) for (i, j), shape in zip(pairwise(ends), shapes, strict=True)]
 
         self._updated = cut(self._theta)
         self.placed = [
-            Placed(place, theta, m, u)
-            for place, theta, m, u in zip(self._places, self._thetas, cut(self._m), cut(self._u), strict=True)
+            Placed(*each) for each in zip(self._places, self._thetas, cut(self._m), cut(self._u), strict=True)
         ]
 
     def gather(self, gradients: Sequence[Array], scalars: StepScalars) -> Job:
-        """Read the parameters and their gradients; nothing else sees what the job writes until `scatter`."""
+        """Read the parameters and their gradients; the job writes to copies until `scatter`."""
         np.concatenate(self._thetas, axis=None, out=self._theta)
         np.concatenate([gradients[i] for i in self._places], axis=None, out=self._gradient)
         return Job(self._theta, self._gradient, self._m, self._u, scalars)
 
     def scatter(self) -> None:
         """Write the updated parameters to the caller's arrays."""
-        deque(map(setitem, self._thetas, repeat(...), self._updated), maxlen=0)
+        put: Any = setitem  # its stub does not know arrays
+        deque(map(put, self._thetas, repeat(...), self._updated), maxlen=0)
 
 
 class Large:
     """One large parameter, updated where it is."""
 
     def __init__(self, place: int, theta: Array) -> None:
-        self.dtype = theta.dtype
         self.placed = Placed(place, theta, np.zeros_like(theta, order="K"), np.zeros_like(theta, order="K"))
         self._axes = sorted(range(theta.ndim), key=lambda axis: -abs(theta.strides[axis]))
 
-    def read(self, gradients: Sequence[Array], written: Occupied) -> Array:
-        """The gradient, or a copy of it where it lies in memory that the step writes to."""
+    def arrays(self, gradients: Sequence[Array], written: Occupied) -> Operands:
+        """Theta, gradient, m and u; the gradient copied where it lies in memory that the step writes to."""
         gradient = gradients[self.placed.place]
-        return gradient.copy(order="K") if written.meets(gradient) else gradient
+        if written.meets(gradient):
+            gradient = gradient.copy(order="K")
+        return self.placed.theta, gradient, self.placed.m, self.placed.u
 
-    def run(self, gradient: Array, scalars: StepScalars, run: Run) -> None:
-        """One step: over all of it at once where memory order allows that, else in gathered chunks."""
-        arrays = (self.placed.theta, gradient, self.placed.m, self.placed.u)
+    def flat(self, arrays: Operands) -> Operands | None:
+        """The arrays in one dimension, without a copy; None where their order in memory forbids that."""
         ordered = [array.transpose(self._axes) for array in arrays]
-        if all(array.flags.c_contiguous and array.flags.aligned for array in ordered):
-            run([Job(*(array.reshape(-1) for array in ordered), scalars)])
-            return
-        with np.nditer(
-            arrays,
-            flags=["external_loop", "buffered", "delay_bufalloc"],
-            op_flags=[
-                [mode, "contig", "aligned"] for mode in ("readwrite", "readonly", "readwrite", "readwrite")
-            ],
-            order="K",
-            buffersize=_CHUNK,
-        ) as chunks:
-            chunks.reset()
-            for chunk in chunks:
-                run([Job(*chunk, scalars)])
+        if not all(array.flags.c_contiguous and array.flags.aligned for array in ordered):
+            return None
+        theta, gradient, m, u = (array.reshape(-1) for array in ordered)
+        return theta, gradient, m, u
+
+
+@dataclass(frozen=True)
+class Work:
+    """One step of all groups, read and not yet taken.
+
+    Everything is read before anything is written, so that a gradient may lie in a parameter's memory.
+
+    Attributes:
+        jobs: stretches of memory that a kernel runs over as they are.
+        packs: to be put back afterwards.
+        strided: large arrays that are gathered and put back in chunks, with the scalars of their step.
+    """
+
+    jobs: list[Job] = field(default_factory=list)
+    packs: list[Pack] = field(default_factory=list)
+    strided: list[tuple[Operands, StepScalars]] = field(default_factory=list)
+
+    def take(self, run: Run) -> None:
+        """Take the step with a kernel."""
+        run(self.jobs)
+        for pack in self.packs:
+            pack.scatter()
+        for arrays, scalars in self.strided:
+            with np.nditer(
+                arrays,
+                flags=["external_loop", "buffered", "delay_bufalloc"],
+                op_flags=_FLAGS,
+                order="K",
+                buffersize=_CHUNK,
+            ) as chunks:
+                chunks.reset()
+                for theta, gradient, m, u in chunks:
+                    run([Job(theta, gradient, m, u, scalars)])
 
 
 class Storage:
@@ -117,35 +145,33 @@ class Storage:
     def __init__(self, thetas: Mapping[int, Array]) -> None:
         """Zero state for `thetas`, by their place among all parameters."""
         small = {place: theta for place, theta in thetas.items() if theta.size < _LARGE}
-        self._large = [Large(place, theta) for place, theta in thetas.items() if place not in small]
-        self._packs = [
-            Pack({place: theta for place, theta in small.items() if theta.dtype == dtype}, dtype)
+        by_dtype = {
+            dtype: {place: theta for place, theta in small.items() if theta.dtype == dtype}
             for dtype in DTYPES
-            if any(theta.dtype == dtype for theta in small.values())
-        ]
+        }
+        self._packs = [Pack(members, dtype) for dtype, members in by_dtype.items() if members]
+        self._large = [Large(place, theta) for place, theta in thetas.items() if place not in small]
 
     def placed(self) -> list[Placed]:
         """The parameters with their state, in their order."""
-        everything = [large.placed for large in self._large]
-        for pack in self._packs:
-            everything += pack.placed
-        return sorted(everything, key=attrgetter("place"))
+        everything = [each for pack in self._packs for each in pack.placed]
+        return sorted(everything + [large.placed for large in self._large], key=attrgetter("place"))
 
     def read(
-        self, gradients: Sequence[Array], scalars: Mapping[np.dtype[Any], StepScalars], written: Occupied
-    ) -> Callable[[Run], None]:
-        """Read what a step needs; the function returned takes the step with a kernel.
-
-        All groups are read before any is written, so that a gradient may lie in a parameter's memory.
-        """
-        packed = [(pack, pack.gather(gradients, scalars[pack.dtype])) for pack in self._packs]
-        large = [(each, each.read(gradients, written)) for each in self._large]
-
-        def take(run: Run) -> None:
-            run([job for _, job in packed])
-            for pack, _ in packed:
-                pack.scatter()
-            for each, gradient in large:
-                each.run(gradient, scalars[each.dtype], run)
-
-        return take
+        self,
+        gradients: Sequence[Array],
+        scalars: Mapping[np.dtype[Any], StepScalars],
+        written: Occupied,
+        work: Work,
+    ) -> None:
+        """Add this group's part of a step to `work`."""
+        for pack in self._packs:
+            work.jobs.append(pack.gather(gradients, scalars[pack.dtype]))
+            work.packs.append(pack)
+        for large in self._large:
+            arrays = large.arrays(gradients, written)
+            own = scalars[arrays[0].dtype]
+            if flat := large.flat(arrays):
+                work.jobs.append(Job(*flat, own))
+            else:
+                work.strided.append((arrays, own))

@@ -1,0 +1,117 @@
+"""How do an optimizer's parameters and state cross a file?
+
+One safetensors file: the tensors `theta.N`, `exp_avg.N` and `exp_inf.N` for parameter N, and the rest of the
+state as JSON in the header's metadata, where the numbers keep every bit (JSON's shortest decimal is exact).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import numpy as np
+
+from .arrays import Array, same_kind
+
+_FORMAT: Final = "adamax-conformance optimizer 1"
+_KINDS: Final = ("theta", "exp_avg", "exp_inf")
+
+
+def write(path: str | os.PathLike[str], parameters: Sequence[Array], state: Mapping[str, Any]) -> None:
+    """Write a file as a whole: a reader sees the old one or the new one, also after a crash.
+
+    Args:
+        path: where to; what is there is replaced.
+        parameters: theta of each parameter.
+        state: what `Adamax.state_dict` returns; a callable lr is written as null.
+
+    Raises:
+        ImportError: safetensors is not installed.
+        OSError: the file cannot be written.
+    """
+    safetensors = _safetensors("safetensors.numpy")
+    arrays = {"theta": parameters, "exp_avg": state["exp_avg"], "exp_inf": state["exp_inf"]}
+    tensors = {
+        f"{kind}.{i}": np.ascontiguousarray(array).reshape(array.shape)
+        for kind in _KINDS
+        for i, array in enumerate(arrays[kind])
+    }
+    groups = [
+        group | {"lr": None if callable(group["lr"]) else group["lr"]} for group in state["param_groups"]
+    ]
+    metadata = {"format": _FORMAT, "state": json.dumps({"t": state["t"], "param_groups": groups})}
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{uuid4().hex}.part")
+    try:
+        safetensors.save_file(tensors, temporary, metadata=metadata)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read(
+    path: str | os.PathLike[str], parameters: Sequence[Array], rates: Sequence[Any]
+) -> tuple[list[Array], dict[str, Any]]:
+    """Read a file that `write` wrote.
+
+    Args:
+        path: of the file.
+        parameters: those that its theta must fit.
+        rates: the learning rate of each group where the file has none.
+
+    Returns:
+        theta of each parameter, and the state, itself not yet checked.
+
+    Raises:
+        ImportError: safetensors is not installed.
+        OSError: the file cannot be read.
+        ValueError: it is none that `write` wrote, or its theta does not fit.
+        TypeError: its theta has another dtype.
+    """
+    safetensors = _safetensors("safetensors")
+    try:
+        with safetensors.safe_open(os.fspath(path), framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{path} is no safetensors file: {error}") from error
+    if metadata.get("format") != _FORMAT:
+        raise ValueError(f"{path} has the format {metadata.get('format')!r}; it must be {_FORMAT!r}")
+    arrays = {kind: _numbered(tensors, kind) for kind in _KINDS}
+    if len(arrays["theta"]) != len(parameters):
+        raise ValueError(
+            f"{path} has {len(arrays['theta'])} parameters; this optimizer has {len(parameters)}"
+        )
+    thetas = [
+        same_kind(theta, parameter, f"{path}: theta {i}")
+        for i, (theta, parameter) in enumerate(zip(arrays["theta"], parameters, strict=True))
+    ]
+    try:
+        state = json.loads(metadata["state"])
+        for group, rate in zip(state["param_groups"], rates, strict=False):
+            group["lr"] = rate if group["lr"] is None else group["lr"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} has damaged metadata: {error!r}") from error
+    return thetas, {**state, "exp_avg": arrays["exp_avg"], "exp_inf": arrays["exp_inf"]}
+
+
+def _numbered(tensors: Mapping[str, Array], kind: str) -> list[Array]:
+    """The tensors of one kind in their order, up to the first that is missing."""
+    found: list[Array] = []
+    while (name := f"{kind}.{len(found)}") in tensors:
+        found.append(tensors[name])
+    return found
+
+
+def _safetensors(module: str) -> Any:  # noqa: ANN401 - an optional package without types here
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise ImportError(
+            "saving and loading needs safetensors: pip install 'adamax-conformance[checkpoint]'"
+        ) from error
