@@ -66,7 +66,7 @@ _NUMPY_DTYPES: Final = ("float32", "float64")
 MODES: Final = {
     Kind.NUMPY: ("",),
     Kind.TORCH: ("", "foreach", "capturable", "capturable-foreach", "differentiable", "tensor-lr"),
-    Kind.MINDSPORE: ("",),
+    Kind.MINDSPORE: ("", "pynative", "graph", "nn"),
 }
 
 REQUIREMENTS: Final = {Kind.TORCH: ("torch>=2.4",), Kind.MINDSPORE: ("mindspore>=2.6", "numpy<2")}
@@ -141,8 +141,10 @@ def open_adapter(start: Start) -> Adapter:
 def _open_framework(named: Named, start: Start) -> Adapter:
     if named.kind is Kind.MINDSPORE:
         with _installed(Kind.MINDSPORE):
-            from .adapters.mindspore import MindSporeAdapter  # noqa: PLC0415
-        return MindSporeAdapter(start.device)
+            from .adapters.mindspore import MindSporeAdapter, MindSporeNNAdapter  # noqa: PLC0415
+        if named.mode == "nn":
+            return MindSporeNNAdapter(start.device, named.mode)
+        return MindSporeAdapter(start.device, named.mode)
     with _installed(Kind.TORCH):
         from .adapters.torch import TorchAdapter  # noqa: PLC0415
     if named.kind is Kind.TORCH:

@@ -1,0 +1,194 @@
+"""How is a MindSpore optimizer asked? Parameters have names, learning rates are parameters, checkpoints files."""
+
+# ruff: noqa: D102 - what each method does is said where `Adapter` declares it
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, MutableMapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from ...reference.case import Layout
+from ..failures import Skipped, UnsupportedDevice
+from ..messages import DTYPES, FloatArray, SubjectInfo
+from .base import Adapter, runtime, signature_facts
+
+os.environ.setdefault("GLOG_v", "3")  # errors only; read when it is imported
+
+import mindspore as ms
+from mindspore.experimental.optim import Adamax
+
+DEVICES: Final[Mapping[str, str]] = {"cpu": "CPU", "cuda": "GPU", "npu": "Ascend"}
+"""What MindSpore calls them."""
+
+
+class MindSporeAdapter(Adapter):
+    """`mindspore.experimental.optim.Adamax`.
+
+    Attributes:
+        device: one of `DEVICES` that is there.
+        mode: empty for what a user gets without doing anything (eager, the step compiled), `pynative` for
+            nothing compiled, `graph` for all of it compiled.
+    """
+
+    constructor: Any = Adamax
+
+    def __init__(self, device: str, mode: str = "") -> None:
+        self.device = device
+        self.mode = mode
+        if device not in DEVICES:
+            raise UnsupportedDevice(f"mindspore runs on {', '.join(DEVICES)}, not on {device}")
+        # Read whenever a compiled function is called, so no other mode may find it set.
+        os.environ["MS_JIT"] = "0" if mode == "pynative" else "1"
+        try:
+            ms.set_context(
+                mode=ms.GRAPH_MODE if mode == "graph" else ms.PYNATIVE_MODE, device_target=DEVICES[device]
+            )
+        except (RuntimeError, ValueError) as error:
+            raise UnsupportedDevice(f"mindspore {ms.__version__}: {_first_line(error)}") from None
+        self.refusals = {dtype: words for dtype in DTYPES if (words := self._refusal(dtype))}
+
+    def _refusal(self, dtype: str) -> str:
+        try:
+            parameter = self.parameter(np.ones(1), dtype, Layout.CONTIGUOUS, 0)
+            ms.ops.assign(parameter, parameter + self.gradient(np.ones(1), dtype, Layout.CONTIGUOUS))
+            self.to_numpy(parameter)
+        except (RuntimeError, TypeError, ValueError) as error:
+            return _first_line(error)
+        return ""
+
+    def describe(self) -> SubjectInfo:
+        keyword_only, defaults = self.facts()
+        return SubjectInfo(
+            name="",
+            framework="mindspore",
+            version=ms.__version__,
+            mode=self.mode,
+            runtime=runtime(),
+            dtypes=tuple(dtype for dtype in DTYPES if dtype not in self.refusals),
+            devices=tuple(name for name, own in DEVICES.items() if ms.hal.is_available(own)),
+            device=self.device,
+            has={"state": True, "groups": True, "set_lr": True, "save": True},
+            keyword_only_maximize=keyword_only,
+            defaults=defaults,
+            layouts=(Layout.CONTIGUOUS,),
+        )
+
+    def facts(self) -> tuple[bool | None, dict[str, Any] | None]:
+        """What the constructor's signature tells; see `signature_facts`."""
+        return signature_facts(self.constructor)
+
+    def parameter(self, value: FloatArray, dtype: str, layout: Layout, place: int) -> Any:  # noqa: ANN401
+        parameter = ms.Parameter(self.gradient(value, dtype, layout), name=f"parameter_{place}")
+        if not value.size:
+            try:
+                parameter.clone(init="zeros")
+            except ValueError as error:
+                raise Skipped(_first_line(error)) from None
+        return parameter
+
+    def gradient(self, value: FloatArray, dtype: str, layout: Layout) -> Any:  # noqa: ANN401, ARG002
+        return ms.Tensor(np.array(value), getattr(ms, dtype))
+
+    def to_numpy(self, native: Any) -> FloatArray:  # noqa: ANN401
+        array: FloatArray = native.asnumpy().astype(np.float64)
+        return array
+
+    def make(self, params: list[Any], positional: Sequence[Any], keywords: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        return self.constructor(params, *positional, **keywords)
+
+    def step(self, optimizer: Any, params: Sequence[Any], gradients: Sequence[Any]) -> None:  # noqa: ANN401, ARG002
+        optimizer(tuple(gradients))
+
+    def moments(
+        self,
+        optimizer: Any,  # noqa: ANN401
+        params: Sequence[Any],  # noqa: ARG002
+    ) -> tuple[Sequence[Any] | None, Sequence[Any] | None]:
+        return optimizer.exp_avg, optimizer.exp_inf
+
+    def set_lr(self, optimizer: Any, group: int, lr: Any) -> None:  # noqa: ANN401
+        # As its learning rate schedulers do: the parameter stays, and nothing is compiled anew.
+        ms.ops.assign(self.learning_rates(optimizer)[group], ms.Tensor(lr, ms.float32))
+
+    def learning_rates(self, optimizer: Any) -> Sequence[Any]:  # noqa: ANN401
+        """The parameter of each group that holds its learning rate."""
+        return [group["lr"] for group in optimizer.param_groups]
+
+    def save(self, optimizer: Any) -> str:  # noqa: ANN401
+        handle, file = tempfile.mkstemp(suffix=".ckpt", dir=Path.cwd())
+        os.close(handle)
+        ms.save_checkpoint(optimizer, file)
+        return file
+
+    def load(self, optimizer: Any, checkpoint: str) -> None:  # noqa: ANN401
+        ms.load_param_into_net(optimizer, ms.load_checkpoint(checkpoint))
+
+    def words_about(self, layout: Layout) -> str:
+        return f"a mindspore.Tensor copies what it is made from, so none is {layout.value}"
+
+    def argument(self, value: Any) -> Any:  # noqa: ANN401
+        match value:
+            case np.ndarray():
+                return ms.Tensor(np.array(value))
+            case tuple():
+                return tuple(self.argument(x) for x in value)
+            case list():
+                return [self.argument(x) for x in value]
+        return value
+
+    def plain(self, value: Any) -> Any:  # noqa: ANN401
+        return self.to_numpy(value) if isinstance(value, ms.Tensor) else super().plain(value)
+
+
+class MindSporeNNAdapter(MindSporeAdapter):
+    """`mindspore.nn.AdaMax`, an optimizer of another name, other arguments and another formula."""
+
+    constructor = ms.nn.AdaMax
+
+    def facts(self) -> tuple[bool | None, dict[str, Any] | None]:
+        return None, None
+
+    def make(self, params: list[Any], positional: Sequence[Any], keywords: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        shared = dict(keywords)
+        for group in params:
+            if isinstance(group, dict):
+                self._share(group, shared)
+        if not shared.get("maximize", True):
+            del shared["maximize"]  # it has no such argument; a true one it refuses itself
+        if "lr" in shared:
+            shared["learning_rate"] = shared.pop("lr")
+        if "betas" in shared:
+            shared["beta1"], shared["beta2"] = shared.pop("betas")
+        return self.constructor(params, *positional, **shared)
+
+    @staticmethod
+    def _share(group: dict[str, Any], shared: dict[str, Any]) -> None:
+        """Move what its groups do not have to the arguments that all share."""
+        for name in ("betas", "eps", "maximize"):
+            if name in group and shared.setdefault(name, group[name]) != group.pop(name):
+                raise Skipped(f"the groups of mindspore.nn.AdaMax share {name}")
+
+    def moments(
+        self,
+        optimizer: Any,  # noqa: ANN401
+        params: Sequence[Any],  # noqa: ARG002
+    ) -> tuple[Sequence[Any] | None, Sequence[Any] | None]:
+        return optimizer.moment1, optimizer.moment2
+
+    def groups(self, optimizer: Any) -> Sequence[MutableMapping[str, Any]]:  # noqa: ANN401
+        return [{"lr": lr} for lr in self.learning_rates(optimizer)]
+
+    def learning_rates(self, optimizer: Any) -> Sequence[Any]:  # noqa: ANN401
+        rates = optimizer.learning_rate
+        return rates if optimizer.is_group_lr else [rates]
+
+
+def _first_line(error: Exception) -> str:
+    """The first lines that say something: others are rules of dashes and the place in MindSpore's source."""
+    lines = [line.strip(" -") for line in str(error).splitlines()]
+    return " ".join([line for line in lines if line][:2])[:300]
