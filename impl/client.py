@@ -22,6 +22,7 @@ from .adapters.factory import FactoryAdapter
 from .failures import SubjectBroken, SubjectDied, SubjectGarbled, UnsupportedDevice
 from .messages import FloatArray, Readout, State, StepResult, SubjectInfo
 from .registry import Kind, open_adapter, parse
+from .representable import first_foreign
 from .transports import Deadlines, Direct, Piped, Transport
 
 A = TypeVar("A", bound=messages.Answer)
@@ -34,12 +35,14 @@ class Handle:
     Attributes:
         number: the subject's own.
         life: which start of the subject it belongs to.
+        dtype: of the parameters.
         shapes: of the parameters, group by group.
         groups: how many there are.
     """
 
     number: int
     life: int
+    dtype: str
     shapes: tuple[tuple[int, ...], ...]
     groups: int
 
@@ -126,9 +129,9 @@ class Subject:
         """Make an optimizer.
 
         Args:
-            groups: for each group its options and its parameters. One group is passed as a plain list, its options
-                as the constructor's; several are passed as dicts, each with its options.
-            dtype: the format of the parameters; each of their elements is a number of it.
+            groups: for each group its options and its parameters. One group is passed as a plain list, its
+                options as the constructor's; several are passed as dicts, each with its own options.
+            dtype: the format of the parameters; each of their elements, and of the gradients', is one of it.
             layout: how parameters and gradients lie in memory.
             plain: False passes a single group as a dict too.
             defaults: further keyword arguments of the constructor.
@@ -136,7 +139,7 @@ class Subject:
             share: each parameter of the first group is the same array; all are given equal.
         """
         specs = tuple(
-            messages.GroupSpec(options, None if params is None else tuple(_array(p) for p in params))
+            messages.GroupSpec(options, None if params is None else _arrays("parameter", params, dtype))
             for options, params in groups
         )
         keywords = dict(defaults or {})
@@ -151,7 +154,7 @@ class Subject:
             self._revive()
         shapes = tuple(p.shape for spec in specs for p in spec.params or ())
         answer = self._ask(request, messages.Constructed)
-        return Handle(answer.handle, self._life, shapes, len(specs))
+        return Handle(answer.handle, self._life, dtype, shapes, len(specs))
 
     def step(
         self, handle: Handle, gradients: Sequence[npt.ArrayLike], lr: Sequence[Any] | None = None
@@ -167,7 +170,7 @@ class Subject:
             theta, m and u after the step (None for what cannot be seen), the gradients as the step left them,
             and each group's learning rate as it is read back.
         """
-        arrays = tuple(_array(g) for g in gradients)
+        arrays = _arrays("gradient", gradients, handle.dtype)
         request = messages.Step(handle.number, arrays, None if lr is None else tuple(lr))
         result = self._ask(request, StepResult, handle)
         self._check_shapes("gradients", result.gradients, handle)
@@ -262,6 +265,9 @@ class Subject:
         for name, arrays in (("theta", state.theta), ("m", state.m), ("u", state.u)):
             if arrays is not None:
                 self._check_shapes(name, arrays, handle)
+        for place, array in enumerate(state.theta):
+            if (foreign := first_foreign(array, handle.dtype)) is not None:
+                self._garbled(f"theta {place} has the element {foreign.hex()}, which is no {handle.dtype}")
 
     def _check_shapes(self, name: str, arrays: Sequence[FloatArray], handle: Handle) -> None:
         shapes = tuple(a.shape for a in arrays)
@@ -273,5 +279,9 @@ class Subject:
         raise SubjectGarbled(what)
 
 
-def _array(value: npt.ArrayLike) -> FloatArray:
-    return np.asarray(value, dtype=np.float64)
+def _arrays(what: str, values: Sequence[npt.ArrayLike], dtype: str) -> tuple[FloatArray, ...]:
+    arrays = tuple(np.asarray(value, dtype=np.float64) for value in values)
+    for place, array in enumerate(arrays):
+        if (foreign := first_foreign(array, dtype)) is not None:
+            raise ValueError(f"{what} {place} has the element {foreign.hex()}, which is no {dtype}")
+    return arrays

@@ -73,7 +73,7 @@ class SubjectInfo:
     keyword_only_maximize: bool | None = None
     defaults: Mapping[str, Any] | None = None
     layouts: tuple[Layout, ...] = tuple(Layout)
-    encodings: tuple[str, ...] = ("hex",)
+    encodings: tuple[str, ...] = ("hex", "base64")
 
 
 @dataclass(frozen=True, eq=False)

@@ -82,7 +82,7 @@ class FactoryAdapter(Adapter):
         optimizer: Any,  # noqa: ANN401
         params: Sequence[Any],  # noqa: ARG002
     ) -> tuple[Sequence[Any] | None, Sequence[Any] | None]:
-        return getattr(optimizer, "exp_avg", None), getattr(optimizer, "exp_inf", None)
+        return _seen(getattr(optimizer, "exp_avg", None)), _seen(getattr(optimizer, "exp_inf", None))
 
     def save(self, optimizer: Any) -> Any:  # noqa: ANN401
         if not hasattr(optimizer, "state_dict"):
@@ -93,3 +93,10 @@ class FactoryAdapter(Adapter):
         if not hasattr(optimizer, "load_state_dict"):
             raise Skipped("the subject has no load_state_dict")
         optimizer.load_state_dict(copy.deepcopy(checkpoint))
+
+
+def _seen(arrays: Sequence[Any] | None) -> Sequence[Any] | None:
+    """Arrays that are there; a subject may make them at its first step only."""
+    if arrays is None or len(arrays) == 0 or any(array is None for array in arrays):
+        return None
+    return arrays

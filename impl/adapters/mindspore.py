@@ -1,4 +1,4 @@
-"""How is a MindSpore optimizer asked? Parameters have names, learning rates are parameters, checkpoints files."""
+"""How is a MindSpore optimizer asked? Parameters have names, and learning rates are parameters."""
 
 # ruff: noqa: D102 - what each method does is said where `Adapter` declares it
 
