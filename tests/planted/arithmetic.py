@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-_NARROWER = {np.dtype(np.float64): 24, np.dtype(np.float32): 11, np.dtype(np.float16): 8}
-"""The precision of the next narrower format: binary32, binary16, bfloat16."""
+_NARROWER = {np.dtype(np.float64): 24, np.dtype(np.float32): 11, np.dtype(np.float16): 4}
+"""The precision of the next narrower format: binary32, binary16, E4M3."""
 
 
 def precision(dtype) -> int:
@@ -14,7 +14,7 @@ def precision(dtype) -> int:
 
 
 def rounded(x, bits):
-    """x with its significand rounded to so many bits, its range left as it is."""
+    """X with its significand rounded to so many bits, its range left as it is."""
     x = np.asarray(x)
     significand, exponent = np.frexp(x)
     shift = x.dtype.type(2**bits)
@@ -22,7 +22,7 @@ def rounded(x, bits):
 
 
 def narrow(x):
-    """x with the precision of the next narrower format."""
+    """X with the precision of the next narrower format."""
     x = np.asarray(x)
     return rounded(x, _NARROWER[x.dtype])
 

@@ -49,7 +49,7 @@ class Scalars:
 
 
 class Adamax:
-    """The documented optimizer: weighted moment, scalars in binary64 rounded once, one expression after the other.
+    """The documented optimizer: a weighted moment, and scalars in binary64, rounded once.
 
     Args:
         params: a list of arrays, or a list of dicts with the key `params` and any of the options below.
@@ -71,7 +71,13 @@ class Adamax:
     def __init__(
         self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, *, maximize=False
     ) -> None:
-        self.defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
+        self.defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "maximize": maximize,
+        }
         self.validate(self.defaults)
         params = list(params)
         groups = params if params and isinstance(params[0], dict) else [{"params": params}]
@@ -85,12 +91,12 @@ class Adamax:
 
     @property
     def exp_avg(self):
-        """m of every parameter, in the order of the gradients."""
+        """M of every parameter, in the order of the gradients."""
         return self.m
 
     @property
     def exp_inf(self):
-        """u of every parameter, in the order of the gradients."""
+        """U of every parameter, in the order of the gradients."""
         return self.u
 
     def placed(self) -> Iterator[tuple[int, np.ndarray]]:

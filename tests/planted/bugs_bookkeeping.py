@@ -1,9 +1,8 @@
-"""Wrong bookkeeping: step counters, state and its resumption, groups and their options, the learning rate's changes."""
+"""Wrong bookkeeping: step counters, groups, options, the learning rate's changes, saving and resuming."""
 
 from __future__ import annotations
 
 import numpy as np
-
 from adamax_conformance.tests.planted.arithmetic import narrow
 from adamax_conformance.tests.planted.base import Adamax
 

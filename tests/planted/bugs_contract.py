@@ -1,9 +1,8 @@
-"""Wrong about arguments: exceptions missing, of the wrong type, too eager, too late; defaults; maximize by position."""
+"""Wrong about arguments: exceptions missing, of a wrong type, too eager, too late; defaults and signature."""
 
 from __future__ import annotations
 
 import numpy as np
-
 from adamax_conformance.tests.planted.base import Adamax
 
 
@@ -326,7 +325,7 @@ class ParamsShrunkBeforeBetasChecked(ContractBug):
             super().check_betas(betas)
         except ValueError:
             for theta in self._arrays:
-                theta *= theta.dtype.type(0.5)
+                theta[...] = theta / 2
             raise
 
     def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, *, maximize=False):
@@ -390,7 +389,7 @@ class DefaultsBehindSignature(ContractBug):
 class MaximizePositional(ContractBug):
     """maximize is taken by position, too."""
 
-    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, maximize=False):  # noqa: FBT002 - the bug
+    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, maximize=False):  # noqa: FBT002, PLR0917 - the bug
         super().__init__(params, lr, betas, eps, weight_decay, maximize=maximize)
 
 

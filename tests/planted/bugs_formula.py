@@ -1,11 +1,10 @@
-"""Wrong formulas: every place of eps, bias correction, betas, decay, sign, and the order of negation and decay."""
+"""Wrong formulas: places of eps, bias correction, betas, decay, sign, order of negation and decay."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
-
 from adamax_conformance.tests.planted.base import Adamax
 
 
@@ -109,7 +108,9 @@ class BiasCorrectionByBeta2(FormulaBug):
         right = super().scalars_at(options, t, dtype)
         correction = self.correction(np.float64(options["betas"][1]), t)
         number = np.dtype(dtype).type
-        return replace(right, correction=number(correction), rate=number(np.float64(options["lr"]) / correction))
+        return replace(
+            right, correction=number(correction), rate=number(np.float64(options["lr"]) / correction)
+        )
 
 
 class BiasCorrectionOfNorm(FormulaBug):
@@ -354,7 +355,7 @@ class MaximizeAfterDecay(FormulaBug):
 
 
 class MaximizeFlipsStep(FormulaBug):
-    """The step is added instead of the gradient negated: the moment has the wrong sign, and the decay grows theta."""
+    """The step is added instead of the gradient negated: m has the wrong sign, the decay grows theta."""
 
     def ascent(self, g, _scalars):
         return g

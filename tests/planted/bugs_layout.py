@@ -1,9 +1,8 @@
-"""Wrong for some layout: strides, transposition, 0-d, tails of vector loops, block boundaries, large arrays only."""
+"""Wrong for some layout: strides, transposition, 0-d, tails of vector loops, blocks, large arrays."""
 
 from __future__ import annotations
 
 import numpy as np
-
 from adamax_conformance.tests.planted.arithmetic import coarse
 from adamax_conformance.tests.planted.base import Adamax
 

@@ -1,4 +1,4 @@
-"""Wrong precision: scalars, state, bias correction or a division too coarse, some only for some t or some values.
+"""Wrong precision: scalars, state, bias correction or division too coarse, some only for some t or values.
 
 Every one scales with the format: `narrow` has the precision of the next narrower one, `coarse` is off by
 16 unit roundoffs.
@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-
 from adamax_conformance.tests.planted.arithmetic import coarse, narrow, precision, rounded, two_sum
 from adamax_conformance.tests.planted.base import Adamax
 
@@ -122,6 +121,8 @@ class CoarseBiasCorrectionLate(ScalarBug):
 
 class FirstOrderBiasCorrection(PrecisionBug):
     """1 - beta1^t is taken as t*(1 - beta1) where that is below 0.01."""
+
+    dtypes = ("float32", "float64")
 
     def correction(self, beta1, t):
         first_order = t * (1 - beta1)

@@ -1,11 +1,10 @@
-"""Wrong beside the result: the gradient or the hyperparameters changed, params not updated in place, not deterministic."""
+"""Wrong beside the result: gradient or hyperparameters changed, params left alone, nondeterminism."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 import numpy as np
-
 from adamax_conformance.tests.planted.arithmetic import narrow, precision
 from adamax_conformance.tests.planted.base import Adamax
 

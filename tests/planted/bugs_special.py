@@ -1,9 +1,8 @@
-"""Wrong at special values: NaN swallowed, infinities clipped, subnormals flushed, one range of values treated apart."""
+"""Wrong at special values: NaN swallowed, infinities clipped, subnormals flushed, one range apart."""
 
 from __future__ import annotations
 
 import numpy as np
-
 from adamax_conformance.tests.planted.base import Adamax
 
 
@@ -14,7 +13,7 @@ class SpecialBug(Adamax):
 
 
 def flushed(x):
-    """x with subnormals set to zero."""
+    """X with subnormals set to zero."""
     return np.where(np.abs(x) < np.finfo(x.dtype).tiny, np.zeros_like(x), x)
 
 

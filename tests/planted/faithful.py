@@ -1,7 +1,7 @@
 """Right implementations that evaluate differently: none may be accused.
 
-Each states what it is to be recognized as: the form of its moment, `weighted` or `interpolated`, and where its
-scalars are computed, `binary64` or `working`; for a float64 subject those two are one.
+Each states what it is to be recognized as: the form of its moment, `weighted` or `interpolated`, and where
+its scalars are computed, `binary64` or `working`; for a float64 subject those two are one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from fractions import Fraction
 from typing import ClassVar
 
 import numpy as np
-
 from adamax_conformance.tests.planted.arithmetic import fused
 from adamax_conformance.tests.planted.base import Adamax, Scalars
 
@@ -200,25 +199,24 @@ class WiderState(WiderThroughout):
 
 
 class ExactElement(Faithful):
-    """Each element in rational arithmetic, rounded where it is stored; theta takes m and u as they were before."""
+    """Each element in rational arithmetic, rounded where it is stored; theta takes the unrounded m and u."""
 
     def advance(self, theta, m, u, g, scalars):
         plain = super().advance(theta, m, u, g, scalars)
-        exact = np.frompyfunc(lambda *x: self.exactly(*x, scalars), 7, 3)
+        exact = np.frompyfunc(lambda *x: self.exactly(x[:4], x[4:], scalars), 7, 3)
         return tuple(np.asarray(x, np.float64) for x in exact(theta, m, u, g, *plain))
 
-    def exactly(self, theta, m, u, g, plain_theta, plain_m, plain_u, scalars: Scalars):
-        """One element; the plain values where there is no exact one."""
+    def exactly(self, before, plain, scalars: Scalars):
+        """theta, m and u of one element; the plain ones where there are no exact ones."""
         try:
-            theta, m, u, g = (Fraction(float(x)) for x in (theta, m, u, g))
-            effective = -g if scalars.maximize else g
-            effective += self._decay * theta
+            theta, m, u, g = (Fraction(float(x)) for x in before)
+            effective = (-g if scalars.maximize else g) + self._decay * theta
             m = self._beta1 * m + (1 - self._beta1) * effective
             u = max(self._beta2 * u, abs(effective) + self._eps)
-            theta -= self._lr * m / ((1 - self._beta1**scalars.t) * u)
-            return float(theta), float(m), float(u)
+            step = self._lr * m / ((1 - self._beta1**scalars.t) * u)
+            return float(theta - step) if step else float(before[0]), float(m), float(u)
         except (ValueError, OverflowError, ZeroDivisionError):
-            return float(plain_theta), float(plain_m), float(plain_u)
+            return tuple(float(x) for x in plain)
 
     def scalars_at(self, options, t, dtype):
         self._lr, self._eps, self._decay, self._beta1, self._beta2 = (
@@ -351,7 +349,11 @@ class StateInDict(Faithful):
 
     def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, *, maximize=False):
         super().__init__(params, lr, betas, eps, weight_decay, maximize=maximize)
-        self.state = {place: {"exp_avg": m, "exp_inf": u} for place, (m, u) in enumerate(zip(self.m, self.u))}
+        self.collect()
+
+    def collect(self):
+        pairs = zip(self.m, self.u, strict=True)
+        self.state = {place: {"exp_avg": m, "exp_inf": u} for place, (m, u) in enumerate(pairs)}
 
     @property
     def exp_avg(self):
@@ -363,8 +365,7 @@ class StateInDict(Faithful):
 
     def load_state_dict(self, state):
         super().load_state_dict(state)
-        for place, (m, u) in enumerate(zip(self.m, self.u, strict=True)):
-            self.state[place] = {"exp_avg": m, "exp_inf": u}
+        self.collect()
 
 
 class HiddenState(Faithful):
