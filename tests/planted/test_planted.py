@@ -61,8 +61,8 @@ def runs(dtype):
     late = frozenset({1, 2, 11, 257, 1003})
     result.append(Run(thetas[0], [g for (g,) in gradients], {"lr": 0.5, "betas": (0.999, 0.9)}, late))
     first_gradient = [np.zeros(4, dtype)] * 1000 + [np.array([0.1, 0.4, 0.7, 1], dtype)]
-    for options in ({"lr": 0.1, "eps": 0.01}, {"lr": 0.1, "betas": (0.999, 0.9)}):
-        result.append(Run(np.zeros(4, dtype), first_gradient, options, frozenset({1001})))
+    late_options = ({"lr": 0.1, "eps": 0.01}, {"lr": 0.1, "betas": (0.999, 0.9)})
+    result += [Run(np.zeros(4, dtype), first_gradient, o, frozenset({1001})) for o in late_options]
     return result
 
 
