@@ -12,6 +12,7 @@ maximizing:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -66,7 +67,8 @@ class Adamax:
 
     def __init_subclass__(cls) -> None:
         """Name the class as a reader would: `EpsOutsideMaximum` is `eps-outside-maximum`."""
-        cls.name = "".join(f"-{c.lower()}" if c.isupper() else c for c in cls.__name__).lstrip("-")
+        words = re.findall(r"[A-Z][a-z]*|\d+", cls.__name__.replace("NaN", "Nan"))
+        cls.name = "-".join(words).lower()
 
     def __init__(
         self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, *, maximize=False
