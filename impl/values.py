@@ -34,6 +34,11 @@ _HEX: Final = re.compile(
     r"[+-]?(?:0x[0-9a-f]+(?:\.[0-9a-f]*)?(?:p[+-]?\d+)?|inf|nan)", re.IGNORECASE | re.ASCII
 )
 
+_MOST_DIMENSIONS: Final = 32
+"""As many as every NumPy has."""
+_DEEPEST: Final = 16
+"""How many lists within lists an argument may have."""
+
 
 def encode_float(x: float) -> str:
     """A number as a string, nothing lost."""
@@ -71,6 +76,8 @@ def decode_array(value: object, where: str) -> FloatArray:
     else:
         elements: list[object] = field(holder, "data", list, where)
         array = np.array([decode_float(x, f"{where}.data[{i}]") for i, x in enumerate(elements)], np.float64)
+    if len(shape) > _MOST_DIMENSIONS:
+        raise Malformed(f"{where} has {len(shape)} dimensions; want at most {_MOST_DIMENSIONS}")
     if array.size != math.prod(shape):
         raise Malformed(
             f"{where} has {array.size} elements; its shape {list(shape)} wants {math.prod(shape)}"
@@ -104,7 +111,7 @@ def encode_value(value: object, encoding: Encoding = Encoding.HEX) -> Any:  # no
     return result
 
 
-def decode_value(value: object, where: str) -> Any:  # noqa: ANN401 - whatever was encoded
+def decode_value(value: object, where: str, depth: int = 0) -> Any:  # noqa: ANN401 - whatever was encoded
     """The inverse of `encode_value`."""
     if value is None or isinstance(value, bool | int | str):
         return value
@@ -118,7 +125,9 @@ def decode_value(value: object, where: str) -> Any:  # noqa: ANN401 - whatever w
         case "complex", [real, imaginary]:
             return complex(decode_float(real, where), decode_float(imaginary, where))
         case "tuple" | "list", list():
-            items = [decode_value(x, f"{where}[{i}]") for i, x in enumerate(content)]
+            if depth == _DEEPEST:
+                raise Malformed(f"{where} is nested too deeply")
+            items = [decode_value(x, f"{where}[{i}]", depth + 1) for i, x in enumerate(content)]
             return tuple(items) if kind == "tuple" else items
         case "array", _:
             return decode_array(content, where)
