@@ -31,6 +31,8 @@ _SHARE: Final = 1 << 15
 
 _CONFIG: Final[Any] = numba.config
 
+_OPTIONS: Final[dict[str, Any]] = {"nogil": True, "error_model": "numpy"}
+
 
 def run(jobs: Sequence[Job], threads: int = _CONFIG.NUMBA_NUM_THREADS) -> None:
     """One step of every job.
@@ -120,8 +122,7 @@ def compiled(dtype: np.dtype[Any]) -> Callable[..., None]:
     array = numba.types.Array(element, 1, "C")
     read_only = numba.types.Array(element, 1, "C", readonly=True)
     signature = numba.void(array, read_only, array, array, *[numba.float64] * len(StepScalars._fields))
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
-        return numba.njit(signature, cache=True, **options)(_step)
+        return numba.njit(signature, cache=True, **_OPTIONS)(_step)
     except Exception:  # noqa: BLE001 - whatever is wrong with the cache; a wrong loop raises again below
-        return numba.njit(signature, **options)(_step)
+        return numba.njit(signature, **_OPTIONS)(_step)
