@@ -87,9 +87,9 @@ def test_float32_moments_are_correctly_rounded_but_for_a_double_rounding(options
     """The exact values lie within a few roundings of binary64 of what is rounded to binary32.
 
     The gradient takes at most 2 roundings (the decay's product and sum), m at most 4 more of its terms (the
-    complement, two products, the sum), u at most 1 more (the product with beta2, or the sum with eps): 6 units
-    of 2^-53 of the terms, to first order; 8 covers the rest. Rounding is monotone, so the result lies between
-    the rounded ends.
+    complement, two products, the sum), u at most 1 more (the product with beta2, or the sum with eps): 6
+    units of 2^-53 of the terms, to first order; 8 covers the rest. Rounding is monotone, so the result lies
+    between the rounded ends.
     """
     few = 8 * EXACT.mpf(2) ** -53
     for scalars, _, theta, m, u, g, _, m_after, u_after in each_step(*run(options, FLOAT32, seed)):
