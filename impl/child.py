@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Mapping, Sequence
 from typing import IO, Final
@@ -25,7 +26,12 @@ _LAST_WORDS: Final = 1 << 14
 """Bytes of standard error that are kept."""
 _LAST_LINES: Final = 30
 _ENDING: Final = 5.0
-"""Seconds for a program to end after its pipe was closed, or it was killed."""
+"""Seconds for a program to end by itself after its input ended."""
+_TELLING: Final = 0.2
+"""Seconds for a program that hangs to tell where."""
+_VANISHING: Final = 1.0
+"""Seconds for what is over to be noticed: a process that closed its output, or was killed, or left its pipe
+to another."""
 
 
 class Child:
@@ -65,7 +71,7 @@ class Child:
         ]
         for thread in self._threads:
             thread.start()
-        weakref.finalize(self, _kill, self._process)  # also where this interpreter ends
+        weakref.finalize(self, _kill_what_runs, self._process)  # also where this interpreter ends
 
     def ask(self, line: bytes, deadline: float, longest: int) -> bytes:
         """Write a line and await one.
@@ -85,10 +91,7 @@ class Child:
         """
         self._requests.put((line, longest))
         try:
-            answer = self._answers.get(timeout=deadline)
-        except queue.Empty:
-            self.close(kill=True)
-            raise SubjectHung(f"no answer within {deadline:g} s") from None
+            answer = self._await(deadline)
         except BaseException:
             self.close(kill=True)  # nobody waits for the answer any more
             raise
@@ -102,14 +105,35 @@ class Child:
             raise SubjectGarbled(f"half a line of {len(answer)} bytes: {_shown(answer)}; then {death}")
         raise death
 
+    def _await(self, deadline: float) -> bytes:
+        """What comes; empty where the process is gone and another still holds its pipe."""
+        end = time.monotonic() + deadline
+        while (left := end - time.monotonic()) > 0:
+            gone = self._process.poll() is not None
+            try:
+                return self._answers.get(timeout=min(left, _VANISHING))
+            except queue.Empty:
+                if gone:
+                    return b""
+        self._ask_where()
+        raise SubjectHung(f"no answer within {deadline:g} s", self._last_words())
+
+    def _ask_where(self) -> None:
+        """Have our host's Python tell its place; any other program is about to be ended anyway."""
+        if sys.platform != "win32":
+            self._process.send_signal(signal.SIGUSR1)
+            self._threads[1].join(_TELLING)
+
+    def _last_words(self) -> str:
+        return "\n".join(self._said.decode("utf-8", "replace").splitlines()[-_LAST_LINES:])
+
     def _death(self) -> SubjectDied:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_ENDING)
+            self._process.wait(_VANISHING)
         code = self._process.poll()
         self.close(kill=True)
         what = "the process closed its output" if code is None else f"the process {_ended(code)}"
-        lines = self._said.decode("utf-8", "replace").splitlines()[-_LAST_LINES:]
-        return SubjectDied(what, code, "\n".join(lines))
+        return SubjectDied(what, self._last_words(), code)
 
     def close(self, *, kill: bool = False) -> None:
         """End the program: by the end of its input, or at once; it never outlives this."""
@@ -118,16 +142,12 @@ class Child:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._threads[0].join(_ENDING)
                 self._process.wait(_ENDING)
-        self._kill()
+        if kill or self._process.poll() is None:
+            _kill(self._process)
         for thread, pipe in zip(self._threads, (self._process.stdout, self._process.stderr), strict=True):
-            thread.join(_ENDING)
+            thread.join(_VANISHING)
             if not thread.is_alive() and pipe is not None:
                 pipe.close()
-
-    def _kill(self) -> None:
-        _kill(self._process)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_ENDING)
 
     def _exchange(self) -> None:
         """Write and read in place of the caller; an answer without its newline is the last one."""
@@ -159,10 +179,18 @@ class Child:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    if sys.platform != "win32" and process.poll() is None:
+    """End a process and, where there are process groups, what it has started: also after its own end."""
+    if sys.platform != "win32":
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     process.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_VANISHING)
+
+
+def _kill_what_runs(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        _kill(process)
 
 
 def _write_all(pipe: IO[bytes], data: bytes) -> None:

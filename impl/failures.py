@@ -67,7 +67,15 @@ class RequestRefused(SubjectError):
 
 
 class SubjectBroken(SubjectError):
-    """No answer came. The message says what happened."""
+    """No answer came. The message says what happened.
+
+    Attributes:
+        stderr: the last lines that the process wrote to its standard error.
+    """
+
+    def __init__(self, what: str, stderr: str = "") -> None:
+        super().__init__(f"{what}; its last words:\n{stderr}" if stderr else what)
+        self.stderr = stderr
 
 
 class SubjectDied(SubjectBroken):
@@ -75,13 +83,11 @@ class SubjectDied(SubjectBroken):
 
     Attributes:
         returncode: the exit status; the negated signal where a signal ended it; None where it is not known.
-        stderr: the last lines that the process wrote to its standard error.
     """
 
-    def __init__(self, what: str, returncode: int | None = None, stderr: str = "") -> None:
-        super().__init__(what if not stderr else f"{what}; its last words:\n{stderr}")
+    def __init__(self, what: str, stderr: str = "", returncode: int | None = None) -> None:
+        super().__init__(what, stderr)
         self.returncode = returncode
-        self.stderr = stderr
 
 
 class SubjectHung(SubjectBroken):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import os
+import signal
 import sys
 import types
 import warnings
@@ -73,6 +74,8 @@ def _refuse(requests: BinaryIO, answers: BinaryIO, message: str) -> None:
 def main() -> None:
     """Answer requests until there are none."""
     faulthandler.enable()
+    if hasattr(signal, "SIGUSR1"):
+        faulthandler.register(signal.SIGUSR1)  # where it is when it hangs
     warnings.simplefilter("ignore")
     requests, answers = _take_pipe()
     _forget_own_folder()

@@ -18,7 +18,7 @@ from . import messages, protocol
 from .adapters.base import Adapter
 from .child import Child
 from .dispatcher import Dispatcher
-from .failures import RequestRefused, SubjectBroken, SubjectGarbled
+from .failures import RequestRefused, SubjectBroken, SubjectGarbled, Unavailable
 from .fields import Malformed
 from .registry import Kind, Named
 from .values import Encoding
@@ -107,7 +107,11 @@ class Piped:
             folder = self._resources.enter_context(
                 tempfile.TemporaryDirectory(prefix="adamax-conformance-", ignore_cleanup_errors=True)
             )
-        self._child = Child([_interpreter(python), str(HOST)], cwd=folder)
+        try:
+            self._child = Child([_interpreter(python), str(HOST)], cwd=folder)
+        except Unavailable:
+            self._resources.close()
+            raise
 
     def ask(self, request: messages.Request, elements: int = 0) -> messages.Answer:
         """See `Transport`."""
