@@ -1,0 +1,480 @@
+"""Where a subject meets a check: it is run, searched for a divergence, and a verdict is put down."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any, Final
+
+import hypothesis
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, Verbosity
+from hypothesis import strategies as st
+from hypothesis.errors import Flaky
+
+from adamax_conformance.impl.client import Subject
+from adamax_conformance.impl.failures import Rejected, Skipped, SubjectBroken, Unavailable
+from adamax_conformance.impl.messages import StepResult
+from adamax_conformance.oracles.arithmetic import CORRECTLY_ROUNDED, Arithmetic
+from adamax_conformance.oracles.comparison import Assumption, Findings, Tally, findings
+from adamax_conformance.oracles.formats import Format
+from adamax_conformance.oracles.identify import Identification, identify
+from adamax_conformance.oracles.identify import cases as identifying_cases
+from adamax_conformance.oracles.verdict import Divergence, Quantity, Status, Verdict
+from adamax_conformance.reference.case import Case, FloatArray
+from adamax_conformance.reports.ledger import Ledger
+from adamax_conformance.tests.conformance.catalogue import CHECKS
+
+Compare = Callable[[Case, Sequence[StepResult], Assumption, Findings], None]
+Examine = Callable[[Case, Collection[str]], Mapping[str, Divergence]]
+"""Runs a case for some checks, and returns the divergences that it finds, by check."""
+
+NUMBERS: Final = (Quantity.M, Quantity.U, Quantity.THETA)
+"""In the order in which a cause shows: a wrong m also makes a wrong theta."""
+
+
+class Profile(Enum):
+    """How much is drawn: the number of cases a search draws, and how many runs shrinking may take."""
+
+    QUICK = ("quick", 48, 120)
+    FULL = ("full", 500, 600)
+
+    def __init__(self, label: str, examples: int, shrinks: int) -> None:
+        self.label = label
+        self.examples = examples
+        self.shrinks = shrinks
+
+
+_EXPENSIVE: Final = {"mindspore": 6}
+"""Frameworks in which a new optimizer compiles anew: they are given so many times fewer drawn cases."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run was asked for.
+
+    Attributes:
+        profile: how much is drawn.
+        seed: of the drawing; None draws the same each time.
+        fail_fast: whether to stop at the first divergence, without shrinking it.
+        arithmetic: the declared arithmetic.
+        ledger: the known divergences.
+        arguments: of the command line, as far as they are needed to reproduce a verdict.
+    """
+
+    profile: Profile = Profile.QUICK
+    seed: int | None = None
+    fail_fast: bool = False
+    arithmetic: Arithmetic = CORRECTLY_ROUNDED
+    ledger: Ledger | None = None
+    arguments: tuple[str, ...] = ()
+
+
+class _Stop(BaseException):
+    """Ends a search at once: no answer came, so there is nothing to shrink."""
+
+
+class _Found(Exception):  # noqa: N818 - what hypothesis is to look for
+    """A drawn case diverges."""
+
+
+@dataclass
+class Seat:
+    """A subject in one dtype, kept for all checks of it: what it was identified as, and whether it shows its state."""
+
+    subject: Subject
+    dtype: str
+    settings: Settings
+    _identification: Identification | Exception | None = None
+    _shows_state: bool | None = None
+
+    @property
+    def format(self) -> Format:
+        """The working format."""
+        return Format.of(self.dtype)
+
+    def identification(self) -> Identification:
+        """What the subject was identified as; the failure to find out is raised again each time."""
+        if self._identification is None:
+            try:
+                runs = [(case, self.subject.observe(case, self.dtype)) for case in identifying_cases(self.format)]
+                self._identification = identify(runs, self.format, self.settings.arithmetic)
+            except Exception as error:  # noqa: BLE001 - kept, and raised below and again
+                self._identification = error
+        if isinstance(self._identification, Exception):
+            raise self._identification
+        return self._identification
+
+    def shows_state(self) -> bool:
+        """Whether m and u can be seen after a step."""
+        if self._shows_state is None:
+            case = identifying_cases(self.format)[0]
+            last = self.subject.observe(case, self.dtype)[-1]
+            self._shows_state = last.m is not None and last.u is not None
+        return self._shows_state
+
+    def assumption(self) -> Assumption:
+        """What the subject is judged against: what it was identified as, or the page where that is not known."""
+        try:
+            found = self.identification()
+        except (Rejected, Skipped, SubjectBroken):
+            return Assumption(self.format, arithmetic=self.settings.arithmetic)
+        return Assumption(self.format, found.nearest, found.habits, self.settings.arithmetic)
+
+
+@dataclass
+class Bench:
+    """What a check is given.
+
+    Attributes:
+        seat: the subject, in one dtype.
+        checks: the ids that the check decides.
+        verdicts: what it decided.
+    """
+
+    seat: Seat
+    checks: tuple[str, ...]
+    verdicts: list[Verdict] = field(default_factory=list)
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def subject(self) -> Subject:
+        """The subject."""
+        return self.seat.subject
+
+    @property
+    def dtype(self) -> str:
+        """The dtype's name."""
+        return self.seat.dtype
+
+    @property
+    def format(self) -> Format:
+        """The working format."""
+        return self.seat.format
+
+    def has(self, part: str) -> bool:
+        """Whether the subject has an optional part, as far as it is known."""
+        return self.subject.info.has.get(part) is not False
+
+    def shows_state(self) -> bool:
+        """Whether m and u can be seen."""
+        return self.seat.shows_state()
+
+    def observe(self, case: Case) -> list[StepResult]:
+        """Run the subject on a case."""
+        return self.subject.observe(case, self.dtype)
+
+    # Verdicts ------------------------------------------------------------------------------------------
+
+    def decide(
+        self,
+        check: str,
+        status: Status,
+        reason: str = "",
+        divergence: Divergence | None = None,
+        measured: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Put a verdict down; a divergence that the ledger lists becomes a known one."""
+        info = self.subject.info
+        verdict = Verdict(
+            check=check,
+            status=status,
+            subject=self.subject.name,
+            dtype=self.dtype,
+            device=info.device,
+            reason=reason or (divergence.reason if divergence else ""),
+            since=CHECKS[check].since,
+            divergence=divergence,
+            reproduce=self._reproduce(check),
+            measured=dict(measured or {}),
+            duration=time.perf_counter() - self.started,
+        )
+        if self.seat.settings.ledger is not None:
+            verdict = self.seat.settings.ledger.settle(verdict, info.version)
+        self.verdicts.append(verdict)
+
+    def conforms(self, check: str, **measured: Any) -> None:
+        """The check found nothing."""
+        self.decide(check, Status.CONFORMS, measured=measured)
+
+    def diverges(self, check: str, divergence: Divergence, **measured: Any) -> None:
+        """The check found a divergence."""
+        self.decide(check, Status.DIVERGES, divergence=divergence, measured=measured)
+
+    def skip(self, reason: str) -> None:
+        """Nothing of this check can be asked of the subject."""
+        self._decide_rest(Status.SKIPPED, reason)
+
+    def _reproduce(self, check: str) -> str:
+        words = ["adamax-conformance", "check", self.subject.name, "--dtype", self.dtype, "--check", check]
+        return shlex.join([*words, *self.seat.settings.arguments])
+
+    def _decide_rest(self, status: Status, reason: str, divergence: Divergence | None = None) -> None:
+        decided = {verdict.check for verdict in self.verdicts}
+        for check in self.checks:
+            if check not in decided:
+                self.decide(check, status, reason, divergence)
+
+    def failed(self, error: Exception) -> None:
+        """Decide what is undecided, after the subject answered with no result."""
+        match error:
+            case SubjectBroken():
+                self._decide_rest(Status.BROKEN, str(error))
+            case Skipped() | Unavailable():
+                self._decide_rest(Status.SKIPPED, str(error))
+            case Rejected():
+                self._decide_rest(Status.DIVERGES, "", refusal(error, None))
+            case _:
+                self._decide_rest(Status.BROKEN, f"the kit itself failed: {type(error).__name__}: {error}")
+
+    def conclude(self) -> None:
+        """End the check as pytest knows it, after every id was decided."""
+        if missing := set(self.checks) - {verdict.check for verdict in self.verdicts}:
+            raise AssertionError(f"the check decided nothing about {sorted(missing)}")
+        failures = [v for v in self.verdicts if v.status in {Status.DIVERGES, Status.BROKEN}]
+        if failures:
+            lines = [f"{v.check}: {v.status.value}: {v.reason}\n  reproduce: {v.reproduce}" for v in failures]
+            pytest.fail("\n".join(lines), pytrace=False)
+        if all(v.status is Status.SKIPPED for v in self.verdicts):
+            pytest.skip(self.verdicts[0].reason)
+
+    # Searching -----------------------------------------------------------------------------------------
+
+    def numbers(
+        self,
+        prefix: str,
+        compare: Compare,
+        pinned: Sequence[Case] = (),
+        strategy: st.SearchStrategy[Case] | None = None,
+        *,
+        needs_state: bool = False,
+    ) -> None:
+        """Compare theta, m and u over pinned and drawn cases: one verdict each, under `prefix`."""
+        assumption = self.seat.assumption()
+        ids = {quantity: f"{prefix}/{quantity.value}" for quantity in NUMBERS}
+        tallies = findings(*NUMBERS)
+
+        def examine(case: Case, wanted: Collection[str]) -> dict[str, Divergence]:
+            asked = {q: Tally() for q in NUMBERS if ids[q] in wanted}
+            observed = self.observe(case)
+            if needs_state and any(s.m is None or s.u is None for s in observed):
+                raise Skipped("m and u cannot be seen; theta is judged as a trajectory")
+            compare(case, observed, assumption, asked)
+            for quantity, tally in asked.items():
+                merge(tallies[quantity], tally)
+            return {ids[q]: t.divergence for q, t in asked.items() if t.divergence is not None}
+
+        def measured(check: str) -> dict[str, Any]:
+            quantity = next(q for q in NUMBERS if ids[q] == check)
+            return figures(tallies[quantity])
+
+        self.search([ids[q] for q in NUMBERS], examine, pinned, strategy, measured)
+
+    def search(
+        self,
+        checks: Sequence[str],
+        examine: Examine,
+        pinned: Sequence[Case] = (),
+        strategy: st.SearchStrategy[Case] | None = None,
+        measured: Callable[[str], Mapping[str, Any]] = lambda _: {},
+    ) -> None:
+        """Look for a divergence of each check: in the pinned cases first, then in drawn ones.
+
+        A check that diverges is left out of the search for the next, so that one never hides another.
+        """
+        left = list(checks)
+        while left:
+            found = self._hunt(left, examine, pinned, strategy)
+            if found is None:
+                break
+            check, divergence = found
+            left.remove(check)
+            self.decide(check, Status.DIVERGES, divergence=divergence, measured=measured(check))
+            if self.seat.settings.fail_fast:
+                break
+        for check in left:
+            figures_ = measured(check)
+            if figures_.get("judged", 1) == 0:
+                self.decide(check, Status.SKIPPED, "it cannot be seen", measured=figures_)
+            else:
+                self.decide(check, Status.CONFORMS, measured=figures_)
+
+    def _hunt(
+        self,
+        wanted: Sequence[str],
+        examine: Examine,
+        pinned: Sequence[Case],
+        strategy: st.SearchStrategy[Case] | None,
+    ) -> tuple[str, Divergence] | None:
+        """The first divergence of any of the checks, shrunk."""
+
+        def run(case: Case) -> Mapping[str, Divergence]:
+            try:
+                return examine(case, wanted)
+            except Rejected as error:
+                return dict.fromkeys(wanted, refusal(error, case))
+
+        for case in pinned:
+            if found := run(case):
+                return next(iter(found.items()))
+        if strategy is None:
+            return None
+        hunt = _Hunt(run, self.seat.settings.profile.shrinks)
+        settings = self.seat.settings
+        examples = settings.profile.examples // _EXPENSIVE.get(self.subject.info.framework, 1)
+        attempt = hypothesis.given(strategy)(hunt.attempt)
+        attempt = hypothesis.settings(
+            max_examples=examples,
+            derandomize=settings.seed is None,
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            phases=(Phase.generate,) if settings.fail_fast else (Phase.generate, Phase.shrink),
+            verbosity=Verbosity.quiet,
+            report_multiple_bugs=False,
+            print_blob=False,
+        )(attempt)
+        if settings.seed is not None:
+            attempt = hypothesis.seed(settings.seed)(attempt)
+        try:
+            attempt()
+        except _Found:
+            return hunt.last
+        except Flaky:
+            assert hunt.last is not None
+            check, divergence = hunt.last
+            reason = divergence.reason + "; the same case did not diverge when it was run again"
+            return check, replace(divergence, reason=reason)
+        except _Stop as stop:
+            assert stop.__cause__ is not None
+            raise stop.__cause__ from None
+        return None
+
+
+class _Hunt:
+    """What hypothesis calls: it follows the first check that diverges, and shrinks it within a budget of runs."""
+
+    def __init__(self, run: Callable[[Case], Mapping[str, Divergence]], budget: int) -> None:
+        self.run = run
+        self.budget = budget
+        self.failing: set[str] = set()
+        self.last: tuple[str, Divergence] | None = None
+
+    def attempt(self, case: Case) -> None:
+        """Run one drawn case."""
+        key = repr(case.to_json())
+        if self.last is not None and key not in self.failing:
+            if self.budget <= 0:
+                return
+            self.budget -= 1
+        try:
+            found = self.run(case)
+        except Exception as error:
+            raise _Stop from error
+        check = self.last[0] if self.last is not None else next(iter(found), None)
+        if check is not None and check in found:
+            self.last = (check, found[check])
+            self.failing.add(key)
+            raise _Found
+
+
+def refusal(error: Rejected, case: Case | None) -> Divergence:
+    """The subject raised where it should have computed."""
+    return Divergence(
+        quantity=Quantity.OUTCOME,
+        reason=f"the subject raises {error.type} where the page promises a step: {error.message}",
+        expected="a step",
+        actual=f"{error.type}: {error.message}",
+        case=None if case is None else case.to_json(),
+    )
+
+
+def merge(total: Tally, part: Tally) -> None:
+    """Add what one case showed to what all cases showed."""
+    total.judged += part.judged
+    total.open += part.open
+    total.exceeded += part.exceeded
+    total.largest_over_bound = max(total.largest_over_bound, part.largest_over_bound)
+    total.largest_ulp = max(total.largest_ulp, part.largest_ulp)
+    for t, pair in part.by_step.items():
+        if pair[0] >= total.by_step.get(t, (-1.0, 0.0))[0]:
+            total.by_step[t] = pair
+
+
+_POINTS: Final = 128
+
+
+def figures(tally: Tally) -> dict[str, Any]:
+    """What a verdict keeps of a tally."""
+    steps = sorted(tally.by_step.items())
+    kept = steps if len(steps) <= _POINTS else steps[:: -(-len(steps) // _POINTS)]
+    return {
+        "judged": tally.judged,
+        "open": tally.open,
+        "largest_over_bound": tally.largest_over_bound,
+        "largest_ulp": tally.largest_ulp,
+        "ulp_by_step": [[t, error, bound] for t, (error, bound) in kept],
+    }
+
+
+def arrays(state: StepResult) -> dict[Quantity, Sequence[FloatArray]]:
+    """What can be seen of a state, by quantity."""
+    seen = {Quantity.THETA: state.theta, Quantity.M: state.m, Quantity.U: state.u}
+    return {quantity: values for quantity, values in seen.items() if values is not None}
+
+
+def same_bits(a: FloatArray, b: FloatArray) -> Any:
+    """Where two arrays hold the same bits; any NaN is any other."""
+    return (a.view(np.int64) == b.view(np.int64)) | (np.isnan(a) & np.isnan(b))
+
+
+def first_difference(
+    expected: Iterable[StepResult],
+    actual: Iterable[StepResult],
+    format_: Format,
+    reason: str,
+    case: Case,
+) -> Divergence | None:
+    """The first element whose bits differ between two runs."""
+    for t, (one, other) in enumerate(zip(expected, actual, strict=True), start=1):
+        other_arrays = arrays(other)
+        for quantity, wanted in arrays(one).items():
+            for place, (a, b) in enumerate(zip(wanted, other_arrays.get(quantity, wanted), strict=True)):
+                where = np.argwhere(~same_bits(np.ascontiguousarray(a), np.ascontiguousarray(b)))
+                if where.size or (a.ndim == 0 and not same_bits(a, b)):
+                    element = tuple(int(i) for i in where[0]) if where.size else ()
+                    return between(a[element], b[element], format_, reason, quantity, t, place, element, case)
+    return None
+
+
+def between(
+    expected: float,
+    actual: float,
+    format_: Format,
+    reason: str,
+    quantity: Quantity,
+    step: int,
+    place: int,
+    element: tuple[int, ...],
+    case: Case,
+) -> Divergence:
+    """The evidence that two numbers differ which should be the same."""
+    expected, actual = float(expected), float(actual)
+    near = np.isfinite(expected) and np.isfinite(actual)
+    return Divergence(
+        quantity=quantity,
+        reason=f"{reason}: {quantity.value} of parameter {place}, element {list(element)}, differs after step {step}",
+        expected=f"{expected:.17g}",
+        actual=f"{actual:.17g}",
+        expected_hex=expected.hex(),
+        actual_hex=actual.hex(),
+        error_ulp=abs(expected - actual) / format_.ulp(expected) if near else None,
+        step=step,
+        parameter=place,
+        element=element,
+        case=case.to_json(),
+    )

@@ -1,0 +1,193 @@
+"""The cases that are always run: each made for one thing, with a name that never changes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+import numpy as np
+
+from adamax_conformance.oracles.formats import Format
+from adamax_conformance.reference.case import Case, FloatArray, Group, Parameter
+from adamax_conformance.reference.hyperparameters import DEFAULTS, Hyperparameters
+
+
+def rounded(format_: Format, values: Sequence[float] | FloatArray) -> FloatArray:
+    """Values rounded to a format."""
+    result: FloatArray = np.vectorize(format_.round_float, otypes=[np.float64])(values)
+    return result
+
+
+def one(
+    name: str,
+    hyperparameters: Hyperparameters,
+    theta: Sequence[float] | FloatArray,
+    gradients: Sequence[Sequence[float] | FloatArray],
+) -> Case:
+    """A case of one group and one parameter."""
+    return Case(name, (Group(hyperparameters, (Parameter.of(theta, gradients),)),))
+
+
+def noise(format_: Format, seed: int, shape: tuple[int, ...]) -> FloatArray:
+    """Numbers of the format in (-2, -0.5) and (0.5, 2), the same ones for the same seed everywhere.
+
+    The bits come from PCG64, whose stream is fixed.
+    """
+    bits = np.random.PCG64(seed).random_raw(math.prod(shape)).reshape(shape)
+    sizes = (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53 * 1.5 + 0.5
+    return rounded(format_, np.where(bits & np.uint64(1), -sizes, sizes))
+
+
+# Every magnitude --------------------------------------------------------------------------------------------
+
+
+def scales(format_: Format) -> tuple[Case, ...]:
+    """Gradients of every magnitude, from the subnormal numbers up to where a square would overflow.
+
+    One element for each few binades, from theta 0, where the step shows in full, with an eps that is small
+    beside most of them.
+    """
+    low = format_.emin - format_.precision + 2
+    exponents = range(low, format_.emax - 1, max(1, (format_.emax - low) // 48))
+    mantissas = 1 + np.abs(noise(format_, 3, (len(exponents),))) / 4
+    sizes = rounded(format_, np.ldexp(mantissas, list(exponents)))
+    signs = np.where(np.arange(len(exponents)) % 2, -1.0, 1.0)
+    eps = math.ldexp(1.0, format_.emin // 2 - 3)
+    gradients = [sizes * signs, rounded(format_, sizes * 0.75), sizes * signs * 0, -sizes * signs]
+    zeros = np.zeros(len(exponents))
+    small = Hyperparameters(lr=0.3, beta1=0.7, beta2=0.9, eps=eps)
+    tiny = Hyperparameters(lr=0.3, beta1=0.7, beta2=0.9, eps=format_.smallest_normal)
+    return (
+        one("scales/eps-small", small, zeros, gradients),
+        one("scales/eps-smallest-normal", tiny, zeros, gradients),
+        one("scales/eps-one", Hyperparameters(lr=1.0, beta1=0.3, beta2=0.5, eps=1.0), zeros, gradients),
+        one(
+            "scales/theta",
+            Hyperparameters(lr=0.3, beta1=0.7, beta2=0.9, eps=0.01, weight_decay=0.03),
+            sizes * signs,
+            [noise(format_, seed, (len(exponents),)) for seed in (4, 5, 6)],
+        ),
+    )
+
+
+# Many steps -------------------------------------------------------------------------------------------------
+
+LONG: Final = 2100
+"""Past 2^8 and 2^11, where counters of bfloat16 and binary16 stop, and past 2^10."""
+
+
+def long_runs(format_: Format) -> tuple[Case, ...]:
+    """A run of `LONG` steps; beta1 near 1, so that the bias correction still shows at the end."""
+    pattern = noise(format_, 7, (5, 2))
+    gradients = [pattern[t % 5] for t in range(LONG)]
+    return (
+        one("long-run", Hyperparameters(lr=2e-3, beta1=0.9995, beta2=0.999, eps=1e-3), [0.0, 1.0], gradients),
+    )
+
+
+# Layouts ----------------------------------------------------------------------------------------------------
+
+LARGE: Final = (8192 + 37, 3 * 4096 + 5, 70_001)
+"""Sizes past the blocks and vector widths that are in use, each with a tail."""
+
+
+def large(format_: Format) -> Case:
+    """Arrays longer than any block, periodic with a prime period, so that few elements are distinct."""
+    period = 61
+    setting = Hyperparameters(lr=0.1, beta1=0.8, beta2=0.7, eps=0.01, weight_decay=0.01)
+
+    def tiled(seed: int, size: int) -> FloatArray:
+        return np.resize(noise(format_, seed, (period,)), size)
+
+    parameters = tuple(
+        Parameter(tiled(size, size), tuple(tiled(size + t, size) for t in (1, 2, 3))) for size in LARGE
+    )
+    return Case("layout/large", (Group(setting, parameters),))
+
+
+def many(format_: Format) -> Case:
+    """Many parameters of few elements in one group, each with its own values."""
+    setting = Hyperparameters(lr=0.1, beta1=0.8, beta2=0.7, eps=0.01)
+    parameters = tuple(
+        Parameter(noise(format_, 100 + i, (1 + i % 3,)), tuple(noise(format_, 200 + 3 * i + t, (1 + i % 3,)) for t in range(3)))
+        for i in range(20)
+    )
+    return Case("layout/many", (Group(setting, parameters),))
+
+
+# Special values ---------------------------------------------------------------------------------------------
+
+
+class Wanted(Enum):
+    """What a special case asks of the elements that it names."""
+
+    NAN = "theta, and m and u where they are seen, are NaN from then on"
+    INFINITE = "u is infinite and theta is not finite; after an infinity, infinite and NaN are both right"
+    FINITE_THETA = "theta is what it was"
+    BOUND = "within the bound, where there is one"
+    OPEN = "anything; it is recorded"
+
+
+@dataclass(frozen=True)
+class Special:
+    """One case of special values.
+
+    Attributes:
+        id: the last part of the check's id.
+        title: what is asked, in a few words.
+        wanted: of the elements at even places; those at odd places are ordinary and judged by the bound.
+        make: the case, for a format.
+        at: the step from which it is asked.
+    """
+
+    id: str
+    title: str
+    wanted: Wanted
+    make: Callable[[Format], Case]
+    at: int = 1
+
+
+_PLAIN: Final = Hyperparameters(lr=0.1, beta1=0.5, beta2=0.75, eps=0.0625)
+
+
+def _injected(name: str, value: Callable[[Format], float], at: int = 2, settings: Hyperparameters = _PLAIN) -> Callable[[Format], Case]:
+    """Four elements, four steps of ordinary gradients; a special one at the even places, at one step."""
+
+    def make(format_: Format) -> Case:
+        gradients = [noise(format_, 20 + t, (4,)) for t in range(4)]
+        for place in (0, 2):
+            gradients[at - 1][place] = value(format_)
+        return one(f"special/{name}", settings, rounded(format_, [0.0, 1.5, -2.0, 0.25]), gradients)
+
+    return make
+
+
+def _constant(name: str, values: Callable[[Format], Sequence[float]], settings: Callable[[Format], Hyperparameters], theta: float = 0.0, steps: int = 4) -> Callable[[Format], Case]:
+    def make(format_: Format) -> Case:
+        gradient = list(values(format_))
+        return one(f"special/{name}", settings(format_), [theta] * len(gradient), [gradient] * steps)
+
+    return make
+
+
+SPECIALS: Final = (
+    Special("nan-gradient", "a NaN gradient makes theta, m and u NaN", Wanted.NAN, _injected("nan-gradient", lambda _: math.nan), at=2),
+    Special("nan-gradient-first-step", "a NaN gradient in the first step likewise", Wanted.NAN, _injected("nan-gradient-first-step", lambda _: math.nan, at=1), at=1),
+    Special("nan-gradient-maximize", "likewise when maximizing with decay", Wanted.NAN, _injected("nan-gradient-maximize", lambda _: math.nan, settings=Hyperparameters(lr=0.1, beta1=0.5, beta2=0.75, eps=0.0625, weight_decay=0.25, maximize=True)), at=2),
+    Special("infinite-gradient", "an infinite gradient makes u infinite and theta not finite", Wanted.INFINITE, _injected("infinite-gradient", lambda _: math.inf), at=2),
+    Special("negative-infinite-gradient", "a negative infinite gradient likewise", Wanted.INFINITE, _injected("negative-infinite-gradient", lambda _: -math.inf), at=2),
+    Special("zero-gradient", "a zero gradient from a zero state leaves theta, with eps seen", Wanted.FINITE_THETA, _constant("zero-gradient", lambda _: [0.0, -0.0], lambda _: _PLAIN, theta=1.5)),
+    Special("zero-gradient-default-eps", "a zero gradient from a zero state leaves theta, with the default eps", Wanted.FINITE_THETA, _constant("zero-gradient-default-eps", lambda _: [0.0, -0.0], lambda _: DEFAULTS, theta=1.5)),
+    Special("zero-lr", "with lr=0 theta stays, and m and u go on", Wanted.BOUND, _constant("zero-lr", lambda f: [1.0, -0.5, f.smallest_normal], lambda _: Hyperparameters(lr=0.0, eps=0.0625), theta=1.5)),
+    Special("negative-zero", "zeros of either sign", Wanted.BOUND, _constant("negative-zero", lambda _: [-0.0, 1.0, 0.0], lambda _: _PLAIN, theta=-0.0)),
+    Special("subnormal-gradient", "subnormal gradients count", Wanted.BOUND, _constant("subnormal-gradient", lambda f: [f.smallest_subnormal, f.smallest_normal / 2, f.smallest_normal, f.smallest_subnormal * 3], lambda f: Hyperparameters(lr=0.5, beta1=0.5, beta2=0.5, eps=f.smallest_normal))),
+    Special("subnormal-state", "subnormal m and u are kept", Wanted.BOUND, _constant("subnormal-state", lambda f: [f.smallest_normal, f.smallest_subnormal * 5], lambda f: Hyperparameters(lr=0.5, beta1=0.9, beta2=0.5, eps=f.smallest_subnormal * 4))),
+    Special("near-overflow", "gradients near the largest number", Wanted.BOUND, _constant("near-overflow", lambda f: [f.largest / 4, -f.largest / 8, f.largest / 16], lambda _: Hyperparameters(lr=0.01, beta1=0.5, beta2=0.5, eps=1.0))),
+    Special("largest-gradient", "the largest number as gradient", Wanted.BOUND, _constant("largest-gradient", lambda f: [f.largest, -f.largest], lambda _: Hyperparameters(lr=0.01, beta1=0.9, beta2=0.5, eps=1.0))),
+    Special("large-theta", "theta near the largest number", Wanted.BOUND, _constant("large-theta", lambda _: [1.0, -1.0], lambda _: _PLAIN, theta=32768.0)),
+    Special("eps-below-format", "an eps that the format cannot hold, with a zero gradient", Wanted.OPEN, _constant("eps-below-format", lambda _: [0.0, 0.0], lambda f: Hyperparameters(lr=0.1, eps=max(f.smallest_subnormal / 8, 5e-324)), theta=1.5)),
+    Special("overflowing-step", "a step whose order of evaluation decides whether it overflows", Wanted.OPEN, _constant("overflowing-step", lambda f: [f.largest / 1.5, 1.0], lambda f: Hyperparameters(lr=100.0, beta1=0.5, beta2=0.5, eps=1.0))),
+)

@@ -1,0 +1,59 @@
+"""Rule: which formula does the subject implement, and how precisely are its scalars?"""
+
+from __future__ import annotations
+
+import pytest
+
+from adamax_conformance.oracles.verdict import Divergence, Quantity
+from adamax_conformance.reference.rules import DOCUMENTED
+from adamax_conformance.tests.conformance.bench import Bench
+
+
+@pytest.mark.check("rule/documented", "rule/scalars")
+def test_the_formula_is_the_documented_one(bench: Bench) -> None:
+    found = bench.seat.identification()
+    facts = {
+        "rule": found.nearest.name if found.rule else None,
+        "also": [rule.name for rule in found.also],
+        "form": found.habits.form.value,
+        "scalars": {q: getattr(found.habits, q).name.lower() for q in ("m", "u", "theta")},
+        "evidence": list(found.evidence),
+    }
+    if found.rule == DOCUMENTED:
+        bench.conforms("rule/documented", **facts)
+    else:
+        misfit = next(iter(found.misfits.values()), None)
+        bench.diverges(
+            "rule/documented",
+            Divergence(
+                quantity=Quantity.OUTCOME,
+                reason=f"implements {found.describe()}",
+                expected="the documented rule",
+                actual=found.rule.name if found.rule else "no known rule",
+                case=misfit.case if misfit else None,
+                step=misfit.step if misfit else None,
+                parameter=misfit.parameter if misfit else None,
+                element=misfit.element if misfit else None,
+                extra={} if misfit is None else {"first misfit": misfit.reason},
+            ),
+            **facts,
+        )
+    if found.admissible:
+        bench.conforms("rule/scalars", **facts)
+    else:
+        coarse = {
+            q: getattr(found.habits, q).name.lower()
+            for q in ("m", "u", "theta")
+            if getattr(found.habits, q).precision < bench.format.precision
+        }
+        words = ", ".join(f"of {q} in {name}" for q, name in coarse.items())
+        bench.diverges(
+            "rule/scalars",
+            Divergence(
+                quantity=Quantity(next(iter(coarse))),
+                reason=f"scalars are computed below the working precision {bench.format.name.lower()}: {words}",
+                expected=f"scalars of {bench.format.name.lower()} or finer",
+                actual=words,
+            ),
+            **facts,
+        )
