@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
+import numpy as np
+
 from . import messages
 from .adapters.base import Adapter
 from .failures import Rejected, RequestRefused, Skipped, SubjectError, UnsupportedDtype
@@ -131,8 +133,16 @@ class Dispatcher:
             ]
         positional = [adapter.argument(x) for x in request.positional]
         keywords = {name: adapter.argument(x) for name, x in request.defaults.items()}
-        with _subject_speaks():
-            return _Live(adapter.make(argument, positional, keywords), native, request)
+        try:
+            with _subject_speaks():
+                return _Live(adapter.make(argument, positional, keywords), native, request)
+        except Rejected as error:
+            given = [p for group in request.groups for p in group.params or ()]
+            error.changed = any(
+                not np.array_equal(adapter.to_numpy(now), then, equal_nan=True)
+                for now, then in zip(native, given, strict=True)
+            )
+            raise
 
     def _step(self, request: messages.Step) -> messages.StepResult:
         adapter, _ = self._open

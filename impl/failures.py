@@ -20,13 +20,22 @@ class Rejected(SubjectError):
         type: the name of the exception's class.
         bases: the names of that class and of all that it derives from, in Python's order.
         message: what the exception says.
+        changed: whether parameters were changed before it was raised.
     """
 
-    def __init__(self, type: str, bases: tuple[str, ...], message: str) -> None:  # noqa: A002 - the field's name
+    def __init__(
+        self,
+        type: str,  # noqa: A002 - the field's name
+        bases: tuple[str, ...],
+        message: str,
+        *,
+        changed: bool = False,
+    ) -> None:
         super().__init__(type, bases, message)
         self.type = type
         self.bases = bases
         self.message = message
+        self.changed = changed
 
     @classmethod
     def from_exception(cls, error: BaseException) -> Rejected:

@@ -270,6 +270,8 @@ def encode_failure(id_: int | None, error: failures.SubjectError) -> bytes:
         case failures.Rejected():
             kind = ErrorKind.REJECTED
             more = {"type": error.type, "bases": list(error.bases), "message": text(error.message)}
+            if error.changed:
+                more["changed"] = True
         case _:
             kind = next(kind for kind, known in _FAILURES.items() if type(error) is known)
             more = {"message": text(str(error))}
@@ -309,7 +311,7 @@ def _decode_failure(value: Mapping[str, Any]) -> failures.SubjectError:
         return _FAILURES[kind](message)
     name = text(field(value, "type", str, "error"))
     bases = strings(value["bases"], "error.bases") if "bases" in value else (name,)
-    return failures.Rejected(name, bases, message)
+    return failures.Rejected(name, bases, message, changed=value.get("changed") is True)
 
 
 def _decode_step_result(value: Mapping[str, Any]) -> messages.StepResult:

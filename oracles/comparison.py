@@ -8,7 +8,7 @@ start, which needs no state but theta.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -189,6 +189,21 @@ class _Bounds:
         return bounds, self._types[wide]
 
 
+_FEW = 64
+
+
+def _distinct(*arrays: FloatArray) -> Iterator[tuple[int, ...]]:
+    """One element for each distinct tuple of values, so that a large periodic array costs its period."""
+    shape = arrays[0].shape
+    if arrays[0].size <= _FEW:
+        yield from np.ndindex(shape)
+        return
+    rows = np.stack([np.ascontiguousarray(a).reshape(-1) for a in arrays], axis=1).view(np.int64)
+    _, first = np.unique(rows, axis=0, return_index=True)
+    for place in np.sort(first):
+        yield tuple(int(i) for i in np.unravel_index(place, shape))
+
+
 def _finite(*values: float) -> bool:
     return all(math.isfinite(x) for x in values)
 
@@ -224,7 +239,7 @@ def lockstep(
                 after = (snapshot.theta[place], snapshot.m[place], snapshot.u[place])
                 step_bounds = _Bounds(ctx, exact_scalars(ctx, group.at(t)), t, assumption)
                 scalars = step_bounds.scalars
-                for element in np.ndindex(parameter.theta.shape):
+                for element in _distinct(*before, parameter.gradients[t - 1], *after):
                     at = _Place(t, place, element)
                     values = [float(array[element]) for array in (*before, parameter.gradients[t - 1])]
                     if not _finite(*values):

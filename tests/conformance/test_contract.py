@@ -1,0 +1,168 @@
+"""Contract: what the page says about arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from adamax_conformance.impl.failures import Rejected
+from adamax_conformance.oracles.verdict import Divergence, Quantity, Status
+from adamax_conformance.reference.contract import CLAUSES, Clause, Outcome, Params
+from adamax_conformance.reference.hyperparameters import DEFAULTS
+from adamax_conformance.tests.conformance.bench import Bench, first_difference
+from adamax_conformance.tests.conformance.pinned import noise, one
+
+_THETA = (np.array([1.0, -0.5]), np.array([0.25]))
+_GRADIENTS = (np.array([0.5, 0.25]), np.array([-1.0]))
+_SHOWN = 120
+
+
+def _groups(clause: Clause) -> tuple[list[tuple[dict[str, Any], Sequence[Any] | None]], dict[str, Any]]:
+    """The groups, and how else the constructor is called, for a clause."""
+    if not isinstance(clause.value, Params):
+        return [({}, _THETA)], {"defaults": {clause.argument: clause.value}}
+    match clause.value:
+        case Params.EMPTY:
+            return [({}, ())], {}
+        case Params.REPEATED:
+            return [({}, (_THETA[0], _THETA[0]))], {"share": True}
+        case Params.GROUP_WITHOUT_PARAMS:
+            return [({"lr": 0.1}, None)], {}
+        case Params.GROUP_WITH_BAD_LR:
+            return [({"lr": -1.0}, _THETA)], {"plain": False}
+        case Params.GROUP_WITH_BAD_BETAS:
+            return [({"betas": (1.0, 0.999)}, _THETA)], {"plain": False}
+        case Params.GROUP_WITH_BAD_EPS:
+            return [({"eps": -1.0}, _THETA)], {"plain": False}
+        case Params.GROUP_WITH_BAD_WEIGHT_DECAY:
+            return [({"weight_decay": -1.0}, _THETA)], {"plain": False}
+
+
+def _shown(value: object) -> str:
+    text = value.value if isinstance(value, Params) else repr(value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def _outcome(bench: Bench, clause: Clause) -> Rejected | None:
+    """What the subject does with a clause's value: its exception, or None. A first step is part of accepting."""
+    groups, call = _groups(clause)
+    try:
+        handle = bench.subject.construct(groups, bench.dtype, **call)
+        if clause.outcome is Outcome.ACCEPT:
+            bench.subject.step(handle, _GRADIENTS)
+        bench.subject.release(handle)
+    except Rejected as error:
+        return error
+    return None
+
+
+def _divergence(clause: Clause, expected: str, actual: str) -> Divergence:
+    return Divergence(
+        quantity=Quantity.OUTCOME,
+        reason=f"{clause.argument}={_shown(clause.value)}: {actual}; the page: {clause.statement}",
+        expected=expected,
+        actual=actual,
+        extra={"argument": clause.argument, "value": _shown(clause.value), "clause": clause.id},
+    )
+
+
+@pytest.mark.parametrize("clause", CLAUSES, ids=[clause.id for clause in CLAUSES])
+@pytest.mark.check("contract/{clause}")
+def test_each_argument_is_treated_as_the_page_says(bench: Bench, clause: Clause) -> None:
+    check = f"contract/{clause.id}"
+    error = _outcome(bench, clause)
+    actual = "accepted" if error is None else f"{error.type}: {error.message}"
+    match clause.outcome:
+        case Outcome.REJECT if error is None:
+            bench.diverges(check, _divergence(clause, "ValueError", "accepted"))
+        case Outcome.REJECT if not error.is_a("ValueError"):
+            bench.diverges(check, _divergence(clause, "ValueError", actual))
+        case Outcome.REJECT if error.changed:
+            bench.diverges(check, _divergence(clause, "ValueError, and nothing changed", f"{actual}, and theta changed"))
+        case Outcome.ACCEPT if error is not None:
+            bench.diverges(check, _divergence(clause, "accepted", actual))
+        case Outcome.OPEN:
+            bench.decide(check, Status.UNSPECIFIED, f"{actual} ({clause.statement})")
+        case _:
+            bench.conforms(check)
+
+
+@pytest.mark.check("contract/defaults")
+def test_the_defaults_are_those_of_the_page(bench: Bench) -> None:
+    shown = bench.subject.info.defaults
+    wanted = {k: v for k, v in DEFAULTS.options().items()}
+    if shown is not None:
+        wrong = {k: (v, shown[k]) for k, v in wanted.items() if k in shown and not _equal(shown[k], v)}
+        missing = sorted(wanted.keys() - shown.keys())
+        if wrong or missing:
+            words = [f"{k} is {_shown(has)}, the page says {_shown(want)}" for k, (want, has) in wrong.items()]
+            words += [f"{k} is missing" for k in missing]
+            bench.diverges(
+                "contract/defaults",
+                Divergence(
+                    quantity=Quantity.OUTCOME,
+                    reason="defaults differ: " + "; ".join(words),
+                    expected=_shown(wanted),
+                    actual=_shown(dict(shown)),
+                ),
+            )
+            return
+    # Decay of 1 would be no default: theta that is not 0 shows it; two unequal steps show the betas and eps.
+    case = one(
+        "contract/defaults",
+        DEFAULTS,
+        noise(bench.format, 31, (4,)),
+        [noise(bench.format, 32 + t, (4,)) * 2.0 ** -(2 * t) for t in range(4)],
+    )
+    bare = bench.subject.construct([({}, [case.parameters[0].theta])], bench.dtype)
+    without = [bench.subject.step(bare, case.gradients(t)) for t in range(1, case.steps + 1)]
+    difference = first_difference(
+        bench.observe(case), without, bench.format, "without options it is not what the page's defaults give", case
+    )
+    if difference is None:
+        bench.conforms("contract/defaults")
+    else:
+        bench.diverges("contract/defaults", difference)
+
+
+def _equal(a: object, b: object) -> bool:
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
+        return len(a) == len(b) and all(_equal(x, y) for x, y in zip(a, b, strict=True))
+    return a == b
+
+
+@pytest.mark.check("contract/maximize-keyword-only")
+def test_maximize_is_refused_as_a_positional_argument(bench: Bench) -> None:
+    check = "contract/maximize-keyword-only"
+    if bench.subject.info.keyword_only_maximize is None:
+        bench.skip("there is no Python signature to look at")
+        return
+    positional = (DEFAULTS.lr, (DEFAULTS.beta1, DEFAULTS.beta2), DEFAULTS.eps, DEFAULTS.weight_decay)
+    try:
+        handle = bench.subject.construct([({}, _THETA)], bench.dtype, positional=positional)
+        bench.subject.release(handle)
+    except Rejected as error:
+        bench.diverges(check, _positional("the documented order of arguments", f"{error.type}: {error.message}"))
+        return
+    try:
+        handle = bench.subject.construct([({}, _THETA)], bench.dtype, positional=(*positional, True))
+        bench.subject.release(handle)
+    except Rejected as error:
+        if error.is_a("TypeError"):
+            bench.conforms(check)
+        else:
+            bench.diverges(check, _positional("TypeError", f"{error.type}: {error.message}"))
+        return
+    bench.diverges(check, _positional("TypeError", "accepted"))
+
+
+def _positional(expected: str, actual: str) -> Divergence:
+    return Divergence(
+        quantity=Quantity.OUTCOME,
+        reason=f"maximize is documented as keyword-only, after lr, betas, eps and weight_decay: {actual}",
+        expected=expected,
+        actual=actual,
+    )
