@@ -88,14 +88,14 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - JSON is any of these
         TypeError: for a type that no record holds.
     """
     match value:
-        case Enum():
-            return plain(value.value)
+        case float():
+            return float(value) if math.isfinite(value) else str(float(value))
         case np.ndarray() | np.generic():
             return plain(value.tolist())
         case None | bool() | int() | str():
             return value
-        case float():
-            return value if math.isfinite(value) else str(value)
+        case Enum():
+            return plain(value.value)
         case Mapping():
             return {str(key): plain(item) for key, item in value.items()}
         case list() | tuple() | set() | frozenset():

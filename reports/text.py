@@ -17,6 +17,7 @@ _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 overrides of direction), surrogates, private and unassigned code points, line and paragraph separators."""
 
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!|~=\"'^$])")
+_LINKED: Final = re.compile(r"(@|\\#|\bgh(?=\\-)|:(?=//)|\bwww(?=\\\.))", re.IGNORECASE)
 _BACKTICKS: Final = re.compile("`+")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What spreadsheets take for the start of a formula, the full-width forms included."""
@@ -46,16 +47,11 @@ def one_line(text: str, limit: int | None = None) -> str:
 def markdown(text: str, limit: int | None = None) -> str:
     """The text on one line of GitHub's Markdown, meaning itself: no markup, HTML, mention or link.
 
-    What GitHub links once the backslashes are gone (`@name`, `#1`, `https://`, `www.`) is broken by entities
-    and empty comments.
+    What GitHub links once the backslashes are gone (`@name`, `#1`, `GH-1`, `https://`, `www.`) is broken by
+    empty comments.
     """
-    shown = _MARKDOWN.sub(r"\\\1", one_line(text, limit).replace("&", "&amp;"))
-    shown = shown.replace("<", "&lt;").replace(">", "&gt;").replace("\\#", "&#35;")
-    return (
-        shown.replace("@", "&#64;<!-- -->")
-        .replace("://", "&#58;<!-- -->//")
-        .replace("www\\.", "www&#46;<!-- -->")
-    )
+    shown = one_line(text, limit).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _LINKED.sub(r"\1<!-- -->", _MARKDOWN.sub(r"\\\1", shown))
 
 
 def markdown_code(text: str, limit: int | None = None) -> str:

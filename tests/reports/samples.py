@@ -85,6 +85,6 @@ def header(**changes: Any) -> Header:
         "seed": 1,
         "platform": {"system": "Linux", "machine": "x86_64"},
         "versions": {"python": "3.11.9", "numpy": "2.4.0", "mpmath": "1.3.0"},
-        "subjects": ({"subject": "torch", "framework": "torch", "version": "2.13.0"},),
+        "subjects": ({"name": "torch", "framework": "torch", "version": "2.13.0"},),
     }
     return Header(**(values | changes))

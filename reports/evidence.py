@@ -1,0 +1,131 @@
+"""What does a reader need to see of one divergence: what the page says, and where the numbers part?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from ..oracles.verdict import Divergence, Quantity, Verdict
+from ..reference.case import FloatArray
+from ..reference.contract import CLAUSES
+from .reproduce import smallest
+
+PAGE: Final = "mindspore.experimental.optim.Adamax"
+FORMULA: Final = (
+    "g ← −g  if maximize",
+    "g ← g + λ·θ  if λ ≠ 0",
+    "m ← β₁·m + (1 − β₁)·g",
+    "u ← max(β₂·u, |g| + ε)",
+    "θ ← θ − γ·m / ((1 − β₁ᵗ)·u)",
+)
+"""The documented step, line by line; γ is lr, λ is weight_decay."""
+
+_LINES: Final = {Quantity.M: 2, Quantity.U: 3, Quantity.THETA: 4}
+_STATEMENTS: Final = {clause.id: clause.statement for clause in CLAUSES}
+_SHOWN_STEPS: Final = 8
+_SHOWN_ELEMENTS: Final = 12
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A number as text, with the digits in which it differs from another marked.
+
+    Attributes:
+        same: what both begin with.
+        different: where they part.
+        after: what both end with.
+    """
+
+    same: str
+    different: str
+    after: str = ""
+
+
+def statement(verdict: Verdict) -> str:
+    """What the documented page says about what the verdict's check looks at."""
+    group, _, rest = verdict.check.partition("/")
+    if group == "contract" and rest in _STATEMENTS:
+        return _STATEMENTS[rest]
+    quantity = verdict.divergence.quantity if verdict.divergence else None
+    if quantity in _LINES:
+        return FORMULA[_LINES[quantity]]
+    if group == "rule":
+        return "; ".join(FORMULA)
+    return ""
+
+
+def marked(expected: str, actual: str) -> tuple[Marked, Marked]:
+    """Two texts with the part in which they differ marked."""
+    if expected == actual:
+        return Marked(expected, ""), Marked(actual, "")
+    start = 0
+    while start < min(len(expected), len(actual)) and expected[start] == actual[start]:
+        start += 1
+    stop = 0
+    if len(expected) == len(actual):  # digits at the same places; else an end in common means nothing
+        while expected[-1 - stop] == actual[-1 - stop]:
+            stop += 1
+    return _split(expected, start, stop), _split(actual, start, stop)
+
+
+def _split(text: str, start: int, stop: int) -> Marked:
+    end = len(text) - stop
+    return Marked(text[:start], text[start:end], text[end:])
+
+
+def figures(divergence: Divergence) -> list[tuple[str, str]]:
+    """The facts of a divergence, as names and texts, those that it lacks left out."""
+    facts = [
+        ("quantity", divergence.quantity.value),
+        ("step", _text(divergence.step)),
+        ("parameter", _text(divergence.parameter)),
+        ("element", None if divergence.element is None else str(list(divergence.element))),
+        ("error", None if divergence.error_ulp is None else f"{divergence.error_ulp:.4g} ulp"),
+        (
+            "error over bound",
+            None if divergence.error_over_bound is None else f"{divergence.error_over_bound:.4g}",
+        ),
+        ("bound", divergence.bound),
+    ]
+    facts += [(str(name), str(value)) for name, value in divergence.extra.items()]
+    return [(name, text) for name, text in facts if text]
+
+
+def case_lines(divergence: Divergence) -> list[tuple[str, str]]:
+    """The smallest case that shows a divergence, as names and texts; a long one is cut, and says so."""
+    cut = smallest(divergence)
+    if cut is None:
+        return []
+    case, place = cut
+    lines = [("case", case.name), ("layout", case.layout.value)]
+    for at, group, parameter in case.placed():
+        if at != place:
+            continue
+        lines += [(name, repr(value)) for name, value in group.hyperparameters.options().items()]
+        if group.learning_rates is not None:
+            lines.append(("lr by step", _numbers(list(group.learning_rates))))
+        lines.append(("theta before", _array(parameter.theta)))
+        hidden = max(0, case.steps - _SHOWN_STEPS)
+        if hidden:
+            lines.append(("gradients", f"of steps 1 to {hidden} are in the record; the last follow"))
+        lines += [
+            (f"gradient {t}", _array(parameter.gradients[t - 1])) for t in range(hidden + 1, case.steps + 1)
+        ]
+    if others := len(case.parameters) - 1:
+        lines.append(("further parameters", f"{others}, in the record"))
+    return lines
+
+
+def _array(array: FloatArray) -> str:
+    if array.size <= _SHOWN_ELEMENTS:
+        return repr(array.tolist())
+    return f"{_numbers(array.ravel().tolist())} of shape {list(array.shape)}"
+
+
+def _numbers(values: list[float]) -> str:
+    shown = ", ".join(repr(value) for value in values[:_SHOWN_ELEMENTS])
+    return f"[{shown}{', …' if len(values) > _SHOWN_ELEMENTS else ''}]"
+
+
+def _text(value: int | None) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,228 @@
+"""How does one see a divergence without this suite: which script shows it with the framework alone?
+
+A script of under 25 lines, made from the recorded case, that can be pasted into the framework's bug tracker.
+It runs the case, prints the number that came and the one that was expected, and says `diverges` or
+`conforms`. Names and texts of a record enter it as comments and literals only.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, Final
+
+import numpy as np
+
+from ..impl import failures, registry
+from ..impl.registry import Named
+from ..oracles.verdict import Divergence, Verdict
+from ..reference.case import Case, Parameter
+from ..reference.contract import CLAUSES, Clause, Outcome, Params
+from .dialects import Dialect, dialect_of
+from .text import one_line
+
+LINES: Final = 25
+"""A script has fewer."""
+
+_NUMBERS: Final = 64
+"""A case with more gradients than this is cut down to the element that diverges: the formula is element by
+element."""
+
+_LINE: Final = 8000
+"""A script with a longer line is no longer one to paste anywhere."""
+
+_CLAUSES: Final = {clause.id: clause for clause in CLAUSES}
+
+
+def script(verdict: Verdict) -> str | None:
+    """The script that shows a verdict's divergence.
+
+    Returns:
+        Python source that needs the subject's framework and nothing else; None where the divergence cannot be
+        shown so: for a subject that is a program, a check that compares several runs, or a case too long.
+    """
+    try:
+        named = registry.parse(verdict.subject)
+    except failures.SubjectError:
+        return None
+    dialect = dialect_of(named, verdict.dtype, verdict.device)
+    group, _, rest = verdict.check.partition("/")
+    if dialect is None or group in {"relations", "ledger"}:
+        return None
+    if group == "contract":
+        clause = _CLAUSES.get(rest)
+        lines = None if clause is None else _constructing(verdict, dialect, clause)
+    else:
+        lines = _running(verdict, dialect, named)
+    if lines is None or len(lines) >= LINES or max(map(len, lines)) > _LINE:
+        return None
+    return "\n".join(lines) + "\n"
+
+
+def smallest(divergence: Divergence) -> tuple[Case, int] | None:
+    """The case of a divergence without what has no part in it, and the place that its parameter then has.
+
+    Steps after the divergence go, and of a large case all but the element that diverges.
+
+    Returns:
+        None where there is no case, or one that is not well formed.
+    """
+    if divergence.case is None:
+        return None
+    try:
+        case = Case.from_json(divergence.case)
+        return _cut(case, divergence)
+    except (KeyError, ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def _cut(case: Case, divergence: Divergence) -> tuple[Case, int]:
+    steps = divergence.step or case.steps
+    place = divergence.parameter or 0
+    numbers = sum(parameter.theta.size for parameter in case.parameters) * steps
+    element = divergence.element if numbers > _NUMBERS else None
+    groups: list[Any] = []
+    at = 0
+    for group in case.groups:
+        members = []
+        for parameter in group.parameters:
+            if element is None:
+                members.append(Parameter(parameter.theta, parameter.gradients[:steps]))
+            elif at == place:
+                gradients = tuple(g[element] for g in parameter.gradients[:steps])
+                members.append(Parameter.of(parameter.theta[element], gradients))
+            at += 1
+        if members:
+            rates = group.learning_rates and group.learning_rates[:steps]
+            groups.append(type(group)(group.hyperparameters, tuple(members), rates))
+    return Case(case.name, tuple(groups), case.layout), place if element is None else 0
+
+
+def _running(verdict: Verdict, dialect: Dialect, named: Named) -> list[str] | None:
+    divergence = verdict.divergence
+    cut = None if divergence is None else smallest(divergence)
+    if divergence is None or cut is None or divergence.quantity not in dialect.read:
+        return None
+    case, place = cut
+    shape = case.parameters[place].theta.shape
+    element = divergence.element if shape else ()
+    if case.layout not in dialect.layouts or element is None or len(element) != len(shape):
+        return None
+    thetas = [parameter.theta.tolist() for parameter in case.parameters]
+    gradients = [[g.tolist() for g in case.gradients(t)] for t in range(1, case.steps + 1)]
+    index = ", ".join(map(str, element)) or "()"
+    number = dialect.number.format(dialect.read[divergence.quantity].format(place), index)
+    where = (
+        f"{divergence.quantity.value} of parameter {place}, element {list(element)}, after step {case.steps}"
+    )
+    lines = [
+        "def array(values):",
+        f"    return {dialect.layouts[case.layout].format(dialect.array)}",
+        "",
+        f"gradients = {gradients!r}  # by step, then by parameter",
+        f"parameters = {dialect.parameters.format(repr(thetas))}",
+        f"optimizer = {dialect.optimizer.format(_arguments(case, named))}",
+        "for t in range(len(gradients)):",
+        *(f"    {line}" for line in (*_rates(case), *dialect.step)),
+        f"actual = {number}",
+        f'print({dialect.version} + ":", {where!r}, "is", actual)',
+        *_compared(divergence),
+    ]
+    return _headed(verdict, divergence.reason, dialect, lines)
+
+
+def _arguments(case: Case, named: Named) -> str:
+    def value(name: str, option: Any) -> str:  # noqa: ANN401 - an option's value
+        if name == "lr" and named.mode == "tensor-lr":
+            return f"torch.tensor({option!r}, dtype=torch.float64)"
+        return repr(option)
+
+    if len(case.groups) == 1:
+        options = case.groups[0].hyperparameters.options().items()
+        return ", ".join(["parameters", *(f"{name}={value(name, option)}" for name, option in options)])
+    groups, start = [], 0
+    for group in case.groups:
+        stop = start + len(group.parameters)
+        options = group.hyperparameters.options().items()
+        listed = ", ".join(f"{name}={value(name, option)}" for name, option in options)
+        groups.append(f"dict(params=parameters[{start}:{stop}], {listed})")
+        start = stop
+    return f"[{', '.join(groups)}]"
+
+
+def _rates(case: Case) -> list[str]:
+    if all(group.learning_rates is None for group in case.groups):
+        return []
+    rates = [[group.at(t).lr for group in case.groups] for t in range(1, case.steps + 1)]
+    return [f"for group, lr in zip(optimizer.param_groups, {rates!r}[t]):", '    group["lr"] = lr']
+
+
+def _compared(divergence: Divergence) -> list[str]:
+    try:
+        expected = float(divergence.expected)
+        bound = float(divergence.bound or "0")
+    except ValueError:
+        return [f"print('expected:', {one_line(divergence.expected, 200)!r})"]
+    if math.isnan(expected):
+        wrong = "actual == actual"
+    elif math.isinf(expected) or not bound:
+        wrong = "actual != expected"
+    else:
+        wrong = f"not abs(actual - expected) <= {bound!r}"
+    return [
+        f"expected = {expected!r}",
+        f'print("expected:", expected, "so it", "diverges" if {wrong} else "conforms")',
+    ]
+
+
+def _constructing(verdict: Verdict, dialect: Dialect, clause: Clause) -> list[str] | None:
+    setup = [
+        "def array(values):",
+        f"    return {dialect.array}",
+        "",
+        f"parameters = {dialect.parameters.format('[[1.0, 2.0]]')}",
+    ]
+    match clause.value:
+        case Params.EMPTY:
+            arguments = "[]"
+        case Params.REPEATED:
+            arguments = "2 * parameters"
+        case Params.GROUP_WITHOUT_PARAMS:
+            arguments = "[dict(lr=0.1)]"
+        case Params():
+            arguments = f"[dict(params=parameters, {clause.value.value.removeprefix('a group with ')})]"
+        case np.ndarray():
+            arguments = f"parameters, {clause.argument}=array({clause.value.tolist()!r})"
+        case np.generic():
+            return None
+        case _:
+            arguments = f"parameters, {clause.argument}={clause.value!r}"
+    lines = [
+        *setup,
+        "try:",
+        f"    optimizer = {dialect.optimizer.format(arguments)}",
+        '    outcome = message = "accepted"',
+        "except Exception as error:",
+        "    outcome, message = type(error).__name__, str(error)",
+        f'print({dialect.version} + ":", outcome, message)',
+        f"print('the page:', {clause.statement!r})",
+    ]
+    if clause.outcome is not Outcome.OPEN:
+        right = "accepted" if clause.outcome is Outcome.ACCEPT else "ValueError"
+        lines.append(f'print("conforms" if outcome == {right!r} else "diverges")')
+    return _headed(verdict, verdict.reason, dialect, lines)
+
+
+_QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
+
+
+def _headed(verdict: Verdict, reason: str, dialect: Dialect, lines: list[str]) -> list[str]:
+    words = _QUOTED.sub("", "\n".join(lines))
+    constants = [name for name in ("inf", "nan") if re.search(rf"\b{name}\b", words)]
+    return [
+        f"# {one_line(verdict.check, 80)}: {one_line(reason, 160)}",
+        *([f"from math import {', '.join(constants)}"] if constants else []),
+        *dialect.imports,
+        "",
+        *lines,
+    ]

@@ -1,0 +1,107 @@
+"""How does a run end on a terminal: the matrix, the worst of what was found, and the answer?
+
+Texts of a record are shown as they are: nothing in them is taken for rich's markup, and control characters
+are written out. Colours, and `NO_COLOR`, are the console's business.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..oracles.verdict import Status
+from .outcome import ExitCode
+from .summary import NOT_RUN, SYMBOL, WORST_FIRST, Cell, Judged, Summary
+from .text import one_line
+
+STYLE: Final = {
+    Status.CONFORMS: "green",
+    Status.DIVERGES: "bold red",
+    Status.BROKEN: "bold magenta",
+    Status.KNOWN: "yellow",
+    Status.UNSPECIFIED: "cyan",
+    Status.SKIPPED: "dim",
+    None: "dim",
+}
+_ANSWER: Final = {ExitCode.CONFORMS: "bold green", ExitCode.DIVERGES: "bold red"}
+_SHOWN: Final = 20
+
+
+def show(summary: Summary, console: Console) -> None:
+    """Prints the summary: the matrix, then what diverges or broke, then the known ones, then the answer."""
+    console.print(matrix(summary))
+    for note in summary.notes:
+        console.print(text(note, "yellow"))
+    wrong = summary.of(Status.DIVERGES, Status.BROKEN)
+    for judged in wrong[:_SHOWN]:
+        console.print(_finding(judged), soft_wrap=True)
+    if wrong[_SHOWN:]:
+        console.print(text(f"… and {len(wrong) - _SHOWN} more in the report"))
+    known = summary.of(Status.KNOWN)
+    for judged in known[:_SHOWN]:
+        console.print(_line(judged), soft_wrap=True)
+    if known[_SHOWN:]:
+        console.print(text(f"… and {len(known) - _SHOWN} more known divergences in the report"))
+    console.print(text(summary.answer, _ANSWER.get(summary.exit_code, "bold")), soft_wrap=True)
+
+
+def matrix(summary: Summary) -> Table:
+    """Configurations against check groups."""
+    table = Table(pad_edge=False, box=None, header_style="bold")
+    for name in ("subject", "dtype", "device"):
+        table.add_column(name, no_wrap=True)
+    for group in summary.groups:
+        table.add_column(text(group), justify="right")
+    for configuration, cells in summary.matrix:
+        name = f"{configuration.subject} {configuration.version}".strip()
+        table.add_row(
+            text(name, limit=40),
+            text(configuration.dtype, limit=12),
+            text(configuration.device, limit=12),
+            *(_cell(cells[group]) for group in summary.groups),
+        )
+    return table
+
+
+def text(value: str, style: str = "", limit: int | None = None) -> Text:
+    """A text that is shown as it is, on one line."""
+    return Text(one_line(value, limit), style=style)
+
+
+def _cell(cell: Cell) -> Text:
+    if cell.status is None:
+        return Text(NOT_RUN, style=STYLE[None])
+    counts = [
+        Text(f"{SYMBOL[status]}{count}", style=STYLE[status])
+        for status in WORST_FIRST
+        if (count := cell.counts.get(status))
+    ]
+    return Text(" ").join(counts)
+
+
+def _line(judged: Judged) -> Text:
+    verdict = judged.verdict
+    return Text.assemble(
+        (f"{SYMBOL[verdict.status]} {verdict.status.value} ", STYLE[verdict.status]),
+        text(
+            f"{verdict.check} · {verdict.subject} {verdict.dtype} {verdict.device}: {verdict.reason}",
+            limit=400,
+        ),
+    )
+
+
+def _finding(judged: Judged) -> Text:
+    verdict = judged.verdict
+    parts = [_line(judged)]
+    if (divergence := verdict.divergence) is not None:
+        for name, decimal, hexadecimal in (
+            ("expected", divergence.expected, divergence.expected_hex),
+            ("actual", divergence.actual, divergence.actual_hex),
+        ):
+            parts.append(text(f"{name:>10}  {decimal}  {hexadecimal or ''}", limit=200))
+    if verdict.reproduce:
+        parts.append(text(f"$ {verdict.reproduce}", "dim", limit=1000))
+    return Text("\n  ").join(parts)
