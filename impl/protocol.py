@@ -264,14 +264,14 @@ def _state_fields(state: messages.State, encoding: Encoding) -> dict[str, Any]:
 
 def encode_failure(id_: int | None, error: failures.SubjectError) -> bytes:
     """What stands in a result's place, as one line."""
+    more: dict[str, Any]
     match error:
         case failures.Skipped():
             return _line({"id": id_, "skipped": text(str(error))})
         case failures.Rejected():
             kind = ErrorKind.REJECTED
             more = {"type": error.type, "bases": list(error.bases), "message": text(error.message)}
-            if error.changed:
-                more["changed"] = True
+            more |= {"changed": True} if error.changed else {}
         case _:
             kind = next(kind for kind, known in _FAILURES.items() if type(error) is known)
             more = {"message": text(str(error))}
@@ -311,7 +311,7 @@ def _decode_failure(value: Mapping[str, Any]) -> failures.SubjectError:
         return _FAILURES[kind](message)
     name = text(field(value, "type", str, "error"))
     bases = strings(value["bases"], "error.bases") if "bases" in value else (name,)
-    return failures.Rejected(name, bases, message, changed=value.get("changed") is True)
+    return failures.Rejected(name, bases, message, changed=bool(optional(value, "changed", bool, "error")))
 
 
 def _decode_step_result(value: Mapping[str, Any]) -> messages.StepResult:

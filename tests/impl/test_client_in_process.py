@@ -232,6 +232,17 @@ def test_a_rejection_has_the_class_and_its_bases(subject):
     assert caught.value.type == "ValueError"
     assert caught.value.is_a("Exception")
     assert caught.value.message == "lr is 'a'"
+    assert not caught.value.changed
+
+
+def test_a_rejection_that_came_too_late_is_told_as_such():
+    def factory(params):
+        params[0][...] = 7
+        raise ValueError("too late")
+
+    with pytest.raises(failures.Rejected) as caught:
+        Subject.in_process(factory).construct([({}, [ONES])], "float32")
+    assert caught.value.changed
 
 
 @pytest.mark.parametrize("error", [RuntimeError("no"), SystemExit(3), AssertionError()])

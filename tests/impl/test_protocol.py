@@ -234,6 +234,7 @@ def test_an_answer_comes_through_as_it_was(request_, answer, encoding):
     [
         failures.Skipped("no state"),
         failures.Rejected("MyError", ("MyError", "ValueError", "object"), "lr is -1"),
+        failures.Rejected("ValueError", ("ValueError",), "too late", changed=True),
         failures.Unavailable("get it"),
         failures.UnsupportedDtype("no bfloat16"),
         failures.UnsupportedDevice("no npu"),
@@ -245,6 +246,7 @@ def test_a_failure_comes_through_as_it_was(failure):
     with pytest.raises(type(failure)) as caught:
         protocol.decode_answer(messages.Read(1), 7, protocol.encode_failure(7, failure))
     assert type(caught.value) is type(failure)
+    assert vars(caught.value) == vars(failure)
     assert caught.value.args == failure.args
 
 

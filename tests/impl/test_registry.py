@@ -1,0 +1,80 @@
+"""Does each name name one subject, and does every other say what would be right?"""
+
+from __future__ import annotations
+
+import pytest
+from adamax_conformance.impl.failures import Unavailable, UnknownSubject, UnsupportedDevice
+from adamax_conformance.impl.messages import Start
+from adamax_conformance.impl.registry import BUILTIN, Kind, install_command, open_adapter, parse
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "mode", "target"),
+    [
+        ("numpy", Kind.NUMPY, "", ""),
+        ("torch", Kind.TORCH, "", ""),
+        ("torch[foreach]", Kind.TORCH, "foreach", ""),
+        ("mindspore", Kind.MINDSPORE, "", ""),
+        ("mindspore[nn]", Kind.MINDSPORE, "nn", ""),
+        ("torch:torch.optim.Adamax", Kind.TORCH_CLASS, "", "torch.optim.Adamax"),
+        ("package.module:factory", Kind.FACTORY, "", "package.module:factory"),
+        ("module:Class.make", Kind.FACTORY, "", "module:Class.make"),
+        ("path/to/file.py:factory", Kind.FACTORY, "", "path/to/file.py:factory"),
+        ("C:\\path to\\file.py:factory", Kind.FACTORY, "", "C:\\path to\\file.py:factory"),
+        ("process:node adamax.js --fast", Kind.PROCESS, "", "node adamax.js --fast"),
+        ("torch:factory", Kind.FACTORY, "", "torch:factory"),
+    ],
+)
+def test_a_name_is_taken_apart(name, kind, mode, target):
+    named = parse(name)
+    assert (named.name, named.kind, named.mode, named.target) == (name, kind, mode, target)
+
+
+def test_every_built_in_name_is_built_in():
+    assert all(parse(name).is_builtin for name in BUILTIN)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "pytorch",
+        "torch[",
+        "torch[]x",
+        "process:",
+        "process:  ",
+        "file.py",
+        "file.py:",
+        ":factory",
+        "a b:c",
+        "a:b c",
+    ],
+)
+def test_any_other_name_is_refused_with_the_forms_that_there_are(name):
+    with pytest.raises(UnknownSubject, match="right is one of numpy, torch,") as caught:
+        parse(name)
+    assert repr(name) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["torch[fused]", "numpy[fast]", "mindspore[foreach]"])
+def test_a_mode_that_is_not_there_is_refused_with_those_that_are(name):
+    with pytest.raises(UnknownSubject, match="has no such mode; there are"):
+        parse(name)
+
+
+def test_a_command_is_split_as_a_shell_would():
+    assert parse("process:'my program' --fast").command[-1] == "--fast"
+
+
+def test_mindspore_is_asked_for_with_the_numpy_that_it_is_built_against():
+    assert install_command(Kind.MINDSPORE).endswith('-m pip install "mindspore>=2.6" "numpy<2"')
+
+
+def test_our_own_runs_on_the_cpu_only():
+    with pytest.raises(UnsupportedDevice, match="on the cpu, not on mps"):
+        open_adapter(Start("numpy", "mps"))
+
+
+def test_a_program_never_runs_in_this_process():
+    with pytest.raises(Unavailable, match="a process of its own"):
+        open_adapter(Start("process:true"))
