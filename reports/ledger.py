@@ -44,7 +44,7 @@ class Entry:
 
     Attributes:
         id: unique in the file, stable; the last part of the check `ledger/<id>`.
-        subject: as on the command line; `*` stands for anything.
+        subject: as on the command line, several by commas; `*` stands for anything.
         check: the id of the check that diverges.
         reason: why, in one sentence for whoever reads the report.
         versions: of the subject's framework, as a PEP 440 specifier; empty for all.
@@ -66,11 +66,15 @@ class Entry:
     evidence: str = ""
     script: str = ""
 
+    @property
+    def _patterns(self) -> list[str]:
+        return [name.strip().replace("[", "[[]") for name in self.subject.split(",")]
+
     def concerns(self, verdict: Verdict, version: str) -> bool:
         """Whether the verdict is of the check, subject, version, dtype and device that this entry names."""
         return (
             verdict.check == self.check
-            and fnmatchcase(verdict.subject, self.subject.replace("[", "[[]"))
+            and any(fnmatchcase(verdict.subject, name) for name in self._patterns)
             and (not self.dtypes or verdict.dtype in self.dtypes)
             and (not self.devices or verdict.device in self.devices)
             and _admits(self.versions, version)

@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import numpy as np
 import pytest
@@ -69,8 +69,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_Suite(config), "adamax-conformance-suite")
 
 
-def _leave(message: str, code: ExitCode) -> None:
-    raise pytest.exit.Exception(message, returncode=int(code))
+class Error(pytest.exit.Exception):
+    """The run cannot begin; pytest prints the class's name and the message, and exits with the code."""
+
+
+def _leave(message: str, code: ExitCode) -> NoReturn:
+    raise Error(message, returncode=int(code))
 
 
 class _Suite:
@@ -264,7 +268,9 @@ class _Suite:
                 **_optional_versions("numba", "gmpy2"),
             },
             subjects=infos,
-            arithmetic=None if self.config.getoption("--adamax-arithmetic") is None else asdict(self.arithmetic),
+            arithmetic=None
+            if self.config.getoption("--adamax-arithmetic") is None
+            else asdict(self.arithmetic),
         )
 
 
@@ -298,7 +304,10 @@ def _ids(node: Any) -> tuple[str, ...]:
         return ()
     callspec = getattr(node, "callspec", None)
     params = {} if callspec is None else callspec.params
-    return tuple(i.format(**{k: getattr(v, "id", getattr(v, "value", v)) for k, v in params.items()}) for i in marker.args)
+    return tuple(
+        i.format(**{k: getattr(v, "id", getattr(v, "value", v)) for k, v in params.items()})
+        for i in marker.args
+    )
 
 
 def _keep(item: pytest.Item, bench: Bench) -> None:
@@ -334,7 +343,9 @@ class _Bar:
         """One check is done."""
         wrong = [v for v in verdicts if v.status in {Status.DIVERGES, Status.BROKEN}]
         for verdict in wrong[self.shown :]:
-            line = one_line(f"{verdict.status.value}: {verdict.subject} {verdict.dtype} {verdict.check}: {verdict.reason}")
+            line = one_line(
+                f"{verdict.status.value}: {verdict.subject} {verdict.dtype} {verdict.check}: {verdict.reason}"
+            )
             self.progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
         self.shown = len(wrong)
         self.progress.update(self.task, advance=1, description=f"{len(wrong)} diverge" if wrong else "")

@@ -1,0 +1,248 @@
+"""The command line: `adamax-conformance check`, `subjects`, `identify`, `report` and `diff`.
+
+It starts pytest with the suite by name, so that everything that people know of pytest keeps working: what
+stands after `--` is passed on (`adamax-conformance check torch -- -n 2 -k nan`).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import click
+import pytest
+from rich.console import Console
+
+from ..impl.messages import DEVICES, DTYPES
+from . import arithmetic, ledger, subjects, terminal
+from .outcome import ExitCode, outcome
+from .record import FILE_NAME, Record, RecordError, read_record, read_records
+from .render import render
+from .summary import summarize
+
+_SUITE: Final = "adamax_conformance.tests.conformance"
+_SUBJECT_HELP: Final = """
+SUBJECT is numpy (our own, where nothing is named), torch, torch[foreach], mindspore, ...;
+package.module:factory or path/to/file.py:factory; torch:package.module.Class; process:COMMAND."""
+
+
+def main() -> NoReturn:
+    """The entry point: what stands after `--` is pytest's, the rest is ours."""
+    arguments = sys.argv[1:]
+    passed: list[str] = []
+    if "--" in arguments:
+        place = arguments.index("--")
+        arguments, passed = arguments[:place], arguments[place + 1 :]
+    try:
+        code = cli.main(arguments, "adamax-conformance", standalone_mode=False, obj=tuple(passed))
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort:
+        code = 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; the interpreter must not try to flush it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
+    sys.exit(int(code or 0))
+
+
+class _Failure(click.ClickException):
+    """One line, and the exit code that goes with it."""
+
+    def __init__(self, message: str, code: ExitCode) -> None:
+        super().__init__(message)
+        self.exit_code = int(code)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("adamax-conformance"), prog_name="adamax-conformance")
+def cli() -> None:
+    """Tell whether an Adamax optimizer computes what its documentation says, and show where it does not.
+
+    Exit codes: 0 conforms (known divergences listed), 1 a divergence, 2 wrong usage or unreadable input,
+    3 nothing could be judged.
+    """
+
+
+@cli.command(epilog=_SUBJECT_HELP)
+@click.argument("subject", nargs=-1)
+@click.option("--dtype", multiple=True, type=click.Choice(DTYPES), help="float32 and float64 by default.")
+@click.option("--device", type=click.Choice(DEVICES), default="cpu", show_default=True)
+@click.option("--profile", type=click.Choice(["quick", "full"]), default="quick", show_default=True)
+@click.option(
+    "--report", "directory", type=click.Path(path_type=Path), default="divergence-report", show_default=True
+)
+@click.option(
+    "--known",
+    type=click.Path(path_type=Path),
+    help="The ledger of known divergences, instead of the shipped one.",
+)
+@click.option(
+    "--print-known", is_flag=True, help="Write ledger entries for what diverges to standard output."
+)
+@click.option(
+    "--python",
+    metavar="PATH",
+    help="The interpreter to run subjects in; it needs NumPy and the framework only.",
+)
+@click.option("--in-process", is_flag=True, help="Run subjects in this process, unprotected: for debugging.")
+@click.option(
+    "--arithmetic", "model", type=click.Path(path_type=Path), help="The declared arithmetic of the device."
+)
+@click.option("--suite", metavar="VERSION", help="Only checks that this version of the suite had.")
+@click.option("--check", "checks", multiple=True, metavar="GLOB", help="Only checks with such an id.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first divergence, and do not shrink it.")
+@click.option("--seed", type=int, metavar="N", help="Draw other cases than the usual ones.")
+@click.option("--quiet", is_flag=True, help="Print nothing but the answer.")
+@click.pass_obj
+def check(passed: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 - click's
+    """Check optimizers: the main job. Without SUBJECT, our own implementation."""
+    if options["print_known"]:
+        options["quiet"] = True
+    _check_early(options)
+    arguments = _pytest_arguments(options, passed)
+    # Whoever passes arguments on knows pytest, and wants to see it.
+    code = _run_pytest([*arguments, *passed])
+    record = _written(options["directory"], code)
+    console = Console(no_color=None if sys.stdout.isatty() else True)
+    if options["print_known"]:
+        click.echo(ledger.write_entries(record.verdicts, _versions(record)), nl=False)
+    elif options["quiet"]:
+        console.print(summarize([record]).answer, markup=False, highlight=False, soft_wrap=True)
+    else:
+        terminal.show(summarize([record]), console)
+        console.print(
+            f"report: {options['directory'] / 'index.html'}", markup=False, highlight=False, soft_wrap=True
+        )
+    return int(outcome(record.verdicts))
+
+
+def _check_early(options: dict[str, Any]) -> None:
+    """Say at once what the run would say later."""
+    try:
+        if options["known"] is not None:
+            ledger.load(options["known"])
+        arithmetic.load(options["model"])
+    except (ledger.LedgerError, arithmetic.DeclarationError) as error:
+        raise _Failure(str(error), ExitCode.USAGE) from error
+    directory: Path = options["directory"]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise _Failure(
+            f"the report folder {directory} cannot be written to ({error.strerror}); name another with --report",
+            ExitCode.USAGE,
+        ) from error
+    # A report of an earlier run must not pass for this one's.
+    (directory / FILE_NAME).unlink(missing_ok=True)
+
+
+def _pytest_arguments(options: dict[str, Any], passed: Sequence[str]) -> list[str]:
+    suite = importlib.util.find_spec(_SUITE)
+    assert suite is not None
+    assert suite.origin is not None
+    ini = Path(suite.origin).with_name("pytest.ini")
+    arguments = ["--pyargs", _SUITE, "-c", str(ini), "-p", f"{_SUITE}.plugin"]
+    if not passed:
+        arguments += ["-p", "no:terminal"]
+    named = {
+        "subject": options["subject"],
+        "dtype": options["dtype"],
+        "device": (options["device"],),
+        "profile": (options["profile"],),
+        "report": (options["directory"],),
+        "known": (options["known"],),
+        "python": (options["python"],),
+        "arithmetic": (options["model"],),
+        "suite": (options["suite"],),
+        "check": options["checks"],
+        "seed": (options["seed"],),
+    }
+    arguments += [
+        f"--adamax-{name}={value}" for name, values in named.items() for value in values if value is not None
+    ]
+    if options["in_process"]:
+        arguments.append("--adamax-in-process")
+    if options["fail_fast"]:
+        arguments += ["--adamax-fail-fast", "--maxfail=1"]
+    if not options["quiet"] and not passed:
+        arguments.append("--adamax-progress")
+    return arguments
+
+
+def _run_pytest(arguments: list[str]) -> int:
+    """pytest's exit code; where the run could not begin, pytest has said why, and the code is ours."""
+    code = int(pytest.main(arguments))
+    if code in {ExitCode.USAGE, ExitCode.NOTHING_JUDGED}:
+        sys.exit(code)
+    return code
+
+
+def _written(directory: Path, code: int) -> Record:
+    """The record that the run has written."""
+    try:
+        return read_record(directory / FILE_NAME)
+    except (RecordError, OSError) as error:
+        if code == pytest.ExitCode.INTERRUPTED:
+            raise click.Abort from error
+        raise _Failure(f"the run wrote no whole record: {error}", ExitCode.USAGE) from error
+
+
+def _versions(record: Record) -> dict[str, str]:
+    return {str(s["name"]): str(s.get("version", "")) for s in record.header.subjects}
+
+
+@cli.command("subjects")
+@click.option("--python", metavar="PATH", help="The interpreter to look in.")
+def list_subjects(python: str | None) -> int:
+    """List what can be checked here, with versions, dtypes and devices, and what is missing and how to get it."""
+    subjects.show(python, Console())
+    return int(ExitCode.CONFORMS)
+
+
+@cli.command("identify")
+@click.argument("subject")
+@click.option("--dtype", multiple=True, type=click.Choice(DTYPES))
+@click.option("--device", type=click.Choice(DEVICES), default="cpu", show_default=True)
+@click.option("--python", metavar="PATH", help="The interpreter to run the subject in.")
+def identify_subject(subject: str, dtype: tuple[str, ...], device: str, python: str | None) -> int:
+    """Tell which rule, form and scalar precision SUBJECT implements, with the evidence."""
+    try:
+        return int(subjects.identify_and_show(subject, dtype, device, python, Console()))
+    except subjects.CannotIdentify as error:
+        raise _Failure(str(error), error.code) from error
+
+
+_FILE = click.Path(path_type=Path)
+
+
+@cli.command("report")
+@click.argument("files", nargs=-1, required=True, type=_FILE)
+@click.option("--output", type=_FILE, required=True, help="The folder to write to.")
+def merge(files: tuple[Path, ...], output: Path) -> int:
+    """Merge the records of several runs, and render them. FILE is a record or a report's folder."""
+    records = [record for file in files for record in _read(file)]
+    try:
+        summary = render(records, output)
+    except OSError as error:
+        raise _Failure(f"{output} cannot be written to ({error.strerror})", ExitCode.USAGE) from error
+    terminal.show(summary, Console())
+    return int(summary.exit_code)
+
+
+def _read(file: Path) -> tuple[Record, ...]:
+    try:
+        return read_records(file / FILE_NAME if file.is_dir() else file)
+    except RecordError as error:
+        raise _Failure(str(error), ExitCode.USAGE) from error
+    except OSError as error:
+        raise _Failure(f"{file} cannot be read ({error.strerror})", ExitCode.USAGE) from error

@@ -1,0 +1,112 @@
+"""What can be checked here, and what is a subject? The commands `subjects` and `identify`."""
+
+from __future__ import annotations
+
+
+from rich.console import Console
+from rich.table import Table
+
+from ..impl.client import Subject
+from ..impl.failures import Rejected, SubjectError, UnknownSubject
+from ..impl.messages import SubjectInfo
+from ..impl.registry import BUILTIN
+from ..oracles.formats import Format
+from ..oracles.identify import Identification, cases, identify
+from .outcome import ExitCode
+from .text import one_line
+
+
+class CannotIdentify(Exception):
+    """There is nothing to identify; says why.
+
+    Attributes:
+        code: the exit code that goes with it.
+    """
+
+    def __init__(self, message: str, code: ExitCode) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def show(python: str | None, console: Console) -> None:
+    """Print a table of the built-in subjects.
+
+    Args:
+        python: the interpreter to look in; this one where None.
+        console: where to.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("subject", "version", "dtypes", "devices", "note"):
+        table.add_column(column, overflow="fold")
+    for name in BUILTIN:
+        try:
+            with Subject.open(name, python=python) as subject:
+                info = subject.info
+            table.add_row(name, info.version, ", ".join(info.dtypes), ", ".join(info.devices), _note(info))
+        except SubjectError as error:
+            table.add_row(name, "-", "-", "-", one_line(str(error)))
+    console.print(table)
+    console.print(
+        "one's own: package.module:factory, path/to/file.py:factory, torch:package.module.Class, process:COMMAND"
+    )
+
+
+def _note(info: SubjectInfo) -> str:
+    missing = [part for part, there in info.has.items() if there is False]
+    return f"without {', '.join(missing)}" if missing else ""
+
+
+def identify_and_show(
+    name: str, dtypes: tuple[str, ...], device: str, python: str | None, console: Console
+) -> ExitCode:
+    """Print what a subject implements, in each dtype.
+
+    Args:
+        name: the subject's, as on the command line.
+        dtypes: those to look at; all that it has where there are none.
+        device: where it runs.
+        python: the interpreter that it runs in.
+        console: where to.
+
+    Raises:
+        CannotIdentify: there is no such subject here, or it did not compute.
+    """
+    try:
+        with Subject.open(name, device=device, python=python) as subject:
+            if missing := [d for d in dtypes if d not in subject.info.dtypes]:
+                raise CannotIdentify(
+                    f"{name} has no {', '.join(missing)} on {device}; it has {', '.join(subject.info.dtypes)}",
+                    ExitCode.NOTHING_JUDGED,
+                )
+            found = [_identified(subject, dtype) for dtype in dtypes or subject.info.dtypes]
+    except UnknownSubject as error:
+        raise CannotIdentify(str(error), ExitCode.USAGE) from error
+    except Rejected as error:
+        raise CannotIdentify(f"{name} raises in the midst of a step: {error}", ExitCode.DIVERGES) from error
+    except SubjectError as error:
+        raise CannotIdentify(str(error), ExitCode.NOTHING_JUDGED) from error
+    for identification in found:
+        _print(name, identification, console)
+    documented = all(i.rule is not None and not i.rule.deviations and i.admissible for i in found)
+    return ExitCode.CONFORMS if documented else ExitCode.DIVERGES
+
+
+def _identified(subject: Subject, dtype: str) -> Identification:
+    format_ = Format.of(dtype)
+    runs = [(case, subject.observe(case, dtype)) for case in cases(format_)]
+    return identify(runs, format_)
+
+
+def _print(name: str, found: Identification, console: Console) -> None:
+    def line(text: str) -> None:
+        console.print(one_line(text), markup=False, highlight=False, soft_wrap=True)
+
+    line(f"{name} {found.format_.dtype}: {found.describe()}")
+    for rule in found.also:
+        line(f"  fits as well: {rule.name}")
+    for evidence in found.evidence:
+        line(f"  {evidence}")
+    for misfit in found.misfits.values():
+        line(f"  it breaks where {misfit.reason}")
+    if found.rule is not None and not found.admissible:
+        line("  scalars are computed below the working precision")
