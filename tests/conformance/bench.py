@@ -20,13 +20,21 @@ from adamax_conformance.impl.client import Subject
 from adamax_conformance.impl.failures import Rejected, Skipped, SubjectBroken, Unavailable
 from adamax_conformance.impl.messages import StepResult
 from adamax_conformance.oracles.arithmetic import CORRECTLY_ROUNDED, Arithmetic
-from adamax_conformance.oracles.comparison import Assumption, Findings, Tally, findings
+from adamax_conformance.oracles.comparison import (
+    Assumption,
+    Findings,
+    Tally,
+    findings,
+    lockstep,
+    trajectory,
+)
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.identify import Identification, identify
 from adamax_conformance.oracles.identify import cases as identifying_cases
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status, Verdict
 from adamax_conformance.reference.case import Case, FloatArray
 from adamax_conformance.reports.ledger import Ledger
+from adamax_conformance.tests.conformance import pinned
 from adamax_conformance.tests.conformance.catalogue import CHECKS
 
 Compare = Callable[[Case, Sequence[StepResult], Assumption, Findings], None]
@@ -61,6 +69,7 @@ class Settings:
         profile: how much is drawn.
         seed: of the drawing; None draws the same each time.
         fail_fast: whether to stop at the first divergence, without shrinking it.
+        shrink: whether a divergence that was drawn is shrunk.
         arithmetic: the declared arithmetic.
         ledger: the known divergences.
         arguments: of the command line, as far as they are needed to reproduce a verdict.
@@ -69,6 +78,7 @@ class Settings:
     profile: Profile = Profile.QUICK
     seed: int | None = None
     fail_fast: bool = False
+    shrink: bool = True
     arithmetic: Arithmetic = CORRECTLY_ROUNDED
     ledger: Ledger | None = None
     arguments: tuple[str, ...] = ()
@@ -91,6 +101,7 @@ class Seat:
     settings: Settings
     _identification: Identification | Exception | None = None
     _shows_state: bool | None = None
+    _underflow: tuple[Divergence | None] | None = None
 
     @property
     def format(self) -> Format:
@@ -101,7 +112,9 @@ class Seat:
         """What the subject was identified as; the failure to find out is raised again each time."""
         if self._identification is None:
             try:
-                runs = [(case, self.subject.observe(case, self.dtype)) for case in identifying_cases(self.format)]
+                runs = [
+                    (case, self.subject.observe(case, self.dtype)) for case in identifying_cases(self.format)
+                ]
                 self._identification = identify(runs, self.format, self.settings.arithmetic)
             except Exception as error:  # noqa: BLE001 - kept, and raised below and again
                 self._identification = error
@@ -117,13 +130,40 @@ class Seat:
             self._shows_state = last.m is not None and last.u is not None
         return self._shows_state
 
+    def underflow(self) -> Divergence | None:
+        """The evidence that the subject flushes subnormal numbers to zero; None where it does not.
+
+        It does where a case of subnormal numbers is beyond the bound, and within the one for flushing.
+        """
+        if self._underflow is None:
+            case = pinned.subnormals(self.format)
+            observed = self.subject.observe(case, self.dtype)
+            strict, flushing = (findings(*NUMBERS) for _ in range(2))
+            compare = lockstep if self.shows_state() else trajectory
+            compare(case, observed, self._assumption(flushes=False), strict)
+            compare(case, observed, self._assumption(flushes=True), flushing)
+            found = next((t.divergence for t in strict.values() if t.divergence is not None), None)
+            explained = not any(t.exceeded for t in flushing.values())
+            self._underflow = (found if explained else None,)
+        return self._underflow[0]
+
     def assumption(self) -> Assumption:
         """What the subject is judged against: what it was identified as, or the page where that is not known."""
         try:
+            flushes = self.underflow() is not None
+        except (Rejected, Skipped, SubjectBroken):
+            flushes = False
+        return self._assumption(flushes=flushes)
+
+    def _assumption(self, *, flushes: bool) -> Assumption:
+        arithmetic = self.settings.arithmetic
+        if flushes:
+            arithmetic = replace(arithmetic, flush_to_zero=True)
+        try:
             found = self.identification()
         except (Rejected, Skipped, SubjectBroken):
-            return Assumption(self.format, arithmetic=self.settings.arithmetic)
-        return Assumption(self.format, found.nearest, found.habits, self.settings.arithmetic)
+            return Assumption(self.format, arithmetic=arithmetic)
+        return Assumption(self.format, found.nearest, found.habits, arithmetic)
 
 
 @dataclass
@@ -333,7 +373,9 @@ class Bench:
             database=None,
             deadline=None,
             suppress_health_check=list(HealthCheck),
-            phases=(Phase.generate,) if settings.fail_fast else (Phase.generate, Phase.shrink),
+            phases=(Phase.generate, Phase.shrink)
+            if settings.shrink and not settings.fail_fast
+            else (Phase.generate,),
             verbosity=Verbosity.quiet,
             report_multiple_bugs=False,
             print_blob=False,

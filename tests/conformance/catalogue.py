@@ -37,6 +37,7 @@ _ALL: Final = (
     *(Check(f"contract/{c.id}", f"{c.argument}: {c.outcome.value}") for c in CLAUSES),
     Check("rule/documented", "the formula is the documented one"),
     Check("rule/scalars", "no scalar is computed below the working precision"),
+    Check("rule/subnormals", "subnormal numbers are computed with, not flushed to zero"),
     *_numeric("value/lockstep", "is within the lockstep bound of the exact step"),
     *_numeric("value/trajectory", "is within the carried bound of the exact trajectory"),
     *_numeric("value/scales", "is right at every magnitude of the format"),

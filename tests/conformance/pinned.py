@@ -73,6 +73,16 @@ def scales(format_: Format) -> tuple[Case, ...]:
     )
 
 
+def subnormals(format_: Format) -> Case:
+    """Gradients, and an eps, so small that m and u are subnormal."""
+    sizes = [format_.smallest_subnormal * k for k in (1, 3, 5)] + [
+        format_.smallest_normal / 2,
+        format_.smallest_normal,
+    ]
+    setting = Hyperparameters(lr=0.5, beta1=0.5, beta2=0.5, eps=format_.smallest_normal)
+    return one("subnormals", setting, [0.0] * len(sizes), [sizes, sizes])
+
+
 # Many steps -------------------------------------------------------------------------------------------------
 
 LONG: Final = 2100
@@ -112,7 +122,10 @@ def many(format_: Format) -> Case:
     """Many parameters of few elements in one group, each with its own values."""
     setting = Hyperparameters(lr=0.1, beta1=0.8, beta2=0.7, eps=0.01)
     parameters = tuple(
-        Parameter(noise(format_, 100 + i, (1 + i % 3,)), tuple(noise(format_, 200 + 3 * i + t, (1 + i % 3,)) for t in range(3)))
+        Parameter(
+            noise(format_, 100 + i, (1 + i % 3,)),
+            tuple(noise(format_, 200 + 3 * i + t, (1 + i % 3,)) for t in range(3)),
+        )
         for i in range(20)
     )
     return Case("layout/many", (Group(setting, parameters),))
@@ -153,7 +166,9 @@ class Special:
 _PLAIN: Final = Hyperparameters(lr=0.1, beta1=0.5, beta2=0.75, eps=0.0625)
 
 
-def _injected(name: str, value: Callable[[Format], float], at: int = 2, settings: Hyperparameters = _PLAIN) -> Callable[[Format], Case]:
+def _injected(
+    name: str, value: Callable[[Format], float], at: int = 2, settings: Hyperparameters = _PLAIN
+) -> Callable[[Format], Case]:
     """Four elements, four steps of ordinary gradients; a special one at the even places, at one step."""
 
     def make(format_: Format) -> Case:
@@ -165,7 +180,13 @@ def _injected(name: str, value: Callable[[Format], float], at: int = 2, settings
     return make
 
 
-def _constant(name: str, values: Callable[[Format], Sequence[float]], settings: Callable[[Format], Hyperparameters], theta: float = 0.0, steps: int = 4) -> Callable[[Format], Case]:
+def _constant(
+    name: str,
+    values: Callable[[Format], Sequence[float]],
+    settings: Callable[[Format], Hyperparameters],
+    theta: float = 0.0,
+    steps: int = 4,
+) -> Callable[[Format], Case]:
     def make(format_: Format) -> Case:
         gradient = list(values(format_))
         return one(f"special/{name}", settings(format_), [theta] * len(gradient), [gradient] * steps)
@@ -174,20 +195,146 @@ def _constant(name: str, values: Callable[[Format], Sequence[float]], settings: 
 
 
 SPECIALS: Final = (
-    Special("nan-gradient", "a NaN gradient makes theta, m and u NaN", Wanted.NAN, _injected("nan-gradient", lambda _: math.nan), at=2),
-    Special("nan-gradient-first-step", "a NaN gradient in the first step likewise", Wanted.NAN, _injected("nan-gradient-first-step", lambda _: math.nan, at=1), at=1),
-    Special("nan-gradient-maximize", "likewise when maximizing with decay", Wanted.NAN, _injected("nan-gradient-maximize", lambda _: math.nan, settings=Hyperparameters(lr=0.1, beta1=0.5, beta2=0.75, eps=0.0625, weight_decay=0.25, maximize=True)), at=2),
-    Special("infinite-gradient", "an infinite gradient makes u infinite and theta not finite", Wanted.INFINITE, _injected("infinite-gradient", lambda _: math.inf), at=2),
-    Special("negative-infinite-gradient", "a negative infinite gradient likewise", Wanted.INFINITE, _injected("negative-infinite-gradient", lambda _: -math.inf), at=2),
-    Special("zero-gradient", "a zero gradient from a zero state leaves theta, with eps seen", Wanted.FINITE_THETA, _constant("zero-gradient", lambda _: [0.0, -0.0], lambda _: _PLAIN, theta=1.5)),
-    Special("zero-gradient-default-eps", "a zero gradient from a zero state leaves theta, with the default eps", Wanted.FINITE_THETA, _constant("zero-gradient-default-eps", lambda _: [0.0, -0.0], lambda _: DEFAULTS, theta=1.5)),
-    Special("zero-lr", "with lr=0 theta stays, and m and u go on", Wanted.BOUND, _constant("zero-lr", lambda f: [1.0, -0.5, f.smallest_normal], lambda _: Hyperparameters(lr=0.0, eps=0.0625), theta=1.5)),
-    Special("negative-zero", "zeros of either sign", Wanted.BOUND, _constant("negative-zero", lambda _: [-0.0, 1.0, 0.0], lambda _: _PLAIN, theta=-0.0)),
-    Special("subnormal-gradient", "subnormal gradients count", Wanted.BOUND, _constant("subnormal-gradient", lambda f: [f.smallest_subnormal, f.smallest_normal / 2, f.smallest_normal, f.smallest_subnormal * 3], lambda f: Hyperparameters(lr=0.5, beta1=0.5, beta2=0.5, eps=f.smallest_normal))),
-    Special("subnormal-state", "subnormal m and u are kept", Wanted.BOUND, _constant("subnormal-state", lambda f: [f.smallest_normal, f.smallest_subnormal * 5], lambda f: Hyperparameters(lr=0.5, beta1=0.9, beta2=0.5, eps=f.smallest_subnormal * 4))),
-    Special("near-overflow", "gradients near the largest number", Wanted.BOUND, _constant("near-overflow", lambda f: [f.largest / 4, -f.largest / 8, f.largest / 16], lambda _: Hyperparameters(lr=0.01, beta1=0.5, beta2=0.5, eps=1.0))),
-    Special("largest-gradient", "the largest number as gradient", Wanted.BOUND, _constant("largest-gradient", lambda f: [f.largest, -f.largest], lambda _: Hyperparameters(lr=0.01, beta1=0.9, beta2=0.5, eps=1.0))),
-    Special("large-theta", "theta near the largest number", Wanted.BOUND, _constant("large-theta", lambda _: [1.0, -1.0], lambda _: _PLAIN, theta=32768.0)),
-    Special("eps-below-format", "an eps that the format cannot hold, with a zero gradient", Wanted.OPEN, _constant("eps-below-format", lambda _: [0.0, 0.0], lambda f: Hyperparameters(lr=0.1, eps=max(f.smallest_subnormal / 8, 5e-324)), theta=1.5)),
-    Special("overflowing-step", "a step whose order of evaluation decides whether it overflows", Wanted.OPEN, _constant("overflowing-step", lambda f: [f.largest / 1.5, 1.0], lambda f: Hyperparameters(lr=100.0, beta1=0.5, beta2=0.5, eps=1.0))),
+    Special(
+        "nan-gradient",
+        "a NaN gradient makes theta, m and u NaN",
+        Wanted.NAN,
+        _injected("nan-gradient", lambda _: math.nan),
+        at=2,
+    ),
+    Special(
+        "nan-gradient-first-step",
+        "a NaN gradient in the first step likewise",
+        Wanted.NAN,
+        _injected("nan-gradient-first-step", lambda _: math.nan, at=1),
+        at=1,
+    ),
+    Special(
+        "nan-gradient-maximize",
+        "likewise when maximizing with decay",
+        Wanted.NAN,
+        _injected(
+            "nan-gradient-maximize",
+            lambda _: math.nan,
+            settings=Hyperparameters(
+                lr=0.1, beta1=0.5, beta2=0.75, eps=0.0625, weight_decay=0.25, maximize=True
+            ),
+        ),
+        at=2,
+    ),
+    Special(
+        "infinite-gradient",
+        "an infinite gradient makes u infinite and theta not finite",
+        Wanted.INFINITE,
+        _injected("infinite-gradient", lambda _: math.inf),
+        at=2,
+    ),
+    Special(
+        "negative-infinite-gradient",
+        "a negative infinite gradient likewise",
+        Wanted.INFINITE,
+        _injected("negative-infinite-gradient", lambda _: -math.inf),
+        at=2,
+    ),
+    Special(
+        "zero-gradient",
+        "a zero gradient from a zero state leaves theta, with eps seen",
+        Wanted.FINITE_THETA,
+        _constant("zero-gradient", lambda _: [0.0, -0.0], lambda _: _PLAIN, theta=1.5),
+    ),
+    Special(
+        "zero-gradient-default-eps",
+        "a zero gradient from a zero state leaves theta, with the default eps",
+        Wanted.FINITE_THETA,
+        _constant("zero-gradient-default-eps", lambda _: [0.0, -0.0], lambda _: DEFAULTS, theta=1.5),
+    ),
+    Special(
+        "zero-lr",
+        "with lr=0 theta stays, and m and u go on",
+        Wanted.BOUND,
+        _constant(
+            "zero-lr",
+            lambda f: [1.0, -0.5, f.smallest_normal],
+            lambda _: Hyperparameters(lr=0.0, eps=0.0625),
+            theta=1.5,
+        ),
+    ),
+    Special(
+        "negative-zero",
+        "zeros of either sign",
+        Wanted.BOUND,
+        _constant("negative-zero", lambda _: [-0.0, 1.0, 0.0], lambda _: _PLAIN, theta=-0.0),
+    ),
+    Special(
+        "subnormal-gradient",
+        "subnormal gradients count",
+        Wanted.BOUND,
+        _constant(
+            "subnormal-gradient",
+            lambda f: [
+                f.smallest_subnormal,
+                f.smallest_normal / 2,
+                f.smallest_normal,
+                f.smallest_subnormal * 3,
+            ],
+            lambda f: Hyperparameters(lr=0.5, beta1=0.5, beta2=0.5, eps=f.smallest_normal),
+        ),
+    ),
+    Special(
+        "subnormal-state",
+        "subnormal m and u are kept",
+        Wanted.BOUND,
+        _constant(
+            "subnormal-state",
+            lambda f: [f.smallest_normal, f.smallest_subnormal * 5],
+            lambda f: Hyperparameters(lr=0.5, beta1=0.9, beta2=0.5, eps=f.smallest_subnormal * 4),
+        ),
+    ),
+    Special(
+        "near-overflow",
+        "gradients near the largest number",
+        Wanted.BOUND,
+        _constant(
+            "near-overflow",
+            lambda f: [f.largest / 4, -f.largest / 8, f.largest / 16],
+            lambda _: Hyperparameters(lr=0.01, beta1=0.5, beta2=0.5, eps=1.0),
+        ),
+    ),
+    Special(
+        "largest-gradient",
+        "the largest number as gradient",
+        Wanted.BOUND,
+        _constant(
+            "largest-gradient",
+            lambda f: [f.largest, -f.largest],
+            lambda _: Hyperparameters(lr=0.01, beta1=0.9, beta2=0.5, eps=1.0),
+        ),
+    ),
+    Special(
+        "large-theta",
+        "theta near the largest number",
+        Wanted.BOUND,
+        _constant("large-theta", lambda _: [1.0, -1.0], lambda _: _PLAIN, theta=32768.0),
+    ),
+    Special(
+        "eps-below-format",
+        "an eps that the format cannot hold, with a zero gradient",
+        Wanted.OPEN,
+        _constant(
+            "eps-below-format",
+            lambda _: [0.0, 0.0],
+            lambda f: Hyperparameters(lr=0.1, eps=max(f.smallest_subnormal / 8, 5e-324)),
+            theta=1.5,
+        ),
+    ),
+    Special(
+        "overflowing-step",
+        "a step whose order of evaluation decides whether it overflows",
+        Wanted.OPEN,
+        _constant(
+            "overflowing-step",
+            lambda f: [f.largest / 1.5, 1.0],
+            lambda f: Hyperparameters(lr=100.0, beta1=0.5, beta2=0.5, eps=1.0),
+        ),
+    ),
 )

@@ -89,7 +89,9 @@ def parameters(draw: st.DrawFn, format_: Format, steps: int) -> Parameter:
     shape = draw(st.sampled_from(((2,), (1,), (), (3,), (2, 2), (5,))))
     theta = np.zeros(shape)
     if draw(st.booleans()):
-        theta = _array(draw, format_, shape, draw(st.sampled_from((-4, 0, 6, -20 if format_.emin < -20 else -8))))
+        theta = _array(
+            draw, format_, shape, draw(st.sampled_from((-4, 0, 6, -20 if format_.emin < -20 else -8)))
+        )
     lowest = draw(_exponents(format_))
     pattern = draw(st.sampled_from(Pattern))
     match pattern:

@@ -61,14 +61,19 @@ def test_each_group_keeps_to_its_own_options(bench: Bench) -> None:
         Group(replace(_A, **{name: getattr(_B, name)}), (_parameter(bench, 500 + 10 * i, (2,), steps),))
         for i, name in enumerate(("lr", "beta1", "beta2", "eps", "weight_decay"))
     ]
-    maximizing = [Group(replace(_A, maximize=on), (_parameter(bench, 600 + 10 * on, (2,), steps),)) for on in (False, True)]
+    maximizing = [
+        Group(replace(_A, maximize=on), (_parameter(bench, 600 + 10 * on, (2,), steps),))
+        for on in (False, True)
+    ]
     _within(
         bench,
         "bookkeeping/groups",
         [
             Case("groups", tuple(members)),
             Case("groups/reversed", tuple(reversed(members))),
-            Case("groups/one-option-each", (Group(_A, (_parameter(bench, 490, (2,), steps),)), *options_alone)),
+            Case(
+                "groups/one-option-each", (Group(_A, (_parameter(bench, 490, (2,), steps),)), *options_alone)
+            ),
             Case("groups/maximize", tuple(maximizing)),
         ],
     )
@@ -152,7 +157,9 @@ def test_the_options_shown_after_some_steps_are_those_that_were_given(bench: Ben
 def _together(bench: Bench, cases: Sequence[Case]) -> list[list[StepResult]]:
     """Several optimizers at work in turn, step by step."""
     handles = [
-        bench.subject.construct([(g.hyperparameters.options(), [p.theta for p in g.parameters]) for g in c.groups], bench.dtype)
+        bench.subject.construct(
+            [(g.hyperparameters.options(), [p.theta for p in g.parameters]) for g in c.groups], bench.dtype
+        )
         for c in cases
     ]
     runs: list[list[StepResult]] = [[] for _ in cases]
@@ -170,7 +177,13 @@ def test_two_optimizers_at_work_in_turn_do_not_disturb_each_other(bench: Bench) 
         for i, h in enumerate((_A, _B))
     ]
     for case, run in zip(pair, _together(bench, pair), strict=True):
-        difference = first_difference(bench.observe(case), run, bench.format, "an optimizer at work beside another differs from itself alone", case)
+        difference = first_difference(
+            bench.observe(case),
+            run,
+            bench.format,
+            "an optimizer at work beside another differs from itself alone",
+            case,
+        )
         if difference is not None:
             bench.diverges(check, difference)
             return
@@ -194,7 +207,11 @@ def test_a_run_that_is_saved_and_resumed_goes_on_as_if_it_never_stopped(bench: B
             Parameter(noise(bench.format, 800 + k, (3,)), tuple(gs[t % 5] for t in range(steps)))
             for k, gs in enumerate(pattern)
         )
-        groups = (Group(setting, parameters[:1]), Group(_C, parameters[1:])) if bench.has("groups") else (Group(setting, parameters),)
+        groups = (
+            (Group(setting, parameters[:1]), Group(_C, parameters[1:]))
+            if bench.has("groups")
+            else (Group(setting, parameters),)
+        )
         case = Case(f"resume/{stop}", groups)
         through = bench.observe(case)
         subject = bench.subject
@@ -210,7 +227,13 @@ def test_a_run_that_is_saved_and_resumed_goes_on_as_if_it_never_stopped(bench: B
         resumed = [subject.step(second, case.gradients(t)) for t in range(stop + 1, steps + 1)]
         subject.release(first)
         subject.release(second)
-        found = first_difference(through[stop:], resumed, bench.format, f"resumed after step {stop}, the run differs from the one that went on", case)
+        found = first_difference(
+            through[stop:],
+            resumed,
+            bench.format,
+            f"resumed after step {stop}, the run differs from the one that went on",
+            case,
+        )
         return None if found is None else replace(found, step=(found.step or 0) + stop)
 
     for stop in (5, 300):
@@ -241,7 +264,9 @@ def test_a_parameter_without_dimensions_is_right(bench: Bench) -> None:
 
 @pytest.mark.check("bookkeeping/layout/empty")
 def test_a_parameter_without_elements_is_let_be(bench: Bench) -> None:
-    case = Case("layout/empty", (Group(_B, (_parameter(bench, 920, (0,), 3), _parameter(bench, 930, (2,), 3))),))
+    case = Case(
+        "layout/empty", (Group(_B, (_parameter(bench, 920, (0,), 3), _parameter(bench, 930, (2,), 3))),)
+    )
     _within(bench, "bookkeeping/layout/empty", [case])
 
 

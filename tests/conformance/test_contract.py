@@ -81,7 +81,9 @@ def test_each_argument_is_treated_as_the_page_says(bench: Bench, clause: Clause)
         case Outcome.REJECT if not error.is_a("ValueError"):
             bench.diverges(check, _divergence(clause, "ValueError", actual))
         case Outcome.REJECT if error.changed:
-            bench.diverges(check, _divergence(clause, "ValueError, and nothing changed", f"{actual}, and theta changed"))
+            bench.diverges(
+                check, _divergence(clause, "ValueError, and nothing changed", f"{actual}, and theta changed")
+            )
         case Outcome.ACCEPT if error is not None:
             bench.diverges(check, _divergence(clause, "accepted", actual))
         case Outcome.OPEN:
@@ -98,7 +100,9 @@ def test_the_defaults_are_those_of_the_page(bench: Bench) -> None:
         wrong = {k: (v, shown[k]) for k, v in wanted.items() if k in shown and not _equal(shown[k], v)}
         missing = sorted(wanted.keys() - shown.keys())
         if wrong or missing:
-            words = [f"{k} is {_shown(has)}, the page says {_shown(want)}" for k, (want, has) in wrong.items()]
+            words = [
+                f"{k} is {_shown(has)}, the page says {_shown(want)}" for k, (want, has) in wrong.items()
+            ]
             words += [f"{k} is missing" for k in missing]
             bench.diverges(
                 "contract/defaults",
@@ -120,7 +124,11 @@ def test_the_defaults_are_those_of_the_page(bench: Bench) -> None:
     bare = bench.subject.construct([({}, [case.parameters[0].theta])], bench.dtype)
     without = [bench.subject.step(bare, case.gradients(t)) for t in range(1, case.steps + 1)]
     difference = first_difference(
-        bench.observe(case), without, bench.format, "without options it is not what the page's defaults give", case
+        bench.observe(case),
+        without,
+        bench.format,
+        "without options it is not what the page's defaults give",
+        case,
     )
     if difference is None:
         bench.conforms("contract/defaults")
@@ -145,7 +153,9 @@ def test_maximize_is_refused_as_a_positional_argument(bench: Bench) -> None:
         handle = bench.subject.construct([({}, _THETA)], bench.dtype, positional=positional)
         bench.subject.release(handle)
     except Rejected as error:
-        bench.diverges(check, _positional("the documented order of arguments", f"{error.type}: {error.message}"))
+        bench.diverges(
+            check, _positional("the documented order of arguments", f"{error.type}: {error.message}")
+        )
         return
     try:
         handle = bench.subject.construct([({}, _THETA)], bench.dtype, positional=(*positional, True))

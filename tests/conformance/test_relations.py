@@ -21,13 +21,19 @@ from adamax_conformance.tests.conformance.strategies import cases
 _SETTING = Hyperparameters(lr=0.1, beta1=0.8, beta2=0.7, eps=0.01, weight_decay=0.05)
 
 
-def _run(bench: Bench, seed: int = 40, steps: int = 5, size: int = 7, setting: Hyperparameters = _SETTING) -> Case:
+def _run(
+    bench: Bench, seed: int = 40, steps: int = 5, size: int = 7, setting: Hyperparameters = _SETTING
+) -> Case:
     """A plain run, long enough for vector loops to have a tail."""
     gradients = [noise(bench.format, seed + t, (size,)) for t in range(1, steps + 1)]
     return one("relations", setting, noise(bench.format, seed, (size,)), gradients)
 
 
-def _mapped(case: Case, change: Callable[[Parameter], Parameter], hyperparameters: Callable[[Hyperparameters], Hyperparameters] = lambda h: h) -> Case:
+def _mapped(
+    case: Case,
+    change: Callable[[Parameter], Parameter],
+    hyperparameters: Callable[[Hyperparameters], Hyperparameters] = lambda h: h,
+) -> Case:
     """A case with its parameters, and its hyperparameters, changed."""
     groups = tuple(
         Group(hyperparameters(g.hyperparameters), tuple(change(p) for p in g.parameters), g.learning_rates)
@@ -85,7 +91,9 @@ def test_the_negated_run_is_the_run_negated(bench: Bench) -> None:
         # exact zero may depend on the order of a subtraction.
         first = [_unsigned_zeros(s) for s in bench.observe(case)]
         second = [_unsigned_zeros(_signs(s)) for s in bench.observe(_mapped(case, negated))]
-        difference = first_difference(first, second, bench.format, "the run from -theta with -g is not the negated run", case)
+        difference = first_difference(
+            first, second, bench.format, "the run from -theta with -g is not the negated run", case
+        )
         return {} if difference is None else {check: difference}
 
     strategy = cases(bench.format, groups=bench.has("groups"), schedules=bench.has("set_lr"), most_steps=4)
@@ -108,12 +116,16 @@ def test_powers_of_two_pass_through(bench: Bench) -> None:
                 lambda h, k=factor: replace(h, eps=h.eps * k),
             )
             second = [_scaled(s, 1 / factor) for s in bench.observe(changed)]
-            reason = f"gradients and eps times {factor:g} do not give m and u times {factor:g} and the same theta"
+            reason = (
+                f"gradients and eps times {factor:g} do not give m and u times {factor:g} and the same theta"
+            )
             if difference := first_difference(first, second, bench.format, reason, case):
                 return {check: difference}
         return {}
 
-    bench.search([check], examine, [_run(bench, 50, setting=setting), _run(bench, 60, steps=8, setting=setting)])
+    bench.search(
+        [check], examine, [_run(bench, 50, setting=setting), _run(bench, 60, steps=8, setting=setting)]
+    )
 
 
 def _scaled(state: StepResult, factor: float) -> StepResult:
@@ -125,7 +137,15 @@ def _scaled(state: StepResult, factor: float) -> StepResult:
 
 @pytest.mark.check("relations/repeatable")
 def test_equal_runs_are_equal(bench: Bench) -> None:
-    _related(bench, "relations/repeatable", "an equal run is not equal", lambda c: c, lambda s: s, _run(bench), _run(bench, 70, steps=12))
+    _related(
+        bench,
+        "relations/repeatable",
+        "an equal run is not equal",
+        lambda c: c,
+        lambda s: s,
+        _run(bench),
+        _run(bench, 70, steps=12),
+    )
 
 
 @pytest.mark.check("relations/maximize")
@@ -161,14 +181,29 @@ def test_gradients_are_left_as_they_came(bench: Bench) -> None:
             for place, (given, left) in enumerate(zip(case.gradients(t), state.gradients, strict=True)):
                 given_, left_ = np.ascontiguousarray(given), np.ascontiguousarray(left)
                 if not np.all(same_bits(given_, left_)):
-                    element = tuple(int(i) for i in np.argwhere(~np.atleast_1d(same_bits(given_, left_)))[0])[: given.ndim]
+                    element = tuple(int(i) for i in np.argwhere(~np.atleast_1d(same_bits(given_, left_)))[0])[
+                        : given.ndim
+                    ]
                     found = between(
-                        given[element], left[element], bench.format, "the step changed the gradient it was given", Quantity.GRADIENT, t, place, element, case
+                        given[element],
+                        left[element],
+                        bench.format,
+                        "the step changed the gradient it was given",
+                        Quantity.GRADIENT,
+                        t,
+                        place,
+                        element,
+                        case,
                     )
                     return {check: found}
         return {}
 
-    settings = [_SETTING, replace(_SETTING, maximize=True), replace(_SETTING, weight_decay=0.0), replace(_SETTING, weight_decay=0.0, maximize=True)]
+    settings = [
+        _SETTING,
+        replace(_SETTING, maximize=True),
+        replace(_SETTING, weight_decay=0.0),
+        replace(_SETTING, weight_decay=0.0, maximize=True),
+    ]
     bench.search([check], examine, [_run(bench, 90 + 10 * i, setting=s) for i, s in enumerate(settings)])
 
 
@@ -183,14 +218,25 @@ def test_a_zero_gradient_from_a_zero_state_leaves_theta(bench: Bench) -> None:
             if moved.size:
                 element = tuple(int(i) for i in moved[0])
                 found = between(
-                    start[element], state.theta[0][element], bench.format, "zero gradients moved theta", Quantity.THETA, t, 0, element, case
+                    start[element],
+                    state.theta[0][element],
+                    bench.format,
+                    "zero gradients moved theta",
+                    Quantity.THETA,
+                    t,
+                    0,
+                    element,
+                    case,
                 )
                 return {check: found}
         return {}
 
     still = [
         one("relations/fixed-point", h, noise(bench.format, 130, (9,)), [np.zeros(9)] * 4)
-        for h in (Hyperparameters(lr=0.1, eps=0.01), Hyperparameters(lr=1.0, beta1=0.0, beta2=0.0, eps=0.5, maximize=True))
+        for h in (
+            Hyperparameters(lr=0.1, eps=0.01),
+            Hyperparameters(lr=1.0, beta1=0.0, beta2=0.0, eps=0.5, maximize=True),
+        )
     ]
     bench.search([check], examine, still)
 
@@ -203,7 +249,8 @@ def test_the_parts_of_an_array_are_treated_as_the_whole(bench: Bench) -> None:
     whole = _run(bench, 140, size=23, setting=setting)
     p = whole.parameters[0]
     parts = tuple(
-        Parameter(p.theta[a:b], tuple(g[a:b] for g in p.gradients)) for a, b in ((0, 1), (1, 9), (9, 16), (16, 23))
+        Parameter(p.theta[a:b], tuple(g[a:b] for g in p.gradients))
+        for a, b in ((0, 1), (1, 9), (9, 16), (16, 23))
     )
     split = Case("relations/split", (Group(setting, parts),))
     compare = lockstep if bench.shows_state() else trajectory

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from adamax_conformance.oracles.verdict import Divergence, Quantity
@@ -56,4 +58,16 @@ def test_the_formula_is_the_documented_one(bench: Bench) -> None:
                 actual=words,
             ),
             **facts,
+        )
+
+
+@pytest.mark.check("rule/subnormals")
+def test_subnormal_numbers_are_computed_with(bench: Bench) -> None:
+    """Where they are flushed to zero, this is the one divergence that says so: the rest is judged with that."""
+    found = bench.seat.underflow()
+    if found is None:
+        bench.conforms("rule/subnormals")
+    else:
+        bench.diverges(
+            "rule/subnormals", replace(found, reason=f"subnormal numbers are flushed to zero: {found.reason}")
         )

@@ -43,12 +43,16 @@ def test_special_values_are_treated_as_the_formula_does(bench: Bench, special: S
     if divergence is not None:
         bench.diverges(check, divergence, **figures(total))
     elif total.judged and total.open == total.judged:
-        bench.decide(check, Status.UNSPECIFIED, "an admissible evaluation overflows or divides by zero at each element")
+        bench.decide(
+            check, Status.UNSPECIFIED, "an admissible evaluation overflows or divides by zero at each element"
+        )
     else:
         bench.conforms(check, **figures(total))
 
 
-def _first_wrong(bench: Bench, special: Special, case: Case, observed: Sequence[StepResult]) -> Divergence | None:
+def _first_wrong(
+    bench: Bench, special: Special, case: Case, observed: Sequence[StepResult]
+) -> Divergence | None:
     """The first of the named elements that is not what it must be."""
     start = case.parameters[0].theta
     for t, state in enumerate(observed, start=1):
