@@ -20,7 +20,7 @@ from ..reference.case import Case, Layout
 from . import messages
 from .adapters.factory import FactoryAdapter
 from .failures import SubjectBroken, SubjectDied, SubjectGarbled, UnsupportedDevice
-from .messages import FloatArray, Readout, State, StepResult, SubjectInfo
+from .messages import FloatArray, Readout, Schedule, State, StepResult, SubjectInfo
 from .registry import Kind, open_adapter, parse
 from .representable import first_foreign
 from .transports import Deadlines, Direct, Piped, Transport
@@ -125,6 +125,7 @@ class Subject:
         defaults: Mapping[str, Any] | None = None,
         positional: Sequence[Any] = (),
         share: bool = False,
+        schedule: Schedule | None = None,
     ) -> Handle:
         """Make an optimizer.
 
@@ -137,6 +138,7 @@ class Subject:
             defaults: further keyword arguments of the constructor.
             positional: positional arguments after the parameters.
             share: each parameter of the first group is the same array; all are given equal.
+            schedule: one of `info.schedulers`, which moves the learning rates on after each step.
         """
         specs = tuple(
             messages.GroupSpec(options, None if params is None else _arrays("parameter", params, dtype))
@@ -148,7 +150,7 @@ class Subject:
             specs = (replace(specs[0], options={}),)
             plain = True
         request = messages.Construct(
-            dtype, specs, keywords, tuple(positional), plain=bool(plain), share=share, layout=layout
+            dtype, specs, keywords, tuple(positional), bool(plain), share, layout, schedule
         )
         if self._transport is None:
             self._revive()
@@ -157,7 +159,11 @@ class Subject:
         return Handle(answer.handle, self._life, dtype, shapes, len(specs))
 
     def step(
-        self, handle: Handle, gradients: Sequence[npt.ArrayLike], lr: Sequence[Any] | None = None
+        self,
+        handle: Handle,
+        gradients: Sequence[npt.ArrayLike],
+        lr: Sequence[Any] | None = None,
+        metric: float | None = None,
     ) -> StepResult:
         """Take one step.
 
@@ -165,13 +171,14 @@ class Subject:
             handle: of the optimizer.
             gradients: one for each parameter, group by group.
             lr: what each group's learning rate is set to before; None in a place leaves that group's alone.
+            metric: what the scheduler is told, where it wants to know.
 
         Returns:
             theta, m and u after the step (None for what cannot be seen), the gradients as the step left them,
-            and each group's learning rate as it is read back.
+            and each group's learning rate that was in force, as it is read back.
         """
         arrays = _arrays("gradient", gradients, handle.dtype)
-        request = messages.Step(handle.number, arrays, None if lr is None else tuple(lr))
+        request = messages.Step(handle.number, arrays, None if lr is None else tuple(lr), metric)
         result = self._ask(request, StepResult, handle)
         self._check_shapes("gradients", result.gradients, handle)
         self._check_state(result, handle)

@@ -17,11 +17,12 @@ from .failures import Rejected, RequestRefused, Skipped, SubjectError, Unsupport
 
 @dataclass
 class _Live:
-    """An optimizer that is in use."""
+    """An optimizer that is in use, and what moves its learning rates on."""
 
     optimizer: Any
     params: Sequence[Any]
     request: messages.Construct
+    scheduler: Any = None
 
 
 @contextmanager
@@ -135,7 +136,7 @@ class Dispatcher:
         keywords = {name: adapter.argument(x) for name, x in request.defaults.items()}
         try:
             with _subject_speaks():
-                return _Live(adapter.make(argument, positional, keywords), native, request)
+                live = _Live(adapter.make(argument, positional, keywords), native, request)
         except Rejected as error:
             given = [p for group in request.groups for p in group.params or ()]
             error.changed = any(
@@ -143,6 +144,10 @@ class Dispatcher:
                 for now, then in zip(native, given, strict=True)
             )
             raise
+        if request.schedule is not None:
+            with _subject_speaks():
+                live.scheduler = adapter.scheduler(live.optimizer, request.schedule)
+        return live
 
     def _step(self, request: messages.Step) -> messages.StepResult:
         adapter, _ = self._open
@@ -160,7 +165,10 @@ class Dispatcher:
             adapter.step(live.optimizer, live.params, gradients)
             left = tuple(adapter.to_numpy(g) for g in gradients)
             state = self._state(live)
-            return messages.StepResult(state.theta, state.m, state.u, left, self._lr(live))
+            result = messages.StepResult(state.theta, state.m, state.u, left, self._lr(live))
+            if live.scheduler is not None:
+                live.scheduler.step(*([] if request.metric is None else [request.metric]))
+        return result
 
     def _state(self, live: _Live) -> messages.State:
         adapter, _ = self._open
@@ -205,6 +213,8 @@ class Dispatcher:
     def _load(self, request: messages.Load) -> messages.Done:
         adapter, _ = self._open
         live = self._find(request.handle)
+        if live.scheduler is not None:
+            raise Skipped("a checkpoint of an optimizer does not hold its scheduler")
         if request.checkpoint not in self._checkpoints:
             raise RequestRefused(f"checkpoint {request.checkpoint} is unknown")
         theta = iter([adapter.to_numpy(p) for p in live.params])

@@ -57,6 +57,7 @@ class SubjectInfo:
         keyword_only_maximize: by the constructor's signature; None where there is none to look at.
         defaults: the documented arguments' defaults, by the constructor's signature; likewise.
         layouts: the layouts of arrays that it can take.
+        schedulers: the classes of its framework's learning rate schedulers.
         encodings: how arrays may cross the pipe to it.
     """
 
@@ -73,6 +74,7 @@ class SubjectInfo:
     keyword_only_maximize: bool | None = None
     defaults: Mapping[str, Any] | None = None
     layouts: tuple[Layout, ...] = tuple(Layout)
+    schedulers: tuple[str, ...] = ()
     encodings: tuple[str, ...] = ("hex", "base64")
 
 
@@ -90,6 +92,22 @@ class GroupSpec:
 
 
 @dataclass(frozen=True, eq=False)
+class Schedule:
+    """A learning rate scheduler of the subject's own framework.
+
+    Attributes:
+        name: of its class.
+        options: its keyword arguments but the optimizer. `lr_lambda` is a tuple of factors, one for each
+            step, or a list of such tuples, one for each group.
+        parts: the schedulers that it combines, where it does.
+    """
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    parts: tuple[Schedule, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class Construct:
     """Make an optimizer.
 
@@ -101,6 +119,7 @@ class Construct:
         plain: `params` is a plain list of arrays, those of the only group, whose options are empty.
         share: each parameter of the first group is the same array object; the values given are equal.
         layout: how all arrays lie in memory, gradients included.
+        schedule: drives the learning rates: it moves on after each step.
     """
 
     dtype: str
@@ -110,6 +129,7 @@ class Construct:
     plain: bool = False
     share: bool = False
     layout: Layout = Layout.CONTIGUOUS
+    schedule: Schedule | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,11 +140,13 @@ class Step:
         handle: of the optimizer.
         gradients: one for each parameter, group by group.
         lr: what each group's learning rate is set to before; None in a place leaves that group's alone.
+        metric: what the scheduler is told when it moves on, where it wants to know.
     """
 
     handle: int
     gradients: tuple[FloatArray, ...]
     lr: tuple[Any, ...] | None = None
+    metric: float | None = None
 
 
 @dataclass(frozen=True)
@@ -192,7 +214,7 @@ class StepResult(State):
 
     Attributes:
         gradients: the arrays that were passed as gradients, as the step left them.
-        lr: each group's learning rate, read back; None where it cannot be read.
+        lr: each group's learning rate that was in force, read back; None where it cannot be read.
     """
 
     gradients: tuple[FloatArray, ...] = ()

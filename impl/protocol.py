@@ -53,6 +53,9 @@ class ErrorKind(Enum):
     """The request was malformed."""
 
 
+_DEEPEST_SCHEDULE: Final = 4
+"""How many schedules within schedules there may be."""
+
 _OPS: Final[Mapping[type, Op]] = {
     messages.Start: Op.START,
     messages.Construct: Op.CONSTRUCT,
@@ -116,12 +119,16 @@ def _request_fields(request: messages.Request, encoding: Encoding) -> dict[str, 
                 "positional": [encode_value(x, encoding) for x in request.positional],
                 "plain": request.plain,
                 "share": request.share,
+                "schedule": None
+                if request.schedule is None
+                else _schedule_fields(request.schedule, encoding),
             }
         case messages.Step():
             fields = {
                 "handle": request.handle,
                 "gradients": [encode_array(g, encoding) for g in request.gradients],
                 "lr": None if request.lr is None else [encode_value(x, encoding) for x in request.lr],
+                "metric": None if request.metric is None else encode_float(request.metric),
             }
         case messages.Load():
             fields = {"handle": request.handle, "checkpoint": request.checkpoint}
@@ -137,6 +144,14 @@ def _group_fields(group: messages.GroupSpec, encoding: Encoding) -> dict[str, An
     if group.params is not None:
         fields["params"] = [encode_array(p, encoding) for p in group.params]
     return fields
+
+
+def _schedule_fields(schedule: messages.Schedule, encoding: Encoding) -> dict[str, Any]:
+    return {
+        "name": schedule.name,
+        "options": encode_mapping(schedule.options, encoding),
+        "parts": [_schedule_fields(part, encoding) for part in schedule.parts],
+    }
 
 
 def decode_request(value: Mapping[str, Any]) -> messages.Request:
@@ -158,6 +173,7 @@ def _decode_construct(value: Mapping[str, Any]) -> messages.Construct:
     where = "construct"
     groups: list[object] = field(value, "groups", list, where)
     positional: list[object] = field(value, "positional", list, where)
+    schedule: dict[str, Any] | None = optional(value, "schedule", dict, where)
     layout = one_of(field(value, "layout", str, where), [layout.value for layout in Layout], "layout")
     return messages.Construct(
         dtype=one_of(field(value, "dtype", str, where), DTYPES, "dtype"),
@@ -167,6 +183,19 @@ def _decode_construct(value: Mapping[str, Any]) -> messages.Construct:
         plain=field(value, "plain", bool, where),
         share=field(value, "share", bool, where),
         layout=Layout(layout),
+        schedule=None if schedule is None else _decode_schedule(schedule, "schedule"),
+    )
+
+
+def _decode_schedule(value: object, where: str, depth: int = 0) -> messages.Schedule:
+    schedule: dict[str, Any] = of_kind(value, dict, where)
+    parts: list[object] = field(schedule, "parts", list, where)
+    if parts and depth == _DEEPEST_SCHEDULE:
+        raise Malformed(f"{where} is nested too deeply")
+    return messages.Schedule(
+        name=field(schedule, "name", str, where),
+        options=decode_mapping(field(schedule, "options", dict, where), f"{where}.options"),
+        parts=tuple(_decode_schedule(x, f"{where}.parts[{i}]", depth + 1) for i, x in enumerate(parts)),
     )
 
 
@@ -182,6 +211,7 @@ def _decode_step(value: Mapping[str, Any]) -> messages.Step:
         handle=number(value, "handle", "step"),
         gradients=decode_arrays(field(value, "gradients", list, "step"), "gradients"),
         lr=None if lr is None else tuple(decode_value(x, f"lr[{i}]") for i, x in enumerate(lr)),
+        metric=None if value.get("metric") is None else decode_float(value["metric"], "metric"),
     )
 
 
@@ -250,6 +280,7 @@ def _info_fields(info: messages.SubjectInfo) -> dict[str, Any]:
         "devices": list(info.devices),
         "device": info.device,
         "has": {**info.has, "keyword_only_maximize": info.keyword_only_maximize, "defaults": defaults},
+        "schedulers": list(info.schedulers),
         "encodings": list(info.encodings),
         "layouts": [layout.value for layout in info.layouts],
     }
@@ -368,6 +399,7 @@ def _decode_info(value: Mapping[str, Any]) -> messages.SubjectInfo:
         has=facts,
         defaults=None if defaults is None else decode_mapping(defaults, "defaults"),
         layouts=tuple(Layout(name) for name in words("layouts", layouts, layouts)),
+        schedulers=strings(value.get("schedulers", []), "schedulers"),
         encodings=words("encodings", tuple(e.value for e in Encoding), ("hex",)),
     )
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from ...reference.case import Layout
 from ..failures import Skipped
-from ..messages import FloatArray, SubjectInfo
+from ..messages import FloatArray, Schedule, SubjectInfo
 
 ARGUMENTS: Final = ("lr", "betas", "eps", "weight_decay", "maximize")
 """The documented arguments after `params`."""
@@ -81,6 +81,10 @@ class Adapter(ABC):
         if groups is None:
             raise Skipped("the subject has no param_groups; the learning rate cannot be set")
         groups[group]["lr"] = self.argument(lr)
+
+    def scheduler(self, optimizer: Any, schedule: Schedule) -> Any:  # noqa: ANN401, ARG002
+        """A learning rate scheduler of the framework; its `step` moves it on."""
+        raise Skipped("the subject has no learning rate schedulers")
 
     def words_about(self, layout: Layout) -> str:
         """Why the subject does not take a layout, in the framework's own words where it has some."""

@@ -14,13 +14,14 @@ import numpy as np
 
 from ...reference.case import Layout
 from ..failures import Skipped, UnsupportedDevice
-from ..messages import DTYPES, FloatArray, SubjectInfo
+from ..messages import DTYPES, FloatArray, Schedule, SubjectInfo
+from . import schedulers
 from .base import Adapter, runtime, signature_facts
 
 os.environ.setdefault("GLOG_v", "3")  # errors only; read when it is imported
 
 import mindspore as ms
-from mindspore.experimental.optim import Adamax
+from mindspore.experimental.optim import Adamax, lr_scheduler
 
 DEVICES: Final[Mapping[str, str]] = {"cpu": "CPU", "cuda": "GPU", "npu": "Ascend"}
 """What MindSpore calls them."""
@@ -75,6 +76,7 @@ class MindSporeAdapter(Adapter):
             has={"state": True, "groups": True, "set_lr": True, "save": True},
             keyword_only_maximize=keyword_only,
             defaults=defaults,
+            schedulers=schedulers.names(lr_scheduler),
             layouts=(Layout.CONTIGUOUS,),
         )
 
@@ -128,6 +130,9 @@ class MindSporeAdapter(Adapter):
     def load(self, optimizer: Any, checkpoint: str) -> None:  # noqa: ANN401
         ms.load_param_into_net(optimizer, ms.load_checkpoint(checkpoint))
 
+    def scheduler(self, optimizer: Any, schedule: Schedule) -> Any:  # noqa: ANN401
+        return schedulers.build(lr_scheduler, optimizer, schedule)
+
     def words_about(self, layout: Layout) -> str:
         return f"a mindspore.Tensor copies what it is made from, so none is {layout.value}"
 
@@ -152,6 +157,9 @@ class MindSporeNNAdapter(MindSporeAdapter):
 
     def facts(self) -> tuple[bool | None, dict[str, Any] | None]:
         return None, None
+
+    def scheduler(self, optimizer: Any, schedule: Schedule) -> Any:  # noqa: ANN401, ARG002
+        raise Skipped("the schedulers of mindspore.experimental drive its experimental optimizers only")
 
     def make(self, params: list[Any], positional: Sequence[Any], keywords: Mapping[str, Any]) -> Any:  # noqa: ANN401
         shared = dict(keywords)

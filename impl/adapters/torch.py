@@ -13,7 +13,8 @@ import torch
 
 from ...reference.case import Layout
 from ..failures import Unavailable, UnsupportedDevice
-from ..messages import DEVICES, DTYPES, FloatArray, SubjectInfo
+from ..messages import DEVICES, DTYPES, FloatArray, Schedule, SubjectInfo
+from . import schedulers
 from .base import Adapter, runtime, signature_facts
 from .layouts import allocate
 
@@ -83,6 +84,7 @@ class TorchAdapter(Adapter):
             has={"state": True, "groups": True, "set_lr": True, "save": True},
             keyword_only_maximize=keyword_only,
             defaults=defaults,
+            schedulers=schedulers.names(torch.optim.lr_scheduler),
             layouts=tuple(layout for layout in Layout if layout is not Layout.REVERSED),
         )
 
@@ -159,6 +161,9 @@ class TorchAdapter(Adapter):
             case list():
                 return [self.argument(x) for x in value]
         return value
+
+    def scheduler(self, optimizer: Any, schedule: Schedule) -> Any:  # noqa: ANN401
+        return schedulers.build(torch.optim.lr_scheduler, optimizer, schedule)
 
     def words_about(self, layout: Layout) -> str:
         try:

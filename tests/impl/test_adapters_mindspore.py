@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from adamax_conformance.impl import failures
 from adamax_conformance.impl.client import Subject
+from adamax_conformance.impl.messages import Schedule
 from adamax_conformance.reference.case import Case, Group, Layout, Parameter
 from adamax_conformance.reference.hyperparameters import Hyperparameters
 
@@ -150,3 +151,36 @@ def test_nn_shares_what_its_groups_do_not_have(subjects):
     assert subject.step(handle, [GRADIENT, GRADIENT]).lr == (0.5, 0.25)
     with pytest.raises(failures.Skipped, match="share eps"):
         subject.construct([({"eps": 1e-3}, [THETA]), ({"eps": 1e-4}, [THETA])], "float32")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        (Schedule("StepLR", {"step_size": 1, "gamma": 0.5}), (1.0, 0.5, 0.25)),
+        (Schedule("LambdaLR", {"lr_lambda": (0.5, 1.0, 0.25, 1.0)}), (0.5, 1.0, 0.25)),
+        (Schedule("ReduceLROnPlateau", {"patience": 0, "factor": 0.5}), (1.0, 1.0, 0.5)),
+        (
+            Schedule(
+                "SequentialLR",
+                {"milestones": [1]},
+                (
+                    Schedule("ConstantLR", {"factor": 0.5, "total_iters": 1}),
+                    Schedule("ExponentialLR", {"gamma": 0.5}),
+                ),
+            ),
+            (0.5, 1.0, 0.5),
+        ),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_a_scheduler_of_its_own_drives_the_optimizer(subjects, schedule, rates):
+    subject = subjects("mindspore")
+    assert schedule.name in subject.info.schedulers
+    handle = subject.construct([({"lr": 1.0}, [THETA])], "float32", schedule=schedule)
+    metric = 1.0 if schedule.name == "ReduceLROnPlateau" else None
+    assert tuple(subject.step(handle, [GRADIENT], metric=metric).lr[0] for _ in rates) == rates
+
+
+def test_a_scheduler_that_is_not_there_is_skipped(subjects):
+    with pytest.raises(failures.Skipped, match="has no Nonesuch; there are"):
+        subjects("mindspore").construct([({}, [THETA])], "float32", schedule=Schedule("Nonesuch"))

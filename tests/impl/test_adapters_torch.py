@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from adamax_conformance.impl import failures
 from adamax_conformance.impl.client import Subject
+from adamax_conformance.impl.messages import Schedule
 from adamax_conformance.reference.case import Layout
 
 torch = pytest.importorskip("torch")
@@ -188,3 +189,36 @@ def test_an_optimizer_without_infinity_norm_shows_none():
         result = subject.step(handle, GRADIENTS[:1])
         assert result.m is not None
         assert result.u is None
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        (Schedule("StepLR", {"step_size": 1, "gamma": 0.5}), (1.0, 0.5, 0.25)),
+        (Schedule("LambdaLR", {"lr_lambda": (0.5, 1.0, 0.25, 1.0)}), (0.5, 1.0, 0.25)),
+        (Schedule("ReduceLROnPlateau", {"patience": 0, "factor": 0.5}), (1.0, 1.0, 0.5)),
+        (
+            Schedule(
+                "SequentialLR",
+                {"milestones": [1]},
+                (
+                    Schedule("ConstantLR", {"factor": 0.5, "total_iters": 1}),
+                    Schedule("ExponentialLR", {"gamma": 0.5}),
+                ),
+            ),
+            (0.5, 1.0, 0.5),
+        ),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_a_scheduler_of_its_own_drives_the_optimizer(subjects, schedule, rates):
+    subject = subjects("torch")
+    assert schedule.name in subject.info.schedulers
+    handle = subject.construct([({"lr": 1.0}, [THETA])], "float32", schedule=schedule)
+    metric = 1.0 if schedule.name == "ReduceLROnPlateau" else None
+    assert tuple(subject.step(handle, [GRADIENTS[0]], metric=metric).lr[0] for _ in rates) == rates
+
+
+def test_a_scheduler_that_is_not_there_is_skipped(subjects):
+    with pytest.raises(failures.Skipped, match="has no Nonesuch; there are"):
+        subjects("torch").construct([({}, [THETA])], "float32", schedule=Schedule("Nonesuch"))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from adamax_conformance.impl import failures
 from adamax_conformance.impl.client import Subject
+from adamax_conformance.impl.messages import Schedule
 from adamax_conformance.reference.case import Case, Group, Layout, Parameter
 from adamax_conformance.reference.hyperparameters import Hyperparameters
 
@@ -166,6 +167,8 @@ def test_a_changed_gradient_is_seen():
 
 def test_what_the_subject_does_not_have_is_none_or_skipped():
     subject = Subject.in_process(Bare)
+    with pytest.raises(failures.Skipped, match="no learning rate schedulers"):
+        subject.construct([({}, [ONES])], "float64", schedule=Schedule("StepLR"))
     handle = subject.construct([({}, [ONES])], "float64")
     result = subject.step(handle, [ONES])
     assert (result.m, result.u, result.lr) == (None, None, None)

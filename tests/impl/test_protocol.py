@@ -174,8 +174,13 @@ REQUESTS = [
         (1, "a"),
         share=True,
         layout=Layout.REVERSED,
+        schedule=messages.Schedule(
+            "SequentialLR",
+            {"milestones": [2]},
+            (messages.Schedule("ConstantLR"), messages.Schedule("LambdaLR", {"lr_lambda": (1.0, 0.5)})),
+        ),
     ),
-    messages.Step(3, (np.array([math.inf, -0.0]),), (None, 0.1, np.array(1.0))),
+    messages.Step(3, (np.array([math.inf, -0.0]),), (None, 0.1, np.array(1.0)), metric=0.5),
     messages.Step(3, ()),
     messages.Read(1),
     messages.Save(1),
@@ -206,6 +211,7 @@ ANSWERS = [
             keyword_only_maximize=True,
             defaults={"lr": 0.002, "betas": (0.9, 0.999)},
             layouts=(Layout.STRIDED,),
+            schedulers=("StepLR",),
             encodings=("hex",),
         ),
     ),
@@ -355,6 +361,15 @@ def test_an_argument_nested_without_end_is_refused():
         value = {"list": [value]}
     with pytest.raises(Malformed, match="nested too deeply"):
         decode_value(value, "v")
+
+
+def test_a_schedule_nested_without_end_is_refused():
+    schedule = messages.Schedule("StepLR")
+    for _ in range(9):
+        schedule = messages.Schedule("SequentialLR", parts=(schedule,))
+    line = protocol.encode_request(1, messages.Construct("float32", (), schedule=schedule))
+    with pytest.raises(Malformed, match="nested too deeply"):
+        protocol.decode_request(protocol.parse(line))
 
 
 def test_a_flood_of_words_is_cut():
