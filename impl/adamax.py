@@ -20,9 +20,8 @@ import numpy.typing as npt
 from ..reference.hyperparameters import DEFAULTS
 from . import checkpoint, kernels, options
 from . import state as states
-from .arrays import DTYPES, Array, Gradients, Occupied, checked_parameter, reject_shared_memory
+from .arrays import Array, Gradients, Occupied, checked_parameter, reject_shared_memory
 from .options import Schedule
-from .scalars import step_scalars
 from .storage import Storage, Work
 
 
@@ -153,8 +152,7 @@ class Adamax:
         ]
         work = Work()
         for storage, own, t in zip(self._storages, hyperparameters, self._group_steps, strict=True):
-            scalars = {dtype: step_scalars(own, t + 1, dtype) for dtype in DTYPES}
-            storage.read(checked, scalars, self._written, work)
+            storage.read(checked, own, t + 1, self._written, work)
         work.take(self._run)
         self._t += 1
         self._group_steps = [t + 1 for t in self._group_steps]

@@ -25,8 +25,8 @@ from .arrays import Array
 from .kernel_numpy import Job
 from .scalars import StepScalars
 
-_SHARE: Final = 1 << 15
-"""Elements that a thread gets at least: below, handing them over costs more than their arithmetic."""
+_SHARE: Final = 1 << 17
+"""Elements that a thread gets at least: below, waking it takes longer than their arithmetic."""
 
 
 _CONFIG: Final[Any] = numba.config

@@ -16,8 +16,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ..reference.hyperparameters import Hyperparameters
+from .arrays import DTYPES
 
 _EXACT_ENOUGH: Final = Context(prec=60, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
+
+_ROUNDS_TO_ZERO: Final = {dtype: float(np.finfo(dtype).smallest_subnormal) / 2 for dtype in DTYPES}
+"""The largest binary64 that rounds to 0: half the smallest subnormal, a tie that goes to even."""
 
 
 class StepScalars(NamedTuple):
@@ -64,8 +68,6 @@ def step_scalars(hyperparameters: Hyperparameters, t: int, dtype: np.dtype[Any])
     zero gradient is 0, and the quotient would be 0/0; there it enters the quotient as eps, which it is.
     """
     h = hyperparameters
-    with np.errstate(under="ignore"):
-        vanishes = dtype.type(h.eps) == 0
     return StepScalars(
         beta1=h.beta1,
         complement=1 - h.beta1,
@@ -73,6 +75,6 @@ def step_scalars(hyperparameters: Hyperparameters, t: int, dtype: np.dtype[Any])
         eps=h.eps,
         weight_decay=h.weight_decay,
         rate=corrected_rate(h.lr, h.beta1, t),
-        floor=h.eps if vanishes else 0.0,
+        floor=h.eps if h.eps <= _ROUNDS_TO_ZERO[dtype] else 0.0,
         sign=-1.0 if h.maximize else 1.0,
     )

@@ -15,10 +15,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..reference.hyperparameters import Hyperparameters
 from .arrays import DTYPES, Array, Occupied
 from .kernel_numpy import Job
 from .kernels import Run
-from .scalars import StepScalars
+from .scalars import StepScalars, step_scalars
 
 _LARGE: Final = 1 << 14
 """Elements from which a parameter is updated in place: there a call costs a tenth of the arithmetic."""
@@ -149,6 +150,7 @@ class Storage:
             dtype: {place: theta for place, theta in small.items() if theta.dtype == dtype}
             for dtype in DTYPES
         }
+        self._dtypes = {theta.dtype for theta in thetas.values()}
         self._packs = [Pack(members, dtype) for dtype, members in by_dtype.items() if members]
         self._large = [Large(place, theta) for place, theta in thetas.items() if place not in small]
 
@@ -160,11 +162,13 @@ class Storage:
     def read(
         self,
         gradients: Sequence[Array],
-        scalars: Mapping[np.dtype[Any], StepScalars],
+        hyperparameters: Hyperparameters,
+        t: int,
         written: Occupied,
         work: Work,
     ) -> None:
-        """Add this group's part of a step to `work`."""
+        """Add this group's step t to `work`."""
+        scalars = {dtype: step_scalars(hyperparameters, t, dtype) for dtype in self._dtypes}
         for pack in self._packs:
             work.jobs.append(pack.gather(gradients, scalars[pack.dtype]))
             work.packs.append(pack)

@@ -60,7 +60,7 @@ def test_neither_size_nor_threads_decide_the_bits(dtype, size, seed, threads):
 def test_threads_share_the_work_of_many_jobs(dtype, threads):
     rng = np.random.default_rng(2)
     scalars = various_scalars(dtype)
-    sizes = (1, 200_000, 0, 30_000, 77)
+    sizes = (1, 700_000, 0, 300_000, 77)
     jobs = [some_job(rng, size, own, dtype) for size, own in zip(sizes, scalars, strict=False)]
     others = [copied(job) for job in jobs]
     kernel_numpy.run(jobs)

@@ -1,0 +1,48 @@
+"""Prints the table of a benchmark run, ready for the README."""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from importlib import import_module
+
+import pytest
+
+ROWS = pytest.StashKey[list[list[str]]]()
+
+HEADER = [
+    "parameters",
+    "dtype",
+    "our step: best, median",
+    "rate, of the same bytes'",
+    "torch loop takes",
+    "torch foreach takes",
+    "plain NumPy takes",
+]
+
+
+def pytest_configure(config):
+    config.stash[ROWS] = []
+
+
+@pytest.fixture
+def row(request):
+    """Adds a row to the table."""
+    return request.config.stash[ROWS].append
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    rows = config.stash[ROWS]
+    if not rows:
+        return
+    cpuinfo, numba, numpy, torch = map(import_module, ("cpuinfo", "numba", "numpy", "torch"))
+    terminalreporter.section("table")
+    machine = cpuinfo.get_cpu_info().get("brand_raw", platform.processor())
+    versions = ", ".join(f"{module.__name__} {module.__version__}" for module in (numpy, numba, torch))
+    threads = numba.config.NUMBA_NUM_THREADS
+    terminalreporter.line(
+        f"{datetime.now(UTC):%Y-%m-%d}, {machine}, {threads} threads, {platform.system()}, "
+        f"Python {platform.python_version()}, {versions}"
+    )
+    for cells in (HEADER, ["---"] * len(HEADER), *rows):
+        terminalreporter.line(f"| {' | '.join(cells)} |")
