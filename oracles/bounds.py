@@ -65,6 +65,8 @@ def scalar_errors(
     format_: Format,
     habit: Format,
     number: Callable[[Any], Real],
+    *,
+    flushes: bool,
 ) -> ScalarErrors:
     """The errors of the scalars of one step. BOUNDS.md, "Scalars".
 
@@ -75,17 +77,19 @@ def scalar_errors(
         format_: the working format.
         habit: the format in which the scalars are computed.
         number: the type of the result's numbers.
+        flushes: whether subnormal numbers are flushed to zero.
     """
     roundoff, v = (type(scalars.lr)(f.unit_roundoff) for f in (format_, habit))
     narrowest = max(format_, habit, key=lambda f: f.smallest_normal)
-    half_subnormal = type(scalars.lr)(2) ** (narrowest.emin - narrowest.precision)
+    # A flushing device may take the smallest normal number for a subnormal one as well: seen on MindSpore.
+    lost_at_most = type(scalars.lr)(2) ** (narrowest.emin - (0 if flushes else narrowest.precision))
     given = v if habit is not Format.BINARY64 else v * 0
     entering = roundoff if format_.precision < habit.precision else v * 0
 
     def relative(value: Any, *errors: Any) -> Real:
         if not value:
             return number(0)
-        lost = half_subnormal / abs(value) if abs(value) < narrowest.smallest_normal else 0
+        lost = lost_at_most / abs(value) if abs(value) < 2 * narrowest.smallest_normal else 0
         return number(compound(*errors, entering) + lost)
 
     complement = 1 - scalars.beta1
@@ -156,7 +160,7 @@ class StepBounds:
         )
         self.complement = number(1 - scalars.beta1)
         errors = {
-            habit: scalar_errors(scalars, t, exact_correction, format_, habit, number)
+            habit: scalar_errors(scalars, t, exact_correction, format_, habit, number, flushes=self.flushes)
             for habit in {habits.m, habits.u, habits.theta}
         }
         self.moment_errors = errors[habits.m]
