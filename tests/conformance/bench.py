@@ -12,10 +12,6 @@ from typing import Any, Final
 import hypothesis
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, Verbosity
-from hypothesis import strategies as st
-from hypothesis.errors import Flaky
-
 from adamax_conformance.impl.client import Subject
 from adamax_conformance.impl.failures import Rejected, Skipped, SubjectBroken, Unavailable
 from adamax_conformance.impl.messages import StepResult
@@ -36,6 +32,9 @@ from adamax_conformance.reference.case import Case, FloatArray
 from adamax_conformance.reports.ledger import Ledger
 from adamax_conformance.tests.conformance import pinned
 from adamax_conformance.tests.conformance.catalogue import CHECKS
+from hypothesis import HealthCheck, Phase, Verbosity
+from hypothesis import strategies as st
+from hypothesis.errors import Flaky
 
 Compare = Callable[[Case, Sequence[StepResult], Assumption, Findings], None]
 Examine = Callable[[Case, Collection[str]], Mapping[str, Divergence]]

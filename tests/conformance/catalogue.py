@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from packaging.version import Version
-
 from adamax_conformance.reference.case import Layout
 from adamax_conformance.reference.contract import CLAUSES
 from adamax_conformance.tests.conformance.pinned import SPECIALS
+from packaging.version import Version
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from enum import Enum
 from typing import Final
 
 import numpy as np
-
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.reference.case import Case, FloatArray, Group, Parameter
 from adamax_conformance.reference.hyperparameters import DEFAULTS, Hyperparameters
@@ -188,7 +187,7 @@ def _constant(
     steps: int = 4,
 ) -> Callable[[Format], Case]:
     def make(format_: Format) -> Case:
-        gradient = list(values(format_))
+        gradient = rounded(format_, values(format_))
         return one(f"special/{name}", settings(format_), [theta] * len(gradient), [gradient] * steps)
 
     return make

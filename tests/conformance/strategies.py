@@ -10,11 +10,10 @@ import math
 from enum import Enum
 
 import numpy as np
-from hypothesis import strategies as st
-
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.reference.case import Case, FloatArray, Group, Parameter
 from adamax_conformance.reference.hyperparameters import Hyperparameters
+from hypothesis import strategies as st
 
 _BINADES = 8
 """How many neighbouring exponents one array's numbers are spread over."""

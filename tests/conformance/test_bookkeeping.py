@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from adamax_conformance.impl.messages import StepResult
 from adamax_conformance.oracles.comparison import findings, lockstep, trajectory
 from adamax_conformance.oracles.verdict import Divergence, Quantity
@@ -193,7 +192,8 @@ def test_two_optimizers_at_work_in_turn_do_not_disturb_each_other(bench: Bench) 
 @pytest.mark.check("bookkeeping/resume")
 def test_a_run_that_is_saved_and_resumed_goes_on_as_if_it_never_stopped(bench: Bench) -> None:
     """Saved after 5 and after 300 steps: a counter kept in one byte has wrapped by then. The optimizer that was
-    saved goes on for a step before the checkpoint is loaded, so that a checkpoint which shares its state shows."""
+    saved goes on for a step before the checkpoint is loaded, so that a checkpoint which shares its state shows.
+    """
     check = "bookkeeping/resume"
     if bench.subject.info.has.get("save") is False:
         bench.skip("the subject cannot be saved")

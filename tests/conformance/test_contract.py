@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from adamax_conformance.impl.failures import Rejected
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status
 from adamax_conformance.reference.contract import CLAUSES, Clause, Outcome, Params

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
 from adamax_conformance.oracles.verdict import Divergence, Quantity
 from adamax_conformance.reference.rules import DOCUMENTED
 from adamax_conformance.tests.conformance.bench import Bench

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-
 from adamax_conformance.impl.messages import StepResult
 from adamax_conformance.oracles.comparison import findings, lockstep, trajectory
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from adamax_conformance.oracles.comparison import lockstep, trajectory
 from adamax_conformance.tests.conformance import pinned
 from adamax_conformance.tests.conformance.bench import Bench

@@ -1,0 +1,153 @@
+"""What does the conformance suite say of one planted class? The suite without pytest, and without shrinking.
+
+A trial is what `adamax-conformance check` does in one dtype: each check's function is called with a bench,
+its arguments and ids are read from its marks, and a subject that answers with no result is decided as there.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any, Final
+
+from adamax_conformance.impl.client import Subject
+from adamax_conformance.impl.failures import SubjectError
+from adamax_conformance.oracles.verdict import Status, Verdict
+from adamax_conformance.tests.conformance import (
+    test_bookkeeping,
+    test_contract,
+    test_relations,
+    test_rule,
+    test_special,
+    test_value,
+)
+from adamax_conformance.tests.conformance.bench import Bench, Seat, Settings
+from adamax_conformance.tests.planted.base import Adamax
+
+MODULES: Final[tuple[ModuleType, ...]] = (
+    test_contract,
+    test_special,
+    test_rule,
+    test_relations,
+    test_bookkeeping,
+    test_value,
+)
+"""The cheapest first, so that a bug is caught soon."""
+
+RULE: Final = "rule/documented"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One call of one of the suite's functions.
+
+    Attributes:
+        function: the function.
+        arguments: its arguments beside the bench.
+        ids: the checks that it decides.
+    """
+
+    function: Any
+    arguments: dict[str, Any]
+    ids: tuple[str, ...]
+
+
+def suite() -> Iterator[Asked]:
+    """Every call that pytest would make for one subject in one dtype."""
+    for module in MODULES:
+        for name, function in vars(module).items():
+            if name.startswith("test_") and function.__module__ == module.__name__:
+                yield from _calls(function)
+
+
+def _calls(function: Any) -> Iterator[Asked]:
+    marks = {
+        kind: [mark for mark in function.pytestmark if mark.name == kind] for kind in ("parametrize", "check")
+    }
+    names = [mark.args[0] for mark in marks["parametrize"]]
+    for values in itertools.product(*(mark.args[1] for mark in marks["parametrize"])):
+        arguments = dict(zip(names, values, strict=True))
+        shown = {k: getattr(v, "id", getattr(v, "value", v)) for k, v in arguments.items()}
+        yield Asked(function, arguments, tuple(i.format(**shown) for i in marks["check"][0].args))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the suite said of one class in one dtype.
+
+    Attributes:
+        name: of the class.
+        family: of the class.
+        dtype: the dtype.
+        seed: of the drawing; None draws as `adamax-conformance check` does without one.
+        profile: how much was drawn.
+        caught: for each check that diverges or is broken, the reason.
+        first: the check that caught it first, if any did.
+        seconds_to_first: until then.
+        seconds: for all checks.
+        recognized: what `rule/documented` measured.
+    """
+
+    name: str
+    family: str
+    dtype: str
+    seed: int | None
+    profile: str
+    caught: dict[str, str] = field(default_factory=dict)
+    first: str | None = None
+    seconds_to_first: float | None = None
+    seconds: float = 0.0
+    recognized: dict[str, Any] = field(default_factory=dict)
+
+
+def attempt(planted: type[Adamax], dtype: str, settings: Settings, *, until_caught: bool = False) -> Trial:
+    """Run the suite on a class.
+
+    Args:
+        planted: the class.
+        dtype: one of its dtypes.
+        settings: how much is drawn, from which seed.
+        until_caught: whether to stop at the first check that catches it.
+    """
+    started = time.perf_counter()
+    caught: dict[str, str] = {}
+    first, seconds_to_first, recognized = None, None, {}
+    with Subject.in_process(planted, planted.name) as subject:
+        seat = Seat(subject, dtype, settings)
+        for asked in suite():
+            for verdict in _verdicts(seat, asked):
+                if verdict.check == RULE:
+                    recognized = dict(verdict.measured)
+                if verdict.status not in {Status.DIVERGES, Status.BROKEN}:
+                    continue
+                caught[verdict.check] = verdict.reason
+                if first is None:
+                    first, seconds_to_first = verdict.check, time.perf_counter() - started
+            if caught and until_caught:
+                break
+    return Trial(
+        planted.name,
+        planted.family,
+        dtype,
+        settings.seed,
+        settings.profile.label,
+        caught,
+        first,
+        seconds_to_first,
+        time.perf_counter() - started,
+        recognized,
+    )
+
+
+def _verdicts(seat: Seat, asked: Asked) -> list[Verdict]:
+    bench = Bench(seat, asked.ids)
+    try:
+        asked.function(bench=bench, **asked.arguments)
+    except SubjectError as error:
+        bench.failed(error)
+    missing = set(asked.ids) - {verdict.check for verdict in bench.verdicts}
+    assert not missing, f"{asked.function.__name__} decided nothing about {sorted(missing)}"
+    return bench.verdicts
