@@ -304,7 +304,8 @@ def encode_failure(id_: int | None, error: failures.SubjectError) -> bytes:
             more = {"type": error.type, "bases": list(error.bases), "message": text(error.message)}
             more |= {"changed": True} if error.changed else {}
         case _:
-            kind = next(kind for kind, known in _FAILURES.items() if type(error) is known)
+            known = (kind for kind, failure in _FAILURES.items() if type(error) is failure)
+            kind = next(known, ErrorKind.UNAVAILABLE)
             more = {"message": text(str(error))}
     return _line({"id": id_, "error": {"kind": kind.value, **more}})
 

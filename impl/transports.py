@@ -108,7 +108,7 @@ class Piped:
                 tempfile.TemporaryDirectory(prefix="adamax-conformance-", ignore_cleanup_errors=True)
             )
         try:
-            self._child = Child([_interpreter(python), str(HOST)], cwd=folder)
+            self._child = Child([_interpreter(python), str(HOST)], cwd=folder, env=_environment())
         except Unavailable:
             self._resources.close()
             raise
@@ -143,3 +143,8 @@ def _interpreter(python: str | None) -> str:
         return sys.executable
     # The host runs in another folder; a link stays one, for an environment's interpreter is known by it.
     return os.path.abspath(python) if os.path.dirname(python) else shutil.which(python) or python  # noqa: PTH100, PTH120
+
+
+def _environment() -> dict[str, str]:
+    """This process's, without what tells this interpreter, and would mislead another, where it lives."""
+    return {name: x for name, x in os.environ.items() if name not in {"PYTHONHOME", "__PYVENV_LAUNCHER__"}}

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from ...reference.case import Layout
 from ..failures import Skipped
@@ -91,8 +92,19 @@ class Adapter(ABC):
         return f"its arrays are never {layout.value}"
 
     def argument(self, value: Any) -> Any:  # noqa: ANN401
-        """An argument as the subject gets it: NumPy arrays become native ones, all else stays."""
+        """An argument as the subject gets it: NumPy arrays become native ones, and nothing is shared."""
+        match value:
+            case np.ndarray():
+                return self.native(value)
+            case tuple():
+                return tuple(self.argument(x) for x in value)
+            case list():
+                return [self.argument(x) for x in value]
         return value
+
+    def native(self, value: npt.NDArray[Any]) -> Any:  # noqa: ANN401
+        """A native array of a hyperparameter, in the format that it has."""
+        return value.copy()
 
     def plain(self, value: Any) -> Any:  # noqa: ANN401
         """An option as the subject shows it, as something that can cross a pipe."""

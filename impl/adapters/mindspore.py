@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from ...reference.case import Layout
 from ..failures import Skipped, UnsupportedDevice
@@ -136,15 +137,8 @@ class MindSporeAdapter(Adapter):
     def words_about(self, layout: Layout) -> str:
         return f"a mindspore.Tensor copies what it is made from, so none is {layout.value}"
 
-    def argument(self, value: Any) -> Any:  # noqa: ANN401
-        match value:
-            case np.ndarray():
-                return ms.Tensor(np.array(value))
-            case tuple():
-                return tuple(self.argument(x) for x in value)
-            case list():
-                return [self.argument(x) for x in value]
-        return value
+    def native(self, value: npt.NDArray[Any]) -> Any:  # noqa: ANN401
+        return ms.Tensor(value.copy())
 
     def plain(self, value: Any) -> Any:  # noqa: ANN401
         return self.to_numpy(value) if isinstance(value, ms.Tensor) else super().plain(value)

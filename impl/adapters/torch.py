@@ -8,12 +8,12 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-import numpy as np
+import numpy.typing as npt
 import torch
 
 from ...reference.case import Layout
 from ..failures import Unavailable, UnsupportedDevice
-from ..messages import DEVICES, DTYPES, FloatArray, Schedule, SubjectInfo
+from ..messages import DEVICES, DTYPES, FloatArray, SubjectInfo
 from . import schedulers
 from .base import Adapter, runtime, signature_facts
 from .layouts import allocate
@@ -152,15 +152,8 @@ class TorchAdapter(Adapter):
         is_number = isinstance(lr, int | float) and not isinstance(lr, bool)
         return torch.tensor(float(lr), dtype=torch.float64) if self.mode == "tensor-lr" and is_number else lr
 
-    def argument(self, value: Any) -> Any:  # noqa: ANN401
-        match value:
-            case np.ndarray():
-                return torch.tensor(value)
-            case tuple():
-                return tuple(self.argument(x) for x in value)
-            case list():
-                return [self.argument(x) for x in value]
-        return value
+    def native(self, value: npt.NDArray[Any]) -> torch.Tensor:
+        return torch.tensor(value)
 
     def scheduler(self, optimizer: Any, schedule: Schedule) -> Any:  # noqa: ANN401
         return schedulers.build(torch.optim.lr_scheduler, optimizer, schedule)

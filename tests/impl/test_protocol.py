@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import math
 from dataclasses import fields, is_dataclass
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from adamax_conformance.impl import failures, messages, protocol
 from adamax_conformance.impl.fields import Malformed
+from adamax_conformance.impl.serving import serve
 from adamax_conformance.impl.values import (
     Encoding,
     decode_array,
@@ -346,6 +348,43 @@ def walk(value):
     for key, inner in items:
         yield (key,)
         yield from ((key, *way) for way in walk(inner))
+
+
+LINES = [(request, protocol.encode_answer(7, answer)[:-1]) for request, answer in ANSWERS]
+
+
+@pytest.mark.parametrize(("request_", "line"), LINES, ids=lambda value: type(value).__name__)
+def test_no_part_of_an_answer_is_taken_for_the_whole(request_, line):
+    for end in range(len(line)):
+        with pytest.raises(Malformed):
+            protocol.decode_answer(request_, 7, line[:end])
+
+
+@pytest.mark.parametrize("byte", [b"\x00", b"\n", b"\xff", b"{", b'"', b"\\"])
+@pytest.mark.parametrize(("request_", "line"), LINES, ids=lambda value: type(value).__name__)
+def test_no_stray_byte_raises_anything_but_malformed(request_, line, byte):
+    for place in range(len(line)):
+        with contextlib.suppress(Malformed):
+            protocol.decode_answer(request_, 7, line[:place] + byte + line[place:])
+
+
+def test_a_host_answers_every_line_that_is_none_with_one_line():
+    requests = [protocol.encode_request(7, request)[:-1] for request in REQUESTS]
+    lines = [line[:end] for line in requests for end in range(len(line))]
+    lines += [line.replace(b"0x", b"0y") for line in requests if b"0x" in line] + [b"\xff", b"null", b"{}"]
+    answers = io.BytesIO()
+    serve(io.BytesIO(b"\n".join(lines) + b"\n"), answers)
+    told = [json.loads(line) for line in answers.getvalue().splitlines()]
+    assert len(told) == len(lines)
+    assert {answer["error"]["kind"] for answer in told} == {"protocol"}
+    assert all("\n" not in answer["error"]["message"] for answer in told)
+
+
+def test_a_host_that_is_asked_for_a_subject_of_no_name_says_so():
+    answers = io.BytesIO()
+    serve(io.BytesIO(protocol.encode_request(1, messages.Start("nonesuch"))), answers)
+    with pytest.raises(failures.Unavailable, match="subject 'nonesuch' is unknown"):
+        protocol.decode_answer(messages.Start("nonesuch"), 1, answers.getvalue())
 
 
 def test_a_message_is_made_safe_to_be_written():
