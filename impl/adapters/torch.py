@@ -8,12 +8,13 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
 import numpy.typing as npt
 import torch
 
 from ...reference.case import Layout
 from ..failures import Unavailable, UnsupportedDevice
-from ..messages import DEVICES, DTYPES, FloatArray, SubjectInfo
+from ..messages import DEVICES, DTYPES, FloatArray, Schedule, SubjectInfo
 from . import schedulers
 from .base import Adapter, runtime, signature_facts
 from .layouts import allocate
