@@ -1,0 +1,40 @@
+"""How do the runs of several environments and machines become one report?
+
+Runs stay what they are, one after the other: a merged record is its runs, unchanged. What is not a whole
+record that this version reads is refused, and a run that was cut off is taken only when asked for, and marked.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from .record import FILE_NAME, Record, RecordError, read_records
+
+
+def merge(paths: Iterable[str | os.PathLike[str]], *, cut_off: bool = False) -> tuple[Record, ...]:
+    """The runs of several records, in the order of the files.
+
+    A run that is in several files (a record given beside a merged one that holds it) is taken once.
+
+    Args:
+        paths: records, or reports' folders.
+        cut_off: whether a run whose end is missing is taken as far as it goes, and marked.
+
+    Raises:
+        RecordError: for a file that is no whole record, or is missing, naming the file and the line.
+    """
+    runs: dict[str, Record] = {}
+    for path in paths:
+        for record in _read(Path(path), cut_off=cut_off):
+            runs.setdefault(record.digest, record)
+    return tuple(runs.values())
+
+
+def _read(path: Path, *, cut_off: bool) -> tuple[Record, ...]:
+    file = path / FILE_NAME if path.is_dir() else path
+    try:
+        return read_records(file, cut_off=cut_off)
+    except OSError as error:
+        raise RecordError(file, 0, f"cannot be read ({error.strerror})") from error
