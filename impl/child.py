@@ -27,7 +27,7 @@ _LAST_WORDS: Final = 1 << 14
 _LAST_LINES: Final = 30
 _ENDING: Final = 5.0
 """Seconds for a program to end by itself after its input ended."""
-_TELLING: Final = 0.2
+_TELLING: Final = 1.0
 """Seconds for a program that hangs to tell where."""
 _VANISHING: Final = 1.0
 """Seconds for what is over to be noticed: a process that closed its output, or was killed, or left its pipe
