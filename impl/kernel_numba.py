@@ -42,6 +42,8 @@ def run(jobs: Sequence[Job], threads: int = _CONFIG.NUMBA_NUM_THREADS) -> None:
         threads: how many to use at most; by default NUMBA_NUM_THREADS, or every core that the process may
             use.
     """
+    for dtype in {job.theta.dtype for job in jobs}:
+        compiled(dtype)  # here, so that no two threads compile the same
     elements = sum(job.theta.size for job in jobs)
     own, *others = _shares(jobs, max(1, min(threads, elements // _SHARE)))
     handed_over = [_pool(threads - 1).submit(_run_share, share) for share in others]

@@ -6,15 +6,17 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from adamax_conformance.impl import kernel_numpy
+from adamax_conformance.impl import Adamax, kernel_numpy
 from adamax_conformance.tests.impl.drawing import (
     any_bits,
     both_dtypes,
     copied,
     ordinary,
+    same,
     same_results,
     some_job,
     steady,
@@ -89,6 +91,42 @@ def test_the_loop_is_vectorized_and_may_not_be_contracted(dtype):
     code = "\n".join(compiled_here.inspect_llvm().values())
     assert re.search(r"fdiv <\d+ x double>", code)
     assert not re.search(r"f(mul|add|sub|div) [a-z ]*(fast|contract|reassoc)", code)
+
+
+def test_optimizers_in_several_threads_do_not_disturb_each_other():
+    gradient = np.random.default_rng(5).standard_normal(400_000)
+
+    def train(_):
+        theta = np.ones(400_000)
+        optimizer = Adamax([theta])
+        for _ in range(5):
+            optimizer((gradient,))
+        return theta
+
+    with ThreadPoolExecutor(4) as threads:
+        results = list(threads.map(train, range(8)))
+    assert all(same(results[0], result) for result in results)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_a_forked_child_can_take_steps():
+    program = (
+        "import os\n"
+        "import numpy as np\n"
+        "from adamax_conformance.impl import kernel_numba, kernel_numpy\n"
+        "from adamax_conformance.tests.impl.drawing import some_job, various_scalars\n"
+        "dtype = np.dtype(float)\n"
+        "job = some_job(np.random.default_rng(6), 600_000, various_scalars(dtype)[0], dtype)\n"
+        "kernel_numba.run([job], 3)\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    kernel_numba.run([job], 3)\n"
+        "    os._exit(7)\n"
+        "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert run.stdout.strip() == "7"
 
 
 def test_a_cache_that_fails_does_not(monkeypatch):
