@@ -7,6 +7,7 @@ stands after `--` is passed on (`adamax-conformance check torch -- -n 2 -k nan`)
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import sys
 import tempfile
@@ -20,9 +21,10 @@ import pytest
 from rich.console import Console
 
 from ..impl.messages import DEVICES, DTYPES
-from . import arithmetic, ledger, subjects, terminal
+from . import arithmetic, diff, ledger, subjects, terminal
+from .merge import merge
 from .outcome import ExitCode, outcome
-from .record import FILE_NAME, Record, RecordError, read_record, read_records
+from .record import FILE_NAME, Record, RecordError, read_record
 from .render import render
 from .summary import summarize
 
@@ -40,7 +42,13 @@ def main() -> NoReturn:
         place = arguments.index("--")
         arguments, passed = arguments[:place], arguments[place + 1 :]
     try:
-        code = cli.main(arguments, "adamax-conformance", standalone_mode=False, obj=tuple(passed))
+        code = cli.main(
+            arguments,
+            "adamax-conformance",
+            standalone_mode=False,
+            obj=tuple(passed),
+            auto_envvar_prefix="ADAMAX_CONFORMANCE",
+        )
     except click.ClickException as error:
         error.show()
         code = error.exit_code
@@ -100,6 +108,9 @@ def cli() -> None:
 @click.option("--check", "checks", multiple=True, metavar="GLOB", help="Only checks with such an id.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first divergence, and do not shrink it.")
 @click.option("--seed", type=int, metavar="N", help="Draw other cases than the usual ones.")
+@click.option(
+    "--skip-absent", is_flag=True, help="Where the subject or the device is not there, say so and exit 0."
+)
 @click.option("--quiet", is_flag=True, help="Print nothing but the answer.")
 @click.pass_obj
 def check(passed: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 - click's
@@ -109,18 +120,22 @@ def check(passed: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 - cli
     _check_early(options)
     arguments = _pytest_arguments(options, passed)
     # Whoever passes arguments on knows pytest, and wants to see it.
-    code = _run_pytest([*arguments, *passed])
+    code = int(pytest.main([*arguments, *passed]))
+    if code in {ExitCode.USAGE, ExitCode.NOTHING_JUDGED}:
+        # The run could not begin, and pytest has said why; the code is ours.
+        if options["skip_absent"] and code == ExitCode.NOTHING_JUDGED:
+            click.echo("skipped: nothing was judged")
+            return int(ExitCode.CONFORMS)
+        return code
     record = _written(options["directory"], code)
     console = Console(no_color=None if sys.stdout.isatty() else True)
     if options["print_known"]:
         click.echo(ledger.write_entries(record.verdicts, _versions(record)), nl=False)
     elif options["quiet"]:
-        console.print(summarize([record]).answer, markup=False, highlight=False, soft_wrap=True)
+        _say(summarize([record]).answer, console)
     else:
         terminal.show(summarize([record]), console)
-        console.print(
-            f"report: {options['directory'] / 'index.html'}", markup=False, highlight=False, soft_wrap=True
-        )
+        _say(f"report: {options['directory'] / 'index.html'}", console)
     return int(outcome(record.verdicts))
 
 
@@ -179,14 +194,6 @@ def _pytest_arguments(options: dict[str, Any], passed: Sequence[str]) -> list[st
     return arguments
 
 
-def _run_pytest(arguments: list[str]) -> int:
-    """pytest's exit code; where the run could not begin, pytest has said why, and the code is ours."""
-    code = int(pytest.main(arguments))
-    if code in {ExitCode.USAGE, ExitCode.NOTHING_JUDGED}:
-        sys.exit(code)
-    return code
-
-
 def _written(directory: Path, code: int) -> Record:
     """The record that the run has written."""
     try:
@@ -225,24 +232,56 @@ def identify_subject(subject: str, dtype: tuple[str, ...], device: str, python: 
 _FILE = click.Path(path_type=Path)
 
 
+_FILE = click.Path(path_type=Path)
+
+
 @cli.command("report")
 @click.argument("files", nargs=-1, required=True, type=_FILE)
 @click.option("--output", type=_FILE, required=True, help="The folder to write to.")
-def merge(files: tuple[Path, ...], output: Path) -> int:
-    """Merge the records of several runs, and render them. FILE is a record or a report's folder."""
-    records = [record for file in files for record in _read(file)]
+def merge_records(files: tuple[Path, ...], output: Path) -> int:
+    """Merge the records of several runs, and render them. FILE is a record, a report's folder, or a folder of those."""
+    records = _merged(*files)
     try:
         summary = render(records, output)
     except OSError as error:
         raise _Failure(f"{output} cannot be written to ({error.strerror})", ExitCode.USAGE) from error
     terminal.show(summary, Console())
+    _say(f"report: {output / 'index.html'}", Console())
     return int(summary.exit_code)
 
 
-def _read(file: Path) -> tuple[Record, ...]:
+@cli.command("diff")
+@click.argument("old", type=_FILE)
+@click.argument("new", type=_FILE)
+@click.option(
+    "--format", "form", type=click.Choice(["table", "markdown", "json"]), default="table", show_default=True
+)
+def compare_records(old: Path, new: Path, form: str) -> int:
+    """Say what began to diverge, stopped, or changed in size between two runs; exit 1 when something got worse."""
+    comparison = diff.compare(_merged(old), _merged(new))
+    match form:
+        case "markdown":
+            click.echo(comparison.to_markdown(), nl=False)
+        case "json":
+            click.echo(json.dumps(comparison.to_json(), indent=2))
+        case _:
+            Console().print(comparison.to_table())
+    return int(comparison.exit_code)
+
+
+def _merged(*files: Path) -> tuple[Record, ...]:
     try:
-        return read_records(file / FILE_NAME if file.is_dir() else file)
+        return merge(path for file in files for path in _records_in(file))
     except RecordError as error:
         raise _Failure(str(error), ExitCode.USAGE) from error
-    except OSError as error:
-        raise _Failure(f"{file} cannot be read ({error.strerror})", ExitCode.USAGE) from error
+
+
+def _records_in(file: Path) -> list[Path]:
+    """The record itself, or those in the folders of a folder that has none."""
+    if not file.is_dir() or (file / FILE_NAME).exists():
+        return [file]
+    return sorted(file.glob(f"*/{FILE_NAME}")) or [file]
+
+
+def _say(line: str, console: Console) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
