@@ -11,7 +11,16 @@ from __future__ import annotations
 
 import math
 from enum import Enum
-from typing import Any
+from typing import Protocol
+
+
+class Mpf(Protocol):
+    """What rounding asks of a number of mpmath: its sign, integer mantissa and exponent."""
+
+    @property
+    def _mpf_(self) -> tuple[int, int, int, int]: ...
+
+    def __float__(self) -> float: ...
 
 
 class Format(Enum):
@@ -41,7 +50,7 @@ class Format(Enum):
         raise ValueError(f"dtype {dtype!r} is not one of {', '.join(f.dtype for f in cls)}")
 
     def round_scaled(self, mantissa: int, exponent: int) -> float:
-        """The number of this format nearest to mantissa * 2**exponent, ties to even; infinite beyond the range.
+        """The number of this format nearest to mantissa * 2**exponent, ties to even; infinite beyond them.
 
         Exact integer arithmetic throughout: IEEE 754-2019, 4.3.1 (roundTiesToEven).
         """
@@ -49,24 +58,25 @@ class Format(Enum):
             return 0.0
         size = abs(mantissa)
         top = size.bit_length() + exponent - 1
+        if top > self.emax:
+            return math.copysign(math.inf, mantissa)
         last = max(top, self.emin) - self.precision + 1
-        if exponent >= last:
-            kept = size << (exponent - last)
+        shift = last - exponent
+        if shift <= 0:
+            kept = size << -shift
+        elif shift > size.bit_length() + 1:
+            kept = 0  # below a quarter of the last place
         else:
-            shift = last - exponent
-            if shift > size.bit_length() + 1:
-                kept = 0
-            else:
-                kept, rest = size >> shift, size & ((1 << shift) - 1)
-                half = 1 << (shift - 1)
-                if rest > half or (rest == half and kept & 1):
-                    kept += 1
+            kept, rest = size >> shift, size & ((1 << shift) - 1)
+            half = 1 << (shift - 1)
+            if rest > half or (rest == half and kept & 1):
+                kept += 1
         if kept.bit_length() + last - 1 > self.emax:
             return math.copysign(math.inf, mantissa)
         return math.copysign(math.ldexp(float(kept), last), mantissa)
 
-    def round(self, value: Any) -> float:
-        """The number of this format nearest to an mpf (or anything with `_mpf_`), rounded once.
+    def round(self, value: Mpf) -> float:
+        """The number of this format nearest to an mpf, rounded once.
 
         Infinities stay, NaN stays.
         """
@@ -88,6 +98,6 @@ class Format(Enum):
         return math.isnan(value) or self.round_float(value) == value
 
     def ulp(self, value: float) -> float:
-        """The distance between the two numbers of this format around a finite value (the subnormal one near 0)."""
+        """The distance between the numbers of this format around a finite value (the subnormals' near 0)."""
         exponent = math.frexp(value)[1] - 1 if value else self.emin
         return math.ldexp(1.0, max(exponent, self.emin) - self.precision + 1)

@@ -1,0 +1,1 @@
+"""The proof of the oracle: rounding, exactness, the bounds from both sides, comparison, identification."""
