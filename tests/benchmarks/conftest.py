@@ -1,4 +1,4 @@
-"""Prints the table of a benchmark run, ready for the README."""
+"""Takes part where `--benchmark-only` is given, and prints the table of the run, ready for the README."""
 
 from __future__ import annotations
 
@@ -23,6 +23,13 @@ HEADER = [
 
 def pytest_configure(config):
     config.stash[ROWS] = []
+
+
+def pytest_collect_file(file_path, parent):
+    """Collect `bench_*.py`, which takes minutes, only where benchmarks are asked for."""
+    if file_path.name.startswith("bench_") and parent.config.getoption("benchmark_only", default=False):
+        return pytest.Module.from_parent(parent, path=file_path)
+    return None
 
 
 @pytest.fixture
