@@ -27,7 +27,8 @@ def pytest_configure(config):
 
 def pytest_collect_file(file_path, parent):
     """Collect `bench_*.py`, which takes minutes, only where benchmarks are asked for."""
-    if file_path.name.startswith("bench_") and parent.config.getoption("benchmark_only", default=False):
+    wanted = parent.config.getoption("benchmark_only", default=False)
+    if wanted and file_path.name.startswith("bench_") and not parent.session.isinitpath(file_path):
         return pytest.Module.from_parent(parent, path=file_path)
     return None
 
