@@ -104,6 +104,12 @@ def cli() -> None:
 @click.option(
     "--arithmetic", "model", type=click.Path(path_type=Path), help="The declared arithmetic of the device."
 )
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="How long an answer may take; 60 by default.",
+)
 @click.option("--suite", metavar="VERSION", help="Only checks that this version of the suite had.")
 @click.option("--check", "checks", multiple=True, metavar="GLOB", help="Only checks with such an id.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first divergence, and do not shrink it.")
@@ -181,6 +187,7 @@ def _pytest_arguments(options: dict[str, Any], passed: Sequence[str]) -> list[st
         "suite": (options["suite"],),
         "check": options["checks"],
         "seed": (options["seed"],),
+        "timeout": (options["timeout"],),
     }
     arguments += [
         f"--adamax-{name}={value}" for name, values in named.items() for value in values if value is not None

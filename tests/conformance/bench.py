@@ -86,6 +86,10 @@ class Settings:
 class _Stop(BaseException):
     """Ends a search at once: no answer came, so there is nothing to shrink."""
 
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
 
 class _Found(Exception):  # noqa: N818 - what hypothesis is to look for
     """A drawn case diverges."""
@@ -93,7 +97,7 @@ class _Found(Exception):  # noqa: N818 - what hypothesis is to look for
 
 @dataclass
 class Seat:
-    """A subject in one dtype, kept for all checks of it: what it was identified as, and whether it shows its state."""
+    """A subject in one dtype, kept for all checks of it: what it was found to be, and to show."""
 
     subject: Subject
     dtype: str
@@ -147,7 +151,7 @@ class Seat:
         return self._underflow[0]
 
     def assumption(self) -> Assumption:
-        """What the subject is judged against: what it was identified as, or the page where that is not known."""
+        """What the subject is judged against: what it was identified as, or the page if that is not known."""
         try:
             flushes = self.underflow() is not None
         except (Rejected, Skipped, SubjectBroken):
@@ -334,7 +338,8 @@ class Bench:
             left.remove(check)
             self.decide(check, Status.DIVERGES, divergence=divergence, measured=measured(check))
             if self.seat.settings.fail_fast:
-                break
+                self._decide_rest(Status.SKIPPED, "the run ends at the first divergence")
+                return
         for check in left:
             figures_ = measured(check)
             if figures_.get("judged", 1) == 0:
@@ -386,18 +391,18 @@ class Bench:
         except _Found:
             return hunt.last
         except Flaky:
-            assert hunt.last is not None
+            if hunt.last is None:
+                raise
             check, divergence = hunt.last
             reason = divergence.reason + "; the same case did not diverge when it was run again"
             return check, replace(divergence, reason=reason)
         except _Stop as stop:
-            assert stop.__cause__ is not None
-            raise stop.__cause__ from None
+            raise stop.error from None
         return None
 
 
 class _Hunt:
-    """What hypothesis calls: it follows the first check that diverges, and shrinks it within a budget of runs."""
+    """What hypothesis calls: it follows the first check that diverges, and shrinks it within a budget."""
 
     def __init__(self, run: Callable[[Case], Mapping[str, Divergence]], budget: int) -> None:
         self.run = run
@@ -415,7 +420,7 @@ class _Hunt:
         try:
             found = self.run(case)
         except Exception as error:
-            raise _Stop from error
+            raise _Stop(error) from error
         check = self.last[0] if self.last is not None else next(iter(found), None)
         if check is not None and check in found:
             self.last = (check, found[check])
@@ -488,7 +493,9 @@ def first_difference(
                 where = np.argwhere(~same_bits(np.ascontiguousarray(a), np.ascontiguousarray(b)))
                 if where.size or (a.ndim == 0 and not same_bits(a, b)):
                     element = tuple(int(i) for i in where[0]) if where.size else ()
-                    return between(a[element], b[element], format_, reason, quantity, t, place, element, case)
+                    return between(
+                        a[element], b[element], format_, reason, quantity, (t, place, element), case
+                    )
     return None
 
 
@@ -498,17 +505,17 @@ def between(
     format_: Format,
     reason: str,
     quantity: Quantity,
-    step: int,
-    place: int,
-    element: tuple[int, ...],
+    at: tuple[int, int, tuple[int, ...]],
     case: Case,
 ) -> Divergence:
-    """The evidence that two numbers differ which should be the same."""
+    """The evidence that two numbers differ which should be the same, at a step, parameter and element."""
+    step, place, element = at
+    where = f"{quantity.value} of parameter {place}, element {list(element)}"
     expected, actual = float(expected), float(actual)
     near = np.isfinite(expected) and np.isfinite(actual)
     return Divergence(
         quantity=quantity,
-        reason=f"{reason}: {quantity.value} of parameter {place}, element {list(element)}, differs after step {step}",
+        reason=f"{reason}: {where}, differs after step {step}",
         expected=f"{expected:.17g}",
         actual=f"{actual:.17g}",
         expected_hex=expected.hex(),

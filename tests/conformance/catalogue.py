@@ -62,6 +62,9 @@ _ALL: Final = (
     *(Check(f"special/{s.id}", s.title) for s in SPECIALS),
 )
 
+LAYERS: Final = tuple(dict.fromkeys(check.id.partition("/")[0] for check in _ALL))
+"""In the order in which they are asked: what is found early is not said again later."""
+
 CHECKS: Final = {check.id: check for check in _ALL}
 assert len(CHECKS) == len(_ALL)
 

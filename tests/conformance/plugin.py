@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import sys
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -26,7 +27,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from adamax_conformance.impl.client import Subject
-from adamax_conformance.impl.failures import SubjectBroken, SubjectError, UnknownSubject
+from adamax_conformance.impl.failures import SubjectBroken, SubjectError, SubjectHung, UnknownSubject
+from adamax_conformance.impl.transports import Deadlines
 from adamax_conformance.oracles.exact import backend
 from adamax_conformance.oracles.verdict import Status, Verdict
 from adamax_conformance.reports import arithmetic as declared
@@ -36,10 +38,12 @@ from adamax_conformance.reports.record import FILE_NAME, Header, RecordWriter, r
 from adamax_conformance.reports.render import render
 from adamax_conformance.reports.text import one_line
 from adamax_conformance.tests.conformance.bench import Bench, Profile, Seat, Settings
-from adamax_conformance.tests.conformance.catalogue import CHECKS, appeared
+from adamax_conformance.tests.conformance.catalogue import CHECKS, LAYERS, appeared
 
 _PROPERTY: Final = "adamax-verdict"
 _USUAL_DTYPES: Final = ("float32", "float64")
+_PATIENCE: Final = 3
+"""How often a subject may hang before it is not asked any more: each time costs a whole deadline."""
 _SUITE: Final = Path(__file__).parent
 
 
@@ -55,6 +59,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--adamax-report", default=None, metavar="DIR", help="where the record and the report are written")
     add("--adamax-known", default=None, metavar="FILE", help="the ledger of known divergences")
     add("--adamax-python", default=None, metavar="PATH", help="the interpreter that subjects run in")
+    add(
+        "--adamax-timeout",
+        type=float,
+        default=None,
+        metavar="SECONDS",
+        help="how long an answer may take (60)",
+    )
     add("--adamax-in-process", action="store_true", help="run subjects in this process, unprotected")
     add("--adamax-arithmetic", default=None, metavar="FILE", help="the declared arithmetic of the device")
     add("--adamax-suite", default=None, metavar="VERSION", help="only checks that this version had")
@@ -87,6 +98,7 @@ class _Suite:
         self.python: str | None = option("--adamax-python")
         self.device: str = option("--adamax-device")
         self.verdicts: list[Verdict] = []
+        self.hung: Counter[str] = Counter()
         self.writer: RecordWriter | None = None
         self.bar: _Bar | None = None
         try:
@@ -125,8 +137,14 @@ class _Suite:
             yield "--in-process"
 
     def _seat(self, name: str, dtypes: Sequence[str]) -> None:
-        in_process = self.config.getoption("--adamax-in-process")
-        subject = Subject.open(name, device=self.device, python=self.python, in_process=in_process)
+        seconds = self.config.getoption("--adamax-timeout")
+        subject = Subject.open(
+            name,
+            device=self.device,
+            python=self.python,
+            in_process=self.config.getoption("--adamax-in-process"),
+            deadlines=None if seconds is None else Deadlines(request=seconds),
+        )
         offered = subject.info.dtypes
         if missing := [dtype for dtype in dtypes if dtype not in offered]:
             subject.close()
@@ -159,6 +177,8 @@ class _Suite:
             named = not globs or any(fnmatchcase(i, glob) for i in ids for glob in globs)
             return not ids or (named and any(appeared(i, suite) for i in ids))
 
+        order = {layer: place for place, layer in enumerate(LAYERS)}
+        items.sort(key=lambda item: min((order[i.partition("/")[0]] for i in _ids(item)), default=len(order)))
         left_out = [item for item in items if not wanted(item)]
         if left_out:
             config.hook.pytest_deselected(items=left_out)
@@ -177,9 +197,15 @@ class _Suite:
         bench = pyfuncitem.funcargs.get("bench")
         if not isinstance(bench, Bench):
             return (yield)
+        name = bench.subject.name
+        if self.hung[name] >= _PATIENCE:
+            bench.failed(SubjectHung(f"not asked, since it hung {_PATIENCE} times before"))
+            _keep(pyfuncitem, bench)
+            bench.conclude()
         try:
             result = yield
         except SubjectError as error:
+            self.hung[name] += isinstance(error, SubjectHung)
             bench.failed(error)
             result = True
         except Exception as error:
