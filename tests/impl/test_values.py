@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from fractions import Fraction
 
@@ -125,6 +126,24 @@ def test_the_corrected_rate_is_the_nearest_binary64(lr, beta1, t):
 def test_the_corrected_rate_stays_right_over_many_steps():
     exact = EXACT.mpf(0.1) / (1 - EXACT.mpf(1 - 2.0**-53) ** 10**15)
     assert corrected_rate(0.1, 1 - 2.0**-53, 10**15) == Format.BINARY64.round(exact)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [("float32", "674696f1ac0f283a"), ("float64", "f80e31c97771ce3c")],
+)
+def test_a_run_has_the_same_bits_on_every_platform(dtype, expected):
+    rng = np.random.default_rng(7)
+
+    def drawn() -> np.ndarray:  # no function of a platform's math library takes part
+        return (rng.integers(-(2**20), 2**20, 30_000) / 2**15).astype(dtype)
+
+    theta = drawn()
+    optimizer = Adamax([theta], lr=lambda t: 0.1 / t, betas=(0.9, 0.99), weight_decay=0.01)
+    for _ in range(50):
+        optimizer((drawn(),))
+    content = b"".join(array.tobytes() for array in (theta, *optimizer.exp_avg, *optimizer.exp_inf))
+    assert hashlib.sha256(content).hexdigest()[:16] == expected
 
 
 @both_dtypes
