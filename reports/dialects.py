@@ -38,6 +38,11 @@ class Dialect:
     number: str
     version: str
 
+    @property
+    def callable(self) -> str:
+        """The class or function that makes the optimizer."""
+        return self.optimizer.partition("(")[0]
+
 
 _TORCH_MODES: Final = {
     "": ", foreach=False",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,22 +42,20 @@ class Marked:
     after: str = ""
 
 
-def statement(verdict: Verdict) -> str:
-    """What the documented page says about what the verdict's check looks at."""
+def statement(verdict: Verdict) -> tuple[str, ...]:
+    """What the documented page says about what the verdict's check looks at, in lines."""
     group, _, rest = verdict.check.partition("/")
     if group == "contract" and rest in _STATEMENTS:
-        return _STATEMENTS[rest]
-    quantity = verdict.divergence.quantity if verdict.divergence else None
-    if quantity in _LINES:
-        return FORMULA[_LINES[quantity]]
+        return (_STATEMENTS[rest],)
     if group == "rule":
-        return "; ".join(FORMULA)
-    return ""
+        return FORMULA
+    quantity = verdict.divergence.quantity if verdict.divergence else None
+    return (FORMULA[_LINES[quantity]],) if quantity in _LINES else ()
 
 
 def marked(expected: str, actual: str) -> tuple[Marked, Marked]:
-    """Two texts with the part in which they differ marked."""
-    if expected == actual:
+    """Two numbers as texts, with the digits in which they differ marked; other texts have no digits."""
+    if expected == actual or not (_is_number(expected) and _is_number(actual)):
         return Marked(expected, ""), Marked(actual, "")
     start = 0
     while start < min(len(expected), len(actual)) and expected[start] == actual[start]:
@@ -68,6 +67,13 @@ def marked(expected: str, actual: str) -> tuple[Marked, Marked]:
     return _split(expected, start, stop), _split(actual, start, stop)
 
 
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float.fromhex(text) if "0x" in text else float(text))
+    except (ValueError, OverflowError):
+        return False
+
+
 def _split(text: str, start: int, stop: int) -> Marked:
     end = len(text) - stop
     return Marked(text[:start], text[start:end], text[end:])
@@ -76,7 +82,7 @@ def _split(text: str, start: int, stop: int) -> Marked:
 def figures(divergence: Divergence) -> list[tuple[str, str]]:
     """The facts of a divergence, as names and texts, those that it lacks left out."""
     facts = [
-        ("quantity", divergence.quantity.value),
+        ("quantity", None if divergence.quantity is Quantity.OUTCOME else divergence.quantity.value),
         ("step", _text(divergence.step)),
         ("parameter", _text(divergence.parameter)),
         ("element", None if divergence.element is None else str(list(divergence.element))),

@@ -103,7 +103,7 @@ def _divergence(judged: Judged) -> str:
     where = f"{markdown_code(row.subject, 80)} {markdown(row.dtype, 20)} {markdown(row.device, 20)}"
     parts = [f"\n### {markdown_code(verdict.check, 120)}: {where}\n\n{markdown(verdict.reason, 2000)}\n\n"]
     if statement := evidence.statement(verdict):
-        parts.append(f"The page: {markdown(statement)}\n\n")
+        parts.append(f"The page: {markdown('; '.join(statement))}\n\n")
     if divergence is not None:
         parts.append(_row(["", "decimal", "hexadecimal"]) + _rule(3))
         for name, decimal, hexadecimal in (

@@ -1,7 +1,7 @@
 """How do the runs of several environments and machines become one report?
 
 Runs stay what they are, one after the other: a merged record is its runs, unchanged. What is not a whole
-record that this version reads is refused, and a run that was cut off is taken only when asked for, and marked.
+record that this version reads is refused; a run that was cut off is taken only when asked for, and marked.
 """
 
 from __future__ import annotations

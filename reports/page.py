@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,8 +17,9 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ..oracles.verdict import Status
-from . import evidence, plots, reproduce
+from ..oracles.verdict import Divergence, Status, Verdict
+from ..reference.rules import DOCUMENTED
+from . import evidence, plots, reproduce, training
 from .evidence import Marked
 from .plots import Picture
 from .summary import NOT_RUN, SYMBOL, WORST_FIRST, Judged, Summary, facts_of, in_words
@@ -31,7 +32,7 @@ _CARD_BYTES: Final = 600_000
 _PICTURES: Final = 12
 """What the page holds at most of each, so that it stays below 3 MB whatever the record has."""
 
-_OPEN: Final = 3
+_OPEN: Final = 1
 """So many divergences are unfolded from the start."""
 
 _MEANING: Final = {
@@ -43,14 +44,17 @@ _MEANING: Final = {
     Status.BROKEN: "no answer came",
 }
 
+_Numbers = tuple[tuple[str, Marked, Marked | None], ...]
+
 
 @dataclass(frozen=True)
 class Card:
-    """One divergence with its evidence.
+    """One divergence with its evidence, and everywhere that it was seen.
 
     Attributes:
-        judged: the verdict.
-        statement: what the page says.
+        judged: the verdict, the first of those that say the same.
+        places: all of those.
+        statement: what the page says, in lines.
         numbers: rows of a name, the decimal and the hexadecimal number, digits that differ marked.
         figures: names and texts.
         case: the smallest case, as names and texts.
@@ -60,24 +64,36 @@ class Card:
     """
 
     judged: Judged
-    statement: str
-    numbers: tuple[tuple[str, Marked, Marked | None], ...]
+    places: tuple[Judged, ...]
+    statement: tuple[str, ...]
+    numbers: _Numbers
     figures: list[tuple[str, str]]
     case: list[tuple[str, str]]
     script: str | None
     pictures: list[Picture]
     unfolded: bool
 
+    @property
+    def where(self) -> str:
+        """Subjects, formats and devices in which it was seen."""
+        rows = [place.configuration for place in self.places]
+        subjects = dict.fromkeys(f"{row.subject} {row.version}".strip() for row in rows)
+        parts = (subjects, dict.fromkeys(r.dtype for r in rows), dict.fromkeys(r.device for r in rows))
+        return " · ".join(", ".join(part) for part in parts)
+
 
 def render(summary: Summary) -> str:
     """The page, below 3 MB."""
     environment = _environment()
-    drawn = _drawn(summary)
+    gathered = _gathered(summary)
+    drawn = _drawn(summary, [group[0] for group in gathered])
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    rows, rows_left_out = _within(environment, "row", _rows(summary), _ROW_BYTES)
-    cards, cards_left_out = _within(environment, "card", _cards(summary, drawn), _CARD_BYTES)
-    shown = {judged.number for judged in summary.of(Status.DIVERGES, Status.KNOWN)}
+    cards, cards_shown = _within(environment, "card", _cards(gathered, dict(drawn)), _CARD_BYTES)
+    card_of = {place.number: group[0].number for group in gathered[:cards_shown] for place in group}
+    rows, rows_shown = _within(environment, "row", _rows(summary, card_of), _ROW_BYTES)
+    carded = {group[0].number for group in gathered[:cards_shown]}
+    by_number = {judged.number: judged for judged in summary.judged}
     return environment.get_template("page.html").render(
         summary=summary,
         headline=_headline(summary),
@@ -86,10 +102,11 @@ def render(summary: Summary) -> str:
         script=Markup(script),  # noqa: S704 - our own file
         script_digest=digest,
         rows=rows,
-        rows_left_out=rows_left_out,
+        rows_left_out=len(summary.judged) - rows_shown,
         cards=cards,
-        cards_left_out=cards_left_out,
-        accuracy=[(j, pictures) for j, pictures in drawn if j.number not in shown],
+        gathered=len(gathered),
+        cards_left_out=len(gathered) - cards_shown,
+        accuracy=[(by_number[n], pictures) for n, pictures in drawn if n not in carded],
         formula=evidence.FORMULA,
         page_name=evidence.PAGE,
         facts=[facts_of(record) for record in summary.records],
@@ -101,68 +118,100 @@ def _headline(summary: Summary) -> Status:
     return next((status for status in order if summary.counts[status]), Status.SKIPPED)
 
 
-def _rows(summary: Summary) -> Iterator[dict[str, Any]]:
-    for judged in summary.of(*WORST_FIRST):
-        yield {"judged": judged, "verdict": judged.verdict}
-
-
-def _cards(summary: Summary, drawn: list[tuple[Judged, list[Picture]]]) -> Iterator[dict[str, Any]]:
-    pictures = {judged.number: found for judged, found in drawn}
-    for place, judged in enumerate(summary.of(Status.DIVERGES, Status.KNOWN)):
+def _gathered(summary: Summary) -> list[tuple[Judged, ...]]:
+    """Divergences, each with its like: a check that finds the same of several subjects or formats."""
+    groups: dict[tuple[str, ...], list[Judged]] = {}
+    for judged in summary.of(Status.DIVERGES, Status.KNOWN):
         verdict, divergence = judged.verdict, judged.verdict.divergence
-        numbers: list[tuple[str, Marked, Marked | None]] = []
-        if divergence is not None:
-            decimal = evidence.marked(one_line(divergence.expected, 400), one_line(divergence.actual, 400))
-            hexadecimal: tuple[Marked, Marked] | tuple[None, None] = (None, None)
-            if divergence.expected_hex and divergence.actual_hex:
-                hexadecimal = evidence.marked(
-                    one_line(divergence.expected_hex, 80), one_line(divergence.actual_hex, 80)
-                )
-            numbers = list(zip(("expected", "actual"), decimal, hexadecimal, strict=True))
+        said = (divergence.reason, divergence.expected, divergence.actual) if divergence else ()
+        key = (verdict.status.value, verdict.check, verdict.reason, *said)
+        groups.setdefault(key, []).append(judged)
+    return [tuple(group) for group in groups.values()]
+
+
+def _rows(summary: Summary, card_of: Mapping[int, int]) -> Iterator[dict[str, Any]]:
+    for judged in summary.of(*WORST_FIRST):
+        yield {"judged": judged, "verdict": judged.verdict, "card": card_of.get(judged.number)}
+
+
+def _cards(
+    gathered: list[tuple[Judged, ...]], pictures: Mapping[int, list[Picture]]
+) -> Iterator[dict[str, Any]]:
+    for number, places in enumerate(gathered):
+        judged, verdict, divergence = places[0], places[0].verdict, places[0].verdict.divergence
         card = Card(
             judged=judged,
+            places=places,
             statement=evidence.statement(verdict),
-            numbers=tuple(numbers),
+            numbers=_numbers(divergence) if divergence else (),
             figures=evidence.figures(divergence) if divergence else [],
             case=evidence.case_lines(divergence) if divergence else [],
             script=reproduce.script(verdict),
             pictures=pictures.get(judged.number, []),
-            unfolded=place < _OPEN and verdict.status is Status.DIVERGES,
+            unfolded=number < _OPEN and verdict.status is Status.DIVERGES,
         )
         yield {"card": card, "verdict": verdict, "judged": judged}
 
 
-def _drawn(summary: Summary) -> list[tuple[Judged, list[Picture]]]:
-    """The first pictures that the record has series for, of the worst verdicts first."""
-    drawn: list[tuple[Judged, list[Picture]]] = []
+def _numbers(divergence: Divergence) -> _Numbers:
+    decimal = evidence.marked(one_line(divergence.expected, 400), one_line(divergence.actual, 400))
+    hexadecimal: tuple[Marked, Marked] | tuple[None, None] = (None, None)
+    if divergence.expected_hex and divergence.actual_hex:
+        hexadecimal = evidence.marked(
+            one_line(divergence.expected_hex, 80), one_line(divergence.actual_hex, 80)
+        )
+    return tuple(zip(("expected", "actual"), decimal, hexadecimal, strict=True))
+
+
+def _drawn(summary: Summary, divergences: list[Judged]) -> list[tuple[int, list[Picture]]]:
+    """The pictures that the record has series for: of the divergences, then of the longest runs that conform.
+
+    Returns:
+        The number of each verdict that has some, with its pictures.
+    """
+    values = [
+        judged for judged in summary.of(Status.CONFORMS) if judged.group == "value" and _length(judged) > 1
+    ]
+    one_each = {judged.configuration: judged for judged in sorted(values, key=_length)}
+    drawn: list[tuple[int, list[Picture]]] = []
     room = _PICTURES
-    for judged in summary.of(*WORST_FIRST):
-        if room <= 0:
-            break
-        if found := plots.pictures(judged.verdict.measured, f"v{judged.number}")[:room]:
-            drawn.append((judged, found))
+    for judged in (*divergences, *one_each.values()):
+        measured = _with_training(judged.verdict)
+        if found := plots.pictures(measured, f"v{judged.number}")[:room]:
+            drawn.append((judged.number, found))
             room -= len(found)
+        if not room:
+            break
     return drawn
+
+
+def _length(judged: Judged) -> int:
+    series = judged.verdict.measured.get("ulp_by_step")
+    return len(series) if isinstance(series, list) else 0
+
+
+def _with_training(verdict: Verdict) -> Mapping[str, Any]:
+    """What a verdict measured, and what the rule that it names does to training."""
+    rule = training.rule_named(verdict.measured.get("rule"))
+    differs = verdict.check == "rule/documented" and rule is not None and rule != DOCUMENTED
+    if not differs or rule is None or "trajectories" in verdict.measured:
+        return verdict.measured
+    return {**verdict.measured, "trajectories": training.trajectories(rule)}
 
 
 def _within(
     environment: Environment, macro: str, items: Iterable[dict[str, Any]], limit: int
 ) -> tuple[Markup, int]:
-    """As many items as fit into a number of bytes, and how many did not."""
+    """As many items as fit into a number of bytes, and how many they are."""
     write = getattr(environment.get_template("parts.html").module, macro)
     parts: list[str] = []
-    left_out = 0
     for item in items:
-        if left_out:
-            left_out += 1
-            continue
         part = str(write(**item))
         limit -= len(part.encode())
         if limit < 0:
-            left_out = 1
-            continue
+            break
         parts.append(part)
-    return Markup("".join(parts)), left_out  # noqa: S704 - each part was escaped by its template
+    return Markup("".join(parts)), len(parts)  # noqa: S704 - each part was escaped by its template
 
 
 @cache

@@ -57,6 +57,9 @@ _RC: Final[dict[Any, Any]] = {
     "text.parse_math": False,
     "axes.unicode_minus": True,
 }
+_WIDE: Final = 20
+"""A series whose largest number is so many times its middle one is drawn on a logarithmic scale."""
+
 _POINTS: Final = 400
 """More points than this are thinned; the largest of each bunch stays."""
 
@@ -116,8 +119,8 @@ def _drift(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - what a r
     step, error, bound = max(finite, key=lambda point: point[1])
     outside = sum(error > bound for _, error, bound in points)
     text = (
-        f"Over {len(points)} steps the largest error is {error:.3g} ulp, at step {step}, where the bound is "
-        f"{bound:.3g} ulp; {f'{outside} steps exceed' if outside else 'no step exceeds'} the bound."
+        f"Of {len(points)} steps up to step {points[-1][0]} the largest error is {error:.3g} ulp, at step "
+        f"{step}, where the bound is {bound:.3g} ulp; {outside or 'none'} exceed{'' if outside else 's'} it."
     )
     shown = _thinned(finite)
 
@@ -131,8 +134,9 @@ def _drift(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - what a r
         axes.set(xlabel="step", ylabel="error in ulp")
         axes.set_ylim(bottom=0)
         axes.margins(x=0.02)
-        if max(errors) > 50 * max(bounds):
-            axes.set_yscale("symlog", linthresh=max(1.0, *bounds))
+        if max(*errors, *bounds) > _WIDE * sorted(bounds)[len(bounds) // 2]:
+            axes.set_yscale("symlog", linthresh=1.0)
+            axes.yaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.17), ncols=3, borderaxespad=0)
 
@@ -161,6 +165,7 @@ def _histogram(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - what
         axes.grid(visible=False, axis="x")
         if max(counts) > 100 * max(1, min(count for count in counts if count)):
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:g}")
             axes.set_ylim(bottom=0.5)
 
     rows = tuple(
@@ -171,16 +176,20 @@ def _histogram(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - what
 
 
 def _trajectories(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - what a record holds
+    problem = one_line(str(series.get("problem", "")), 200)
     (first, here), (second, there) = (
-        (one_line(str(key), 24), [float(x) for x in value]) for key, value in series.items()
+        (one_line(str(key), 32), [float(x) for x in value])
+        for key, value in series.items()
+        if key != "problem"
     )
     if len(here) != len(there) or not here:
         return None
     gaps = [abs(a - b) for a, b in zip(here, there, strict=True)]
     widest = max((gap, place) for place, gap in enumerate(gaps, start=1) if math.isfinite(gap))
     text = (
-        f"After {len(here)} steps the {first} rule is at {here[-1]:.4g} and the {second} one at "
-        f"{there[-1]:.4g}; they are furthest apart at step {widest[1]}, by {widest[0]:.4g}."
+        f"{problem}{': after' if problem else 'After'} {len(here)} steps the {first} rule is at "
+        f"{here[-1]:.4g} and {second} at {there[-1]:.4g}; they are furthest apart at step {widest[1]}, "
+        f"by {widest[0]:.4g}."
     )
     points = _thinned(list(zip(range(1, len(here) + 1), here, there, strict=True)))
 

@@ -9,17 +9,25 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
 from ..impl import failures, registry
 from ..impl.registry import Named
-from ..oracles.verdict import Divergence, Verdict
+from ..oracles.arithmetic import Form
+from ..oracles.formats import Format
+from ..oracles.verdict import Divergence, Quantity, Verdict
 from ..reference.case import Case, Parameter
-from ..reference.contract import CLAUSES, Clause, Outcome, Params
+from ..reference.contract import CLAUSES, Outcome, Params
+from ..reference.hyperparameters import DEFAULTS
+from ..reference.rules import DOCUMENTED
 from .dialects import Dialect, dialect_of
+from .telling import documented_numbers, telling_case
 from .text import one_line
+from .training import rule_named
 
 LINES: Final = 25
 """A script has fewer."""
@@ -34,6 +42,10 @@ _LINE: Final = 8000
 _CLAUSES: Final = {clause.id: clause for clause in CLAUSES}
 
 
+_SEVERAL_RUNS: Final = ("relations/", "ledger/", "bookkeeping/resume", "bookkeeping/independent")
+"""Checks whose evidence is not what a single run of the case gives."""
+
+
 def script(verdict: Verdict) -> str | None:
     """The script that shows a verdict's divergence.
 
@@ -46,12 +58,13 @@ def script(verdict: Verdict) -> str | None:
     except failures.SubjectError:
         return None
     dialect = dialect_of(named, verdict.dtype, verdict.device)
-    group, _, rest = verdict.check.partition("/")
-    if dialect is None or group in {"relations", "ledger"}:
+    if dialect is None or verdict.check.startswith(_SEVERAL_RUNS):
         return None
+    group, _, rest = verdict.check.partition("/")
     if group == "contract":
-        clause = _CLAUSES.get(rest)
-        lines = None if clause is None else _constructing(verdict, dialect, clause)
+        lines = _constructing(verdict, dialect, rest)
+    elif group == "rule":
+        lines = _following(verdict, dialect, named)
     else:
         lines = _running(verdict, dialect, named)
     if lines is None or len(lines) >= LINES or max(map(len, lines)) > _LINE:
@@ -99,23 +112,60 @@ def _cut(case: Case, divergence: Divergence) -> tuple[Case, int]:
 
 
 def _running(verdict: Verdict, dialect: Dialect, named: Named) -> list[str] | None:
+    """A run of the recorded case, up to the number that diverges."""
     divergence = verdict.divergence
     cut = None if divergence is None else smallest(divergence)
-    if divergence is None or cut is None or divergence.quantity not in dialect.read:
+    if divergence is None or cut is None or cut[0].layout not in dialect.layouts:
         return None
     case, place = cut
+    lines = _steps(case, dialect, named)
+    if divergence.quantity is Quantity.OUTCOME:
+        return _headed(verdict, divergence.reason, dialect, [*lines, 'print("conforms: no step raises")'])
     shape = case.parameters[place].theta.shape
     element = divergence.element if shape else ()
-    if case.layout not in dialect.layouts or element is None or len(element) != len(shape):
+    if divergence.quantity not in dialect.read or element is None or len(element) != len(shape):
         return None
-    thetas = [parameter.theta.tolist() for parameter in case.parameters]
-    gradients = [[g.tolist() for g in case.gradients(t)] for t in range(1, case.steps + 1)]
-    index = ", ".join(map(str, element)) or "()"
-    number = dialect.number.format(dialect.read[divergence.quantity].format(place), index)
     where = (
         f"{divergence.quantity.value} of parameter {place}, element {list(element)}, after step {case.steps}"
     )
+    lines += [
+        f"actual = {_number(dialect, divergence.quantity, place, element)}",
+        f'print({dialect.version} + ":", {where!r}, "is", actual)',
+        *_compared(divergence),
+    ]
+    return _headed(verdict, divergence.reason, dialect, lines)
+
+
+def _following(verdict: Verdict, dialect: Dialect, named: Named) -> list[str] | None:
+    """A run on which the identified rule shows, with all numbers after it against the documented ones."""
+    format_ = Format.of(verdict.dtype)
+    rule = rule_named(verdict.measured.get("rule")) or DOCUMENTED
+    case = telling_case(format_, rule)
+    interpolated = verdict.measured.get("form") == Form.INTERPOLATED.value
+    numbers = documented_numbers(case, format_, Form.INTERPOLATED if interpolated else Form.WEIGHTED)
+    # Only of these is it known that m and u can be read.
+    shown = numbers if named.is_builtin else numbers[:1]
     lines = [
+        *_steps(case, dialect, named),
+        f"print({dialect.version})",
+        "for name, actual, expected, bound in [",
+        *(
+            f"    ({n.quantity.value!r}, {_number(dialect, n.quantity, 0, ())}, "
+            f"{n.expected!r}, {n.bound:.6g}),"
+            for n in shown
+        ),
+        "]:",
+        '    verdict = "diverges" if not abs(actual - expected) <= bound else "conforms"',
+        '    print(name, "is", actual, "and the page gives", expected, "so it", verdict)',
+    ]
+    return _headed(verdict, verdict.reason, dialect, lines)
+
+
+def _steps(case: Case, dialect: Dialect, named: Named) -> list[str]:
+    """The optimizer, and all steps of a case."""
+    thetas = [parameter.theta.tolist() for parameter in case.parameters]
+    gradients = [[g.tolist() for g in case.gradients(t)] for t in range(1, case.steps + 1)]
+    return [
         "def array(values):",
         f"    return {dialect.layouts[case.layout].format(dialect.array)}",
         "",
@@ -124,11 +174,12 @@ def _running(verdict: Verdict, dialect: Dialect, named: Named) -> list[str] | No
         f"optimizer = {dialect.optimizer.format(_arguments(case, named))}",
         "for t in range(len(gradients)):",
         *(f"    {line}" for line in (*_rates(case), *dialect.step)),
-        f"actual = {number}",
-        f'print({dialect.version} + ":", {where!r}, "is", actual)',
-        *_compared(divergence),
     ]
-    return _headed(verdict, divergence.reason, dialect, lines)
+
+
+def _number(dialect: Dialect, quantity: Quantity, place: int, element: Sequence[int]) -> str:
+    index = ", ".join(map(str, element)) or "()"
+    return dialect.number.format(dialect.read[quantity].format(place), index)
 
 
 def _arguments(case: Case, named: Named) -> str:
@@ -175,13 +226,40 @@ def _compared(divergence: Divergence) -> list[str]:
     ]
 
 
-def _constructing(verdict: Verdict, dialect: Dialect, clause: Clause) -> list[str] | None:
-    setup = [
+def _constructing(verdict: Verdict, dialect: Dialect, name: str) -> list[str] | None:
+    """A constructor called as a clause of the contract has it."""
+    if name == "defaults":
+        return _signature(verdict, dialect)
+    made = _made(dialect, name)
+    if made is None:
+        return None
+    call, promised, right = made
+    lines = [
         "def array(values):",
         f"    return {dialect.array}",
         "",
         f"parameters = {dialect.parameters.format('[[1.0, 2.0]]')}",
+        "try:",
+        f"    optimizer = {call}",
+        '    outcome = message = "accepted"',
+        "except Exception as error:",
+        "    outcome, message = type(error).__name__, str(error)",
+        f'print({dialect.version} + ":", outcome, message)',
+        f"print('the page:', {promised!r})",
     ]
+    if right:
+        lines.append(f'print("conforms" if outcome == {right!r} else "diverges")')
+    return _headed(verdict, verdict.reason, dialect, lines)
+
+
+def _made(dialect: Dialect, name: str) -> tuple[str, str, str] | None:
+    """The call of a clause, what the page says about it, and the outcome that it promises, if any."""
+    if name == "maximize-keyword-only":
+        call = f"{dialect.callable}(parameters, 0.002, (0.9, 0.999), 1e-08, 0.0, True)"
+        return call, "maximize is keyword-only", "TypeError"
+    clause = _CLAUSES.get(name)
+    if clause is None or isinstance(clause.value, np.generic):
+        return None
     match clause.value:
         case Params.EMPTY:
             arguments = "[]"
@@ -193,24 +271,25 @@ def _constructing(verdict: Verdict, dialect: Dialect, clause: Clause) -> list[st
             arguments = f"[dict(params=parameters, {clause.value.value.removeprefix('a group with ')})]"
         case np.ndarray():
             arguments = f"parameters, {clause.argument}=array({clause.value.tolist()!r})"
-        case np.generic():
-            return None
         case _:
             arguments = f"parameters, {clause.argument}={clause.value!r}"
+    right = {Outcome.ACCEPT: "accepted", Outcome.REJECT: "ValueError", Outcome.OPEN: ""}[clause.outcome]
+    return dialect.optimizer.format(arguments), clause.statement, right
+
+
+def _signature(verdict: Verdict, dialect: Dialect) -> list[str]:
+    names = [*DEFAULTS.options()]
     lines = [
-        *setup,
-        "try:",
-        f"    optimizer = {dialect.optimizer.format(arguments)}",
-        '    outcome = message = "accepted"',
-        "except Exception as error:",
-        "    outcome, message = type(error).__name__, str(error)",
-        f'print({dialect.version} + ":", outcome, message)',
-        f"print('the page:', {clause.statement!r})",
+        f"parameters = inspect.signature({dialect.callable}).parameters",
+        f"defaults = {{name: parameters[name].default for name in {names!r} if name in parameters}}",
+        f"print({dialect.version})",
+        'print("the defaults are", defaults)',
+        f"print('the page says   ', {DEFAULTS.options()!r})",
+        f'print("conforms" if defaults == {DEFAULTS.options()!r} else "diverges")',
     ]
-    if clause.outcome is not Outcome.OPEN:
-        right = "accepted" if clause.outcome is Outcome.ACCEPT else "ValueError"
-        lines.append(f'print("conforms" if outcome == {right!r} else "diverges")')
-    return _headed(verdict, verdict.reason, dialect, lines)
+    return _headed(
+        verdict, verdict.reason, replace(dialect, imports=("import inspect", *dialect.imports)), lines
+    )
 
 
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")

@@ -14,8 +14,9 @@ from ..oracles.verdict import Status, Verdict
 from .outcome import ExitCode, outcome
 from .record import Record
 
-GROUPS: Final = ("contract", "rule", "value", "relations", "bookkeeping", "special", "ledger")
-"""The check groups in the order in which a subject is judged; others that a record has come after."""
+GROUPS: Final = ("contract", "rule", "value", "relations", "bookkeeping", "special")
+"""The check groups in the order in which a subject is judged; others that a record has, such as `ledger` for
+stale entries, come after."""
 
 WORST_FIRST: Final = (
     Status.DIVERGES,

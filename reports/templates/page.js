@@ -1,29 +1,32 @@
 "use strict";
 (() => {
-  const LIMIT = 500;
+  const LIMIT = 100;
   const byId = (id) => document.getElementById(id);
   const form = document.querySelector(".tools");
   const body = document.querySelector("#table tbody");
   const holder = byId("cards");
-  const table = [...body.rows].map((element, place) => {
-    const cell = (index) => element.cells[index].textContent.trim();
-    const check = cell(0);
+  const FACETS = ["subject", "dtype", "device", "group"];
+  const place = (text, group) => {
+    const parts = text.trim().split(" · ");
+    const device = parts.pop(), dtype = parts.pop();
+    return { subject: parts.join(" · "), dtype, device, group };
+  };
+  const groupOf = (check) => check.split("/", 1)[0];
+  const table = [...body.rows].map((element, order) => {
+    const check = element.cells[0].textContent.trim();
     return {
-      element, place, number: element.id.slice(1), check, status: element.className.split(" ")[0],
-      group: check.split("/", 1)[0], subject: cell(2), dtype: cell(3),
+      element, order, check, status: element.classList[0],
+      places: [place(element.cells[2].textContent, groupOf(check))],
     };
   });
-  const byNumber = new Map(table.map((row) => [row.number, row]));
-  const cards = holder ? [...holder.querySelectorAll("article")].map((element, place) => {
-    const size = element.querySelector(".size");
-    const where = element.querySelector(".where").textContent.split(" · ");
+  const cards = [...(holder?.children ?? [])].map((element, order) => {
     const check = element.querySelector("h3").textContent.trim();
     return {
-      element, place, check, status: element.classList.contains("known") ? "known" : "diverges",
-      group: check.split("/", 1)[0], subject: where[0].trim(), dtype: where[1].trim(),
-      size: size ? parseFloat(size.textContent) : -1,
+      element, order, check, status: element.classList.contains("known") ? "known" : "diverges",
+      places: [...element.querySelectorAll(".place")].map((link) => place(link.textContent, groupOf(check))),
+      size: parseFloat(element.querySelector(".size")?.textContent.replace("inf", "Infinity") ?? -1),
     };
-  }) : [];
+  });
   let all = false;
 
   function fill(select, values) {
@@ -33,9 +36,7 @@
       select.append(option);
     }
   }
-  fill(byId("subject"), table.map((row) => row.subject));
-  fill(byId("dtype"), table.map((row) => row.dtype));
-  fill(byId("group"), table.map((row) => row.group));
+  for (const facet of FACETS) fill(byId(facet), table.map((row) => row.places[0][facet]));
 
   function textOf(item) {
     return (item.text ??= item.element.textContent.toLowerCase());
@@ -44,10 +45,10 @@
   function wanted() {
     const words = byId("search").value.toLowerCase().split(/\s+/).filter(Boolean);
     const statuses = new Set([...form.querySelectorAll("[name=status]:checked")].map((box) => box.value));
-    const [subject, dtype, group] = ["subject", "dtype", "group"].map((id) => byId(id).value);
+    const facets = FACETS.map((facet) => [facet, byId(facet).value]).filter(([, value]) => value);
     return (item) => statuses.has(item.status)
-      && (!subject || item.subject === subject) && (!dtype || item.dtype === dtype)
-      && (!group || item.group === group) && words.every((word) => textOf(item).includes(word));
+      && item.places.some((place) => facets.every(([facet, value]) => place[facet] === value))
+      && words.every((word) => textOf(item).includes(word));
   }
 
   function filter() {
@@ -68,16 +69,16 @@
       open += fit;
       card.element.hidden = !fit;
     }
-    if (holder) byId("cards-shown").textContent = `${open} of ${cards.length} divergences shown.`;
+    if (holder) byId("cards-shown").textContent = `${open} of ${cards.length} findings shown.`;
   }
 
   function order() {
     const key = byId("order").value;
     const compare = {
-      worst: (a, b) => a.place - b.place,
-      size: (a, b) => b.size - a.size || a.place - b.place,
-      check: (a, b) => a.check.localeCompare(b.check) || a.place - b.place,
-      subject: (a, b) => a.subject.localeCompare(b.subject) || a.place - b.place,
+      worst: (a, b) => a.order - b.order,
+      size: (a, b) => b.size - a.size || a.order - b.order,
+      check: (a, b) => a.check.localeCompare(b.check) || a.order - b.order,
+      subject: (a, b) => a.places[0].subject.localeCompare(b.places[0].subject) || a.order - b.order,
     }[key];
     cards.sort(compare);
     holder?.append(...cards.map((card) => card.element));
@@ -92,9 +93,9 @@
     const keyed = table.map((row) => [numeric ? parseFloat(value(row).replace("inf", "Infinity")) : value(row), row]);
     const empty = (key) => key === "" || Number.isNaN(key);
     keyed.sort(([a, first], [b, second]) => {
-      if (empty(a) || empty(b)) return empty(a) - empty(b) || first.place - second.place;
+      if (empty(a) || empty(b)) return empty(a) - empty(b) || first.order - second.order;
       const result = numeric ? a - b : a < b ? -1 : +(a > b);
-      return (down ? -result : result) || first.place - second.place;
+      return (down ? -result : result) || first.order - second.order;
     });
     table.splice(0, table.length, ...keyed.map(([, row]) => row));
     body.append(...table.map((row) => row.element));
@@ -112,10 +113,9 @@
   function set(data) {
     form.reset();
     for (const box of form.querySelectorAll("[name=status]")) box.checked = !data.status || box.value === data.status;
-    for (const id of ["group", "dtype"]) byId(id).value = data[id] ?? "";
-    if (data.subject) {
-      byId("subject").value = table.find((row) => row.subject === data.subject || row.subject.startsWith(`${data.subject} `))?.subject ?? "";
-    }
+    const wanted = data.where ? place(data.where, data.group) : {};
+    for (const facet of FACETS) byId(facet).value = wanted[facet] ?? "";
+    all = false;
     filter();
   }
 
@@ -124,7 +124,7 @@
     const target = id && byId(id);
     if (!target) return;
     if (target.hidden) {
-      if (/^v\d+$/.test(id) && byNumber.has(id.slice(1))) target.hidden = false;
+      if (target.matches("tr")) target.hidden = false;
       else set({});
     }
     const folded = target.matches("article") ? target.querySelector("details") : target.closest("details");
