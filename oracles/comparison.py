@@ -173,9 +173,8 @@ class _Bounds:
         self.scalars = scalars
         self._types = (float, ctx.mpf)
         self._made: list[StepBounds | None] = [None, None]
-        self._make = lambda number: StepBounds(
-            scalars, t, assumption.format_, assumption.rule, assumption.habits, assumption.arithmetic, number
-        )
+        self._t = t
+        self._assumption = assumption
         self._wide = wide_range(
             float(x) for x in (scalars.lr, scalars.beta1, scalars.beta2, scalars.eps, scalars.weight_decay)
         )
@@ -185,7 +184,10 @@ class _Bounds:
         wide = self._wide or wide_range(values)
         bounds = self._made[wide]
         if bounds is None:
-            bounds = self._made[wide] = self._make(self._types[wide])
+            a = self._assumption
+            bounds = self._made[wide] = StepBounds(
+                self.scalars, self._t, a.format_, a.rule, a.habits, a.arithmetic, self._types[wide]
+            )
         return bounds, self._types[wide]
 
 

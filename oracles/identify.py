@@ -104,6 +104,17 @@ class Identification:
         return f"no known rule; the nearest is {self.nearest.name}, which does not explain {missed}"
 
 
+def _with(habits: Habits, quantity: Quantity, scalars: Format) -> Habits:
+    """The habits with the scalars of one quantity in a format."""
+    match quantity:
+        case Quantity.M:
+            return replace(habits, m=scalars)
+        case Quantity.U:
+            return replace(habits, u=scalars)
+        case _:
+            return replace(habits, theta=scalars)
+
+
 class _Explainer:
     """Finds, for each quantity and rule, the tightest habit that explains it; remembers what it found."""
 
@@ -135,7 +146,7 @@ class _Explainer:
             if self.hidden:
                 yield Habits(form).with_scalars(scalars)
             else:
-                yield replace(Habits(form), **{quantity.value: scalars})
+                yield _with(Habits(form), quantity, scalars)
 
     def explain(self, quantity: Quantity, rule: Rule) -> Habits | None:
         """The tightest habit under which the rule explains the quantity on all cases."""

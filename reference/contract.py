@@ -99,7 +99,7 @@ CLAUSES: Final = (
         Outcome.OPEN,
         "the page does not say which shapes of lr are meant",
     ),
-    Clause("lr/bool", "lr", True, Outcome.OPEN, "Python counts a bool as an int; the page does not say"),  # noqa: FBT003
+    Clause("lr/bool", "lr", True, Outcome.OPEN, "Python counts a bool as an int; the page does not say"),
     Clause("lr/nan", "lr", _NAN, Outcome.OPEN, _NOT_FINITE),
     Clause("lr/infinite", "lr", _INFINITY, Outcome.OPEN, _NOT_FINITE),
     Clause(
@@ -148,7 +148,7 @@ CLAUSES: Final = (
     Clause("eps/nan", "eps", _NAN, Outcome.OPEN, _NOT_FINITE),
     Clause("eps/infinite", "eps", _INFINITY, Outcome.OPEN, _NOT_FINITE),
     Clause("eps/int", "eps", 1, Outcome.OPEN, _WRONG_TYPE),
-    Clause("eps/bool", "eps", True, Outcome.OPEN, _WRONG_TYPE),  # noqa: FBT003
+    Clause("eps/bool", "eps", True, Outcome.OPEN, _WRONG_TYPE),
     Clause("eps/string", "eps", "a", Outcome.OPEN, _WRONG_TYPE),
     Clause("eps/none", "eps", None, Outcome.OPEN, _WRONG_TYPE),
     Clause("weight-decay/negative", "weight_decay", -1.0, Outcome.REJECT, _DECAY),
@@ -164,8 +164,8 @@ CLAUSES: Final = (
     Clause("weight-decay/infinite", "weight_decay", _INFINITY, Outcome.OPEN, _NOT_FINITE),
     Clause("weight-decay/string", "weight_decay", "a", Outcome.OPEN, _WRONG_TYPE),
     Clause("weight-decay/none", "weight_decay", None, Outcome.OPEN, _WRONG_TYPE),
-    Clause("maximize/true", "maximize", True, Outcome.ACCEPT, _TYPES),  # noqa: FBT003
-    Clause("maximize/false", "maximize", False, Outcome.ACCEPT, _TYPES),  # noqa: FBT003
+    Clause("maximize/true", "maximize", True, Outcome.ACCEPT, _TYPES),
+    Clause("maximize/false", "maximize", False, Outcome.ACCEPT, _TYPES),
     Clause("maximize/int", "maximize", 1, Outcome.OPEN, _WRONG_TYPE),
     Clause("maximize/string", "maximize", "a", Outcome.OPEN, _WRONG_TYPE),
     Clause("params/empty", "params", Params.EMPTY, Outcome.OPEN, "the page does not say"),

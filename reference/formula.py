@@ -86,7 +86,7 @@ def effective_gradient(theta: N, g: N, scalars: Scalars[N], rule: Rule = DOCUMEN
 
 
 def first_moment(m: N, g: N, scalars: Scalars[N]) -> N:
-    """m after the step, from m before it and the effective gradient."""
+    """The first moment after the step, from m before it and the effective gradient."""
     result: N = scalars.beta1 * m + (1 - scalars.beta1) * g
     return result
 
@@ -104,12 +104,11 @@ def norm_branches(u: N, g: N, scalars: Scalars[N], rule: Rule = DOCUMENTED) -> t
             return decayed, size
 
 
-def bias_correction(t: int, scalars: Scalars[N], rule: Rule = DOCUMENTED) -> N | int:
-    """What the first moment is divided by at step t (counted from 1)."""
+def bias_correction(t: int, scalars: Scalars[N], rule: Rule = DOCUMENTED) -> Any:
+    """What the first moment is divided by at step t (counted from 1); the integer 1 where that is nothing."""
     match rule.bias_correction:
         case BiasCorrection.FIRST_MOMENT:
-            correction: N = 1 - scalars.beta1**t
-            return correction
+            return 1 - scalars.beta1**t
         case BiasCorrection.NONE:
             return 1
 
@@ -131,7 +130,7 @@ def retained(theta: N, scalars: Scalars[N], rule: Rule = DOCUMENTED) -> N:
 
 
 def update(theta: N, m: N, u: N, t: int, scalars: Scalars[N], rule: Rule = DOCUMENTED) -> N:
-    """theta after step t, from theta before it and from m and u after it."""
+    """Theta after step t, from theta before it and from m and u after it."""
     correction = bias_correction(t, scalars, rule)
     result: N = retained(theta, scalars, rule) - scalars.lr * m / (correction * denominator(u, scalars, rule))
     return result

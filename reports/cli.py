@@ -49,6 +49,9 @@ def main() -> NoReturn:
             obj=tuple(passed),
             auto_envvar_prefix="ADAMAX_CONFORMANCE",
         )
+    except _Failure as error:
+        error.show()
+        code = error.code
     except click.ClickException as error:
         error.show()
         code = error.exit_code
@@ -66,7 +69,7 @@ class _Failure(click.ClickException):
 
     def __init__(self, message: str, code: ExitCode) -> None:
         super().__init__(message)
-        self.exit_code = int(code)
+        self.code = code
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -119,14 +122,17 @@ def cli() -> None:
 )
 @click.option("--quiet", is_flag=True, help="Print nothing but the answer.")
 @click.pass_obj
-def check(passed: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 - click's
+def check(passed: tuple[str, ...], /, **options: Any) -> int:  # noqa: ANN401 - click's
     """Check optimizers: the main job. Without SUBJECT, our own implementation."""
     if options["print_known"]:
         options["quiet"] = True
     _check_early(options)
     arguments = _pytest_arguments(options, passed)
     # Whoever passes arguments on knows pytest, and wants to see it.
-    code = int(pytest.main([*arguments, *passed]))
+    watch = _Watch()
+    code = int(pytest.main([*arguments, *passed], plugins=[watch]))
+    if watch.failure:
+        raise _Failure(f"the kit itself failed:\n{watch.failure}", ExitCode.NOTHING_JUDGED)
     if code in {ExitCode.USAGE, ExitCode.NOTHING_JUDGED}:
         # The run could not begin, and pytest has said why; the code is ours.
         if options["skip_absent"] and code == ExitCode.NOTHING_JUDGED:
@@ -143,6 +149,16 @@ def check(passed: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 - cli
         terminal.show(summarize([record]), console)
         _say(f"report: {options['directory'] / 'index.html'}", console)
     return int(outcome(record.verdicts))
+
+
+class _Watch:
+    """Keeps what pytest says of a failure of the kit itself, which it only prints on its own terminal."""
+
+    failure = ""
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        """Called by pytest."""
+        self.failure = str(excrepr)
 
 
 def _check_early(options: dict[str, Any]) -> None:
@@ -232,7 +248,7 @@ def identify_subject(subject: str, dtype: tuple[str, ...], device: str, python: 
     """Tell which rule, form and scalar precision SUBJECT implements, with the evidence."""
     try:
         return int(subjects.identify_and_show(subject, dtype, device, python, Console()))
-    except subjects.CannotIdentify as error:
+    except subjects.NotIdentifiedError as error:
         raise _Failure(str(error), error.code) from error
 
 

@@ -15,7 +15,7 @@ from .outcome import ExitCode
 from .text import one_line
 
 
-class CannotIdentify(Exception):
+class NotIdentifiedError(Exception):
     """There is nothing to identify; says why.
 
     Attributes:
@@ -68,22 +68,24 @@ def identify_and_show(
         console: where to.
 
     Raises:
-        CannotIdentify: there is no such subject here, or it did not compute.
+        NotIdentifiedError: there is no such subject here, or it did not compute.
     """
     try:
         with Subject.open(name, device=device, python=python) as subject:
             if missing := [d for d in dtypes if d not in subject.info.dtypes]:
-                raise CannotIdentify(
+                raise NotIdentifiedError(
                     f"{name} has no {', '.join(missing)} on {device}; it has {', '.join(subject.info.dtypes)}",
                     ExitCode.NOTHING_JUDGED,
                 )
             found = [_identified(subject, dtype) for dtype in dtypes or subject.info.dtypes]
     except UnknownSubject as error:
-        raise CannotIdentify(str(error), ExitCode.USAGE) from error
+        raise NotIdentifiedError(str(error), ExitCode.USAGE) from error
     except Rejected as error:
-        raise CannotIdentify(f"{name} raises in the midst of a step: {error}", ExitCode.DIVERGES) from error
+        raise NotIdentifiedError(
+            f"{name} raises in the midst of a step: {error}", ExitCode.DIVERGES
+        ) from error
     except SubjectError as error:
-        raise CannotIdentify(str(error), ExitCode.NOTHING_JUDGED) from error
+        raise NotIdentifiedError(str(error), ExitCode.NOTHING_JUDGED) from error
     for identification in found:
         _print(name, identification, console)
     documented = all(i.rule is not None and not i.rule.deviations and i.admissible for i in found)

@@ -15,7 +15,7 @@ import sys
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,9 +23,6 @@ from typing import Any, Final, NoReturn
 
 import numpy as np
 import pytest
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
 from adamax_conformance.impl.client import Subject
 from adamax_conformance.impl.failures import SubjectBroken, SubjectError, SubjectHung, UnknownSubject
 from adamax_conformance.impl.transports import Deadlines
@@ -39,6 +36,8 @@ from adamax_conformance.reports.render import render
 from adamax_conformance.reports.text import one_line
 from adamax_conformance.tests.conformance.bench import Bench, Profile, Seat, Settings
 from adamax_conformance.tests.conformance.catalogue import CHECKS, LAYERS, appeared
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 _PROPERTY: Final = "adamax-verdict"
 _USUAL_DTYPES: Final = ("float32", "float64")
@@ -276,7 +275,7 @@ class _Suite:
         infos = [codec.plain(_facts(info)) for info in subjects.values()]
         return Header(
             suite_version=version("adamax-conformance"),
-            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
             seed=self.settings.seed,
             profile=self.settings.profile.label,
             platform={
