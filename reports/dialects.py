@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ..impl.messages import DEVICES, DTYPES
@@ -26,6 +26,9 @@ class Dialect:
         read: for each quantity, the array of the parameter with the place `{}`.
         number: the element `{1}` of the array `{0}`, as a Python float.
         version: what is asked, with its version.
+        set_lr: the line that sets a `group`'s learning rate to `lr`.
+        documented_arguments: whether it takes them; mindspore.nn has `learning_rate`, `beta1`, `beta2`, no
+            `maximize`, and groups of another kind.
     """
 
     imports: tuple[str, ...]
@@ -37,6 +40,8 @@ class Dialect:
     read: Mapping[Quantity, str]
     number: str
     version: str
+    set_lr: str = 'group["lr"] = lr'
+    documented_arguments: bool = True
 
     @property
     def callable(self) -> str:
@@ -64,8 +69,10 @@ def dialect_of(named: Named, dtype: str, device: str) -> Dialect | None:
         case Kind.TORCH_CLASS:
             module, _, name = named.target.rpartition(".")
             dialect = _torch(dtype, device, f"{name}({{}})", f"from {module} import {name}")
-        case Kind.MINDSPORE if device == "cpu" and not named.mode:
-            dialect = _mindspore(dtype)
+        case Kind.MINDSPORE if device == "cpu" and named.mode == "nn":
+            dialect = _mindspore_nn(dtype)
+        case Kind.MINDSPORE if device == "cpu":
+            dialect = _mindspore(dtype, *_MINDSPORE_MODES[named.mode])
         case Kind.NUMPY if device == "cpu" and dtype != "bfloat16":
             dialect = _arrays(dtype, "Adamax", "from adamax_conformance.impl import Adamax")
         case Kind.FACTORY if device == "cpu" and dtype != "bfloat16":
@@ -110,9 +117,17 @@ def _torch(dtype: str, device: str, optimizer: str, *imports: str) -> Dialect:
     )
 
 
-def _mindspore(dtype: str) -> Dialect:
+_MINDSPORE_MODES: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "": ((), ()),
+    "pynative": (("import os", 'os.environ["MS_JIT"] = "0"  # nothing compiled'), ()),
+    "graph": ((), ("mindspore.set_context(mode=mindspore.GRAPH_MODE)",)),
+}
+"""What comes before and after the imports, by the subject's mode."""
+
+
+def _mindspore(dtype: str, before: tuple[str, ...], after: tuple[str, ...]) -> Dialect:
     return Dialect(
-        imports=("import mindspore", "from mindspore.experimental.optim import Adamax"),
+        imports=(*before, "import mindspore", "from mindspore.experimental.optim import Adamax", *after),
         array=f"mindspore.Tensor(values, mindspore.{dtype})",
         layouts={Layout.CONTIGUOUS: "{}"},
         parameters='[mindspore.Parameter(array(x), name=f"p{{i}}") for i, x in enumerate({})]',
@@ -121,6 +136,21 @@ def _mindspore(dtype: str) -> Dialect:
         read={Quantity.THETA: "parameters[{}]", **_MOMENTS},
         number="float({0}.asnumpy()[{1}])",
         version='"mindspore " + mindspore.__version__',
+        set_lr='mindspore.ops.assign(group["lr"], lr)',
+    )
+
+
+def _mindspore_nn(dtype: str) -> Dialect:
+    return replace(
+        _mindspore(dtype, (), ()),
+        imports=("import mindspore",),
+        optimizer="mindspore.nn.AdaMax({})",
+        read={
+            Quantity.THETA: "parameters[{}]",
+            Quantity.M: "optimizer.moment1[{}]",
+            Quantity.U: "optimizer.moment2[{}]",
+        },
+        documented_arguments=False,
     )
 
 
@@ -132,7 +162,7 @@ def _arrays(dtype: str, factory: str, *imports: str) -> Dialect:
             Layout.CONTIGUOUS: "{}",
             Layout.STRIDED: "np.stack(2 * [{}], -1)[..., 0]",
             Layout.TRANSPOSED: "np.asfortranarray({})",
-            Layout.REVERSED: "np.flip(np.flip({}).copy())",
+            Layout.REVERSED: "np.asarray(np.flip(np.flip({}).copy()))",
         },
         parameters="[array(x) for x in {}]",
         optimizer=f"{factory}({{}})",

@@ -94,6 +94,7 @@ def _cut(case: Case, divergence: Divergence) -> tuple[Case, int]:
     place = divergence.parameter or 0
     numbers = sum(parameter.theta.size for parameter in case.parameters) * steps
     element = divergence.element if numbers > _NUMBERS else None
+    case.parameters[place].theta[divergence.element or ()]  # there is such an element
     groups: list[Any] = []
     at = 0
     for group in case.groups:
@@ -115,7 +116,7 @@ def _running(verdict: Verdict, dialect: Dialect, named: Named) -> list[str] | No
     """A run of the recorded case, up to the number that diverges."""
     divergence = verdict.divergence
     cut = None if divergence is None else smallest(divergence)
-    if divergence is None or cut is None or cut[0].layout not in dialect.layouts:
+    if divergence is None or cut is None or not _can_be_written(cut[0], dialect):
         return None
     case, place = cut
     lines = _steps(case, dialect, named)
@@ -136,11 +137,19 @@ def _running(verdict: Verdict, dialect: Dialect, named: Named) -> list[str] | No
     return _headed(verdict, divergence.reason, dialect, lines)
 
 
+def _can_be_written(case: Case, dialect: Dialect) -> bool:
+    plain = len(case.groups) == 1 and case.groups[0].learning_rates is None
+    plain = plain and not case.groups[0].hyperparameters.maximize
+    return case.layout in dialect.layouts and (dialect.documented_arguments or plain)
+
+
 def _following(verdict: Verdict, dialect: Dialect, named: Named) -> list[str] | None:
     """A run on which the identified rule shows, with all numbers after it against the documented ones."""
     format_ = Format.of(verdict.dtype)
     rule = rule_named(verdict.measured.get("rule")) or DOCUMENTED
     case = telling_case(format_, rule)
+    if not _can_be_written(case, dialect):
+        return None
     interpolated = verdict.measured.get("form") == Form.INTERPOLATED.value
     numbers = documented_numbers(case, format_, Form.INTERPOLATED if interpolated else Form.WEIGHTED)
     # Only of these is it known that m and u can be read.
@@ -171,9 +180,9 @@ def _steps(case: Case, dialect: Dialect, named: Named) -> list[str]:
         "",
         f"gradients = {gradients!r}  # by step, then by parameter",
         f"parameters = {dialect.parameters.format(repr(thetas))}",
-        f"optimizer = {dialect.optimizer.format(_arguments(case, named))}",
+        f"optimizer = {dialect.optimizer.format(_arguments(case, dialect, named))}",
         "for t in range(len(gradients)):",
-        *(f"    {line}" for line in (*_rates(case), *dialect.step)),
+        *(f"    {line}" for line in (*_rates(case, dialect), *dialect.step)),
     ]
 
 
@@ -182,12 +191,16 @@ def _number(dialect: Dialect, quantity: Quantity, place: int, element: Sequence[
     return dialect.number.format(dialect.read[quantity].format(place), index)
 
 
-def _arguments(case: Case, named: Named) -> str:
+def _arguments(case: Case, dialect: Dialect, named: Named) -> str:
     def value(name: str, option: Any) -> str:  # noqa: ANN401 - an option's value
         if name == "lr" and named.mode == "tensor-lr":
             return f"torch.tensor({option!r}, dtype=torch.float64)"
         return repr(option)
 
+    if not dialect.documented_arguments:
+        flat = vars(case.groups[0].hyperparameters)
+        own = {"learning_rate": flat["lr"], **{n: flat[n] for n in ("beta1", "beta2", "eps", "weight_decay")}}
+        return ", ".join(["parameters", *(f"{name}={option!r}" for name, option in own.items())])
     if len(case.groups) == 1:
         options = case.groups[0].hyperparameters.options().items()
         return ", ".join(["parameters", *(f"{name}={value(name, option)}" for name, option in options)])
@@ -201,11 +214,11 @@ def _arguments(case: Case, named: Named) -> str:
     return f"[{', '.join(groups)}]"
 
 
-def _rates(case: Case) -> list[str]:
+def _rates(case: Case, dialect: Dialect) -> list[str]:
     if all(group.learning_rates is None for group in case.groups):
         return []
     rates = [[group.at(t).lr for group in case.groups] for t in range(1, case.steps + 1)]
-    return [f"for group, lr in zip(optimizer.param_groups, {rates!r}[t]):", '    group["lr"] = lr']
+    return [f"for group, lr in zip(optimizer.param_groups, {rates!r}[t]):", f"    {dialect.set_lr}"]
 
 
 def _compared(divergence: Divergence) -> list[str]:
@@ -228,6 +241,8 @@ def _compared(divergence: Divergence) -> list[str]:
 
 def _constructing(verdict: Verdict, dialect: Dialect, name: str) -> list[str] | None:
     """A constructor called as a clause of the contract has it."""
+    if not dialect.documented_arguments:
+        return None
     if name == "defaults":
         return _signature(verdict, dialect)
     made = _made(dialect, name)
@@ -261,6 +276,8 @@ def _made(dialect: Dialect, name: str) -> tuple[str, str, str] | None:
     if clause is None or isinstance(clause.value, np.generic):
         return None
     match clause.value:
+        case np.ndarray():
+            arguments = f"parameters, {clause.argument}=array({clause.value.tolist()!r})"
         case Params.EMPTY:
             arguments = "[]"
         case Params.REPEATED:
@@ -269,8 +286,6 @@ def _made(dialect: Dialect, name: str) -> tuple[str, str, str] | None:
             arguments = "[dict(lr=0.1)]"
         case Params():
             arguments = f"[dict(params=parameters, {clause.value.value.removeprefix('a group with ')})]"
-        case np.ndarray():
-            arguments = f"parameters, {clause.argument}=array({clause.value.tolist()!r})"
         case _:
             arguments = f"parameters, {clause.argument}={clause.value!r}"
     right = {Outcome.ACCEPT: "accepted", Outcome.REJECT: "ValueError", Outcome.OPEN: ""}[clause.outcome]
