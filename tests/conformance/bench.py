@@ -368,24 +368,7 @@ class Bench:
         if strategy is None:
             return None
         hunt = _Hunt(run, self.seat.settings.profile.shrinks)
-        settings = self.seat.settings
-        examples = settings.profile.examples // _EXPENSIVE.get(self.subject.info.framework, 1)
-        attempt = hypothesis.given(strategy)(hunt.attempt)
-        attempt = hypothesis.settings(
-            max_examples=examples,
-            derandomize=settings.seed is None,
-            database=None,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            phases=(Phase.generate, Phase.shrink)
-            if settings.shrink and not settings.fail_fast
-            else (Phase.generate,),
-            verbosity=Verbosity.quiet,
-            report_multiple_bugs=False,
-            print_blob=False,
-        )(attempt)
-        if settings.seed is not None:
-            attempt = hypothesis.seed(settings.seed)(attempt)
+        attempt = self._drawing(hypothesis.given(strategy)(hunt.attempt))
         try:
             attempt()
         except _Found:
@@ -400,6 +383,23 @@ class Bench:
             raise stop.error from None
         return None
 
+    def _drawing(self, attempt: Callable[[], None]) -> Callable[[], None]:
+        """A search of hypothesis', drawing as much, and from the seed, as was asked for."""
+        asked = self.seat.settings
+        shrinks = asked.shrink and not asked.fail_fast
+        drawing = hypothesis.settings(
+            max_examples=asked.profile.examples // _EXPENSIVE.get(self.subject.info.framework, 1),
+            derandomize=asked.seed is None,
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            phases=(Phase.generate, Phase.shrink) if shrinks else (Phase.generate,),
+            verbosity=Verbosity.quiet,
+            report_multiple_bugs=False,
+            print_blob=False,
+        )(attempt)
+        return drawing if asked.seed is None else hypothesis.seed(asked.seed)(drawing)
+
 
 class _Hunt:
     """What hypothesis calls: it follows the first check that diverges, and shrinks it within a budget."""
@@ -411,9 +411,8 @@ class _Hunt:
         self.last: tuple[str, Divergence] | None = None
 
     def attempt(self, case: Case) -> None:
-        """Run one drawn case."""
-        key = repr(case.to_json())
-        if self.last is not None and key not in self.failing:
+        """Run one drawn case; hypothesis runs one that failed again, which costs no budget."""
+        if self.last is not None and repr(case.to_json()) not in self.failing:
             if self.budget <= 0:
                 return
             self.budget -= 1
@@ -424,7 +423,7 @@ class _Hunt:
         check = self.last[0] if self.last is not None else next(iter(found), None)
         if check is not None and check in found:
             self.last = (check, found[check])
-            self.failing.add(key)
+            self.failing.add(repr(case.to_json()))
             raise _Found
 
 
@@ -484,9 +483,11 @@ def first_difference(
     format_: Format,
     reason: str,
     case: Case,
+    *,
+    first: int = 1,
 ) -> Divergence | None:
-    """The first element whose bits differ between two runs."""
-    for t, (one, other) in enumerate(zip(expected, actual, strict=True), start=1):
+    """The first element whose bits differ between two runs, or between their parts from step `first` on."""
+    for t, (one, other) in enumerate(zip(expected, actual, strict=True), start=first):
         other_arrays = arrays(other)
         for quantity, wanted in arrays(one).items():
             for place, (a, b) in enumerate(zip(wanted, other_arrays.get(quantity, wanted), strict=True)):

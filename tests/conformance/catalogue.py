@@ -54,6 +54,7 @@ _ALL: Final = (
     Check("bookkeeping/options-kept", "the options shown after some steps are those that were given"),
     Check("bookkeeping/independent", "two optimizers at work in turn do not disturb each other"),
     Check("bookkeeping/resume", "a run that is saved and resumed goes on as if it never stopped"),
+    Check("bookkeeping/resume-lr", "a learning rate that was set is saved and resumed"),
     *(Check(f"bookkeeping/layout/{layout.value}", f"{layout.value} arrays") for layout in Layout),
     Check("bookkeeping/layout/0-d", "a parameter without dimensions"),
     Check("bookkeeping/layout/empty", "a parameter without elements"),

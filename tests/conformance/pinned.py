@@ -87,14 +87,31 @@ def subnormals(format_: Format) -> Case:
 LONG: Final = 2100
 """Past 2^8 and 2^11, where counters of bfloat16 and binary16 stop, and past 2^10."""
 
+LATE: Final = (1001, 2050)
+"""Steps at which elements get their first gradient: theta, at 0 until then, hides nothing of a late step."""
 
-def long_runs(format_: Format) -> tuple[Case, ...]:
-    """A run of `LONG` steps; beta1 near 1, so that the bias correction still shows at the end."""
-    pattern = noise(format_, 7, (5, 2))
-    gradients = [pattern[t % 5] for t in range(LONG)]
-    return (
-        one("long-run", Hyperparameters(lr=2e-3, beta1=0.9995, beta2=0.999, eps=1e-3), [0.0, 1.0], gradients),
-    )
+
+def long_runs(format_: Format, *, groups: bool) -> tuple[Case, ...]:
+    """A run of `LONG` steps in two groups, or two runs where there are no groups.
+
+    In the first beta1 is near 1, so that the bias correction still shows at the end. In the second it is not,
+    so that 1 - beta1^t is known to the last bit at late steps: of a beta1 near 1 the power loses t roundings.
+    """
+    pattern = noise(format_, 7, (5, 1 + len(LATE)))
+
+    def group(beta1: float, thetas: Sequence[float], firsts: Sequence[int], at: int) -> Group:
+        gradients = [
+            np.where(np.array(firsts) <= t, pattern[t % 5, at : at + len(firsts)], 0.0)
+            for t in range(1, LONG + 1)
+        ]
+        setting = Hyperparameters(lr=2e-3, beta1=beta1, beta2=0.999, eps=1e-3)
+        return Group(setting, (Parameter.of(thetas, gradients),))
+
+    slow = group(0.9995, [1.0], [1], 0)
+    late = group(0.9, [0.0 for _ in LATE], LATE, 1)
+    if groups:
+        return (Case("long-run", (slow, late)),)
+    return Case("long-run", (slow,)), Case("long-run/late", (late,))
 
 
 # Layouts ----------------------------------------------------------------------------------------------------
@@ -290,13 +307,23 @@ SPECIALS: Final = (
         ),
     ),
     Special(
+        "subnormal-norm",
+        "a subnormal u divides",
+        Wanted.BOUND,
+        _constant(
+            "subnormal-norm",
+            lambda f: [f.smallest_normal / 2, -f.smallest_normal / 4, f.smallest_normal / 3],
+            lambda f: Hyperparameters(lr=0.5, beta1=0.5, beta2=0.5, eps=f.smallest_normal / 16),
+        ),
+    ),
+    Special(
         "near-overflow",
         "gradients near the largest number",
         Wanted.BOUND,
         _constant(
             "near-overflow",
-            lambda f: [f.largest / 4, -f.largest / 8, f.largest / 16],
-            lambda _: Hyperparameters(lr=0.01, beta1=0.5, beta2=0.5, eps=1.0),
+            lambda f: [f.largest * 0.75, f.largest / 4, -f.largest / 8, f.largest / 16],
+            lambda _: Hyperparameters(lr=1.0, beta1=0.5, beta2=0.5, eps=1.0),
         ),
     ),
     Special(
@@ -333,7 +360,7 @@ SPECIALS: Final = (
         _constant(
             "overflowing-step",
             lambda f: [f.largest / 1.5, 1.0],
-            lambda f: Hyperparameters(lr=100.0, beta1=0.5, beta2=0.5, eps=1.0),
+            lambda _: Hyperparameters(lr=100.0, beta1=0.5, beta2=0.5, eps=1.0),
         ),
     ),
 )

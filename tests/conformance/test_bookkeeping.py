@@ -114,7 +114,7 @@ def test_the_learning_rate_that_was_set_is_the_one_that_is_shown(bench: Bench) -
                 check,
                 Divergence(
                     quantity=Quantity.OUTCOME,
-                    reason=f"the learning rate was set to {given!r} before step {t}, and {state.lr[0]!r} is shown after it",
+                    reason=f"lr was set to {given!r} before step {t}, and {state.lr[0]!r} is shown after it",
                     expected=repr(given),
                     actual=repr(state.lr[0]),
                     step=t,
@@ -189,58 +189,83 @@ def test_two_optimizers_at_work_in_turn_do_not_disturb_each_other(bench: Bench) 
     bench.conforms(check)
 
 
+def _changed_rates(case: Case, t: int) -> list[float | None] | None:
+    """What each group's learning rate is set to before step t, where it changes there."""
+
+    def before(group: Group) -> float:
+        return group.hyperparameters.lr if t == 1 else group.at(t - 1).lr
+
+    rates = [None if group.at(t).lr == before(group) else group.at(t).lr for group in case.groups]
+    return rates if any(rate is not None for rate in rates) else None
+
+
+def _resumed(bench: Bench, case: Case, stops: Collection[int]) -> Divergence | None:
+    """Run a case, saving after some steps; resume from each in a new optimizer, and compare how it goes on.
+
+    The run goes on after it was saved, before it is resumed: a checkpoint that shares its state shows.
+    """
+    subject = bench.subject
+    given = [(g.hyperparameters.options(), [p.theta for p in g.parameters]) for g in case.groups]
+    first = subject.construct(given, bench.dtype)
+    through, saved = [], {}
+    for t in range(1, case.steps + 1):
+        through.append(subject.step(first, case.gradients(t), _changed_rates(case, t)))
+        if t in stops:
+            saved[t] = subject.save(first)
+    subject.release(first)
+    for stop, checkpoint in saved.items():
+        theta = iter(through[stop - 1].theta)
+        second = subject.construct([(o, [next(theta) for _ in ps]) for o, ps in given], bench.dtype)
+        subject.load(second, checkpoint)
+        until = min(stop + 4, case.steps)
+        resumed = [subject.step(second, case.gradients(t)) for t in range(stop + 1, until + 1)]
+        subject.release(second)
+        reason = f"resumed after step {stop}, the run differs from the one that went on"
+        found = first_difference(through[stop:until], resumed, bench.format, reason, case, first=stop + 1)
+        if found is not None:
+            return found
+    return None
+
+
+def _slow_groups(bench: Bench, steps: int, rates: Sequence[tuple[float, ...] | None]) -> tuple[Group, ...]:
+    """Two groups of two parameters of one shape, with moments that remember; one group where there are none."""
+    pattern = [tuple(noise(bench.format, seed + t, (3,)) for t in range(5)) for seed in (780, 790, 800, 810)]
+    parameters = [
+        Parameter(noise(bench.format, 840 + k, (3,)), tuple(gs[t % 5] for t in range(steps)))
+        for k, gs in enumerate(pattern)
+    ]
+    settings = (replace(_B, beta1=0.9995), replace(_C, beta1=0.9, beta2=0.99))
+    groups = tuple(Group(h, tuple(parameters[2 * i : 2 * i + 2]), rates[i]) for i, h in enumerate(settings))
+    return groups if bench.has("groups") else groups[:1]
+
+
 @pytest.mark.check("bookkeeping/resume")
 def test_a_run_that_is_saved_and_resumed_goes_on_as_if_it_never_stopped(bench: Bench) -> None:
-    """Saved after 5 and after 300 steps: a counter kept in one byte has wrapped by then. The optimizer that was
-    saved goes on for a step before the checkpoint is loaded, so that a checkpoint which shares its state shows.
-    """
+    """Saved after 5 and after 300 steps: a counter kept in one byte has wrapped by then."""
     check = "bookkeeping/resume"
-    if bench.subject.info.has.get("save") is False:
+    if not bench.has("save"):
         bench.skip("the subject cannot be saved")
         return
-    setting = replace(_B, beta1=0.9995)
-    pattern = [tuple(noise(bench.format, seed + t, (3,)) for t in range(5)) for seed in (780, 790)]
+    case = Case("resume", _slow_groups(bench, 304, (None, None)))
+    found = _resumed(bench, case, (5, 300))
+    if found is None:
+        bench.conforms(check)
+    else:
+        bench.diverges(check, found)
 
-    def run(stop: int) -> Divergence | None:
-        steps = stop + 4
-        parameters = tuple(
-            Parameter(noise(bench.format, 800 + k, (3,)), tuple(gs[t % 5] for t in range(steps)))
-            for k, gs in enumerate(pattern)
-        )
-        groups = (
-            (Group(setting, parameters[:1]), Group(_C, parameters[1:]))
-            if bench.has("groups")
-            else (Group(setting, parameters),)
-        )
-        case = Case(f"resume/{stop}", groups)
-        through = bench.observe(case)
-        subject = bench.subject
-        given = [(g.hyperparameters.options(), [p.theta for p in g.parameters]) for g in groups]
-        first = subject.construct(given, bench.dtype)
-        for t in range(1, stop + 1):
-            subject.step(first, case.gradients(t))
-        saved = subject.save(first)
-        theta = iter(subject.read(first).state.theta)
-        subject.step(first, case.gradients(stop + 2))
-        second = subject.construct([(o, [next(theta) for _ in ps]) for o, ps in given], bench.dtype)
-        subject.load(second, saved)
-        resumed = [subject.step(second, case.gradients(t)) for t in range(stop + 1, steps + 1)]
-        subject.release(first)
-        subject.release(second)
-        found = first_difference(
-            through[stop:],
-            resumed,
-            bench.format,
-            f"resumed after step {stop}, the run differs from the one that went on",
-            case,
-        )
-        return None if found is None else replace(found, step=(found.step or 0) + stop)
 
-    for stop in (5, 300):
-        if (found := run(stop)) is not None:
-            bench.diverges(check, found)
-            return
-    bench.conforms(check)
+@pytest.mark.check("bookkeeping/resume-lr")
+def test_a_learning_rate_that_was_set_is_saved_and_resumed(bench: Bench) -> None:
+    check = "bookkeeping/resume-lr"
+    if not (bench.has("save") and bench.has("set_lr")):
+        bench.skip("the subject cannot be saved, or its learning rate cannot be set")
+        return
+    rates = ((_B.lr, *[0.25] * 6), (_C.lr, _C.lr, *[0.0625] * 5))
+    found = _resumed(bench, Case("resume/lr", _slow_groups(bench, 7, rates)), (4,))
+    if found is None:
+        bench.conforms(check)
+    else:
+        bench.diverges(check, found)
 
 
 def _shapes(bench: Bench, layout: Layout) -> Case:

@@ -101,8 +101,8 @@ def test_the_negated_run_is_the_run_negated(bench: Bench) -> None:
 
 @pytest.mark.check("relations/powers-of-two")
 def test_powers_of_two_pass_through(bench: Bench) -> None:
-    # Without decay, m and u are homogeneous in (g, eps), and theta's step does not see their scale. The factors
-    # keep every intermediate a normal number.
+    # Without decay, m and u are homogeneous in (g, eps), and theta's step does not see their scale. The
+    # factors keep every intermediate a normal number.
     check = "relations/powers-of-two"
     setting = replace(_SETTING, weight_decay=0.0, eps=2.0**-6)
 
@@ -189,9 +189,7 @@ def test_gradients_are_left_as_they_came(bench: Bench) -> None:
                         bench.format,
                         "the step changed the gradient it was given",
                         Quantity.GRADIENT,
-                        t,
-                        place,
-                        element,
+                        (t, place, element),
                         case,
                     )
                     return {check: found}
@@ -222,9 +220,7 @@ def test_a_zero_gradient_from_a_zero_state_leaves_theta(bench: Bench) -> None:
                     bench.format,
                     "zero gradients moved theta",
                     Quantity.THETA,
-                    t,
-                    0,
-                    element,
+                    (t, 0, element),
                     case,
                 )
                 return {check: found}
@@ -242,7 +238,7 @@ def test_a_zero_gradient_from_a_zero_state_leaves_theta(bench: Bench) -> None:
 
 @pytest.mark.check("relations/split")
 def test_the_parts_of_an_array_are_treated_as_the_whole(bench: Bench) -> None:
-    """Vector loops and their tails may round differently, so the parts are held to the bound, not to the bits."""
+    """Vector loops and their tails may round differently: the parts are held to the bound, not the bits."""
     check = "relations/split"
     setting = replace(_SETTING, weight_decay=0.0)
     whole = _run(bench, 140, size=23, setting=setting)

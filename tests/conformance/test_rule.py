@@ -48,12 +48,13 @@ def test_the_formula_is_the_documented_one(bench: Bench) -> None:
             if getattr(found.habits, q).precision < bench.format.precision
         }
         words = ", ".join(f"of {q} in {name}" for q, name in coarse.items())
+        working = bench.format.name.lower()
         bench.diverges(
             "rule/scalars",
             Divergence(
                 quantity=Quantity(next(iter(coarse))),
-                reason=f"scalars are computed below the working precision {bench.format.name.lower()}: {words}",
-                expected=f"scalars of {bench.format.name.lower()} or finer",
+                reason=f"scalars are computed below the working precision {working}: {words}",
+                expected=f"scalars of {working} or finer",
                 actual=words,
             ),
             **facts,
@@ -62,7 +63,7 @@ def test_the_formula_is_the_documented_one(bench: Bench) -> None:
 
 @pytest.mark.check("rule/subnormals")
 def test_subnormal_numbers_are_computed_with(bench: Bench) -> None:
-    """Where they are flushed to zero, this is the one divergence that says so: the rest is judged with that."""
+    """Where they are flushed to zero, this one divergence says so, and the rest is judged with that."""
     found = bench.seat.underflow()
     if found is None:
         bench.conforms("rule/subnormals")

@@ -64,7 +64,7 @@ def _first_wrong(
                 wanted = _wanted(special.wanted, quantity, actual, float(start[element]))
                 if wanted is not None:
                     index = tuple(int(i) for i in element)
-                    return between(wanted, actual, bench.format, special.title, quantity, t, 0, index, case)
+                    return between(wanted, actual, bench.format, special.title, quantity, (t, 0, index), case)
     return None
 
 

@@ -337,10 +337,13 @@ class ResumeFirstParameterOnly(BookkeepingBug):
 
 
 class ResumeSharesState(BookkeepingBug):
-    """A checkpoint holds the live arrays, and changes as the run goes on."""
+    """After resuming, parameters of one shape share one state."""
 
-    def state_dict(self):
-        return super().state_dict() | {"exp_avg": list(self.m), "exp_inf": list(self.u)}
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+        first = {m.shape: place for place, m in reversed(list(enumerate(self.m)))}
+        self.m = [self.m[first[m.shape]] for m in self.m]
+        self.u = [self.u[first[u.shape]] for u in self.u]
 
 
 class ResumeLosesLearningRate(BookkeepingBug):

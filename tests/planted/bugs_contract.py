@@ -389,7 +389,7 @@ class DefaultsBehindSignature(ContractBug):
 class MaximizePositional(ContractBug):
     """maximize is taken by position, too."""
 
-    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, maximize=False):  # noqa: FBT002, PLR0917 - the bug
+    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, maximize=False):  # noqa: FBT002 - the bug
         super().__init__(params, lr, betas, eps, weight_decay, maximize=maximize)
 
 

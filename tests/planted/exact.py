@@ -69,7 +69,7 @@ def _elements(arrays):
         yield State(*(Fraction(float(x)) for x in numbers)) if finite else None
 
 
-def _excess(old, g, new, t, run, form, scalars) -> Fraction:  # noqa: PLR0917 - the facts of one step
+def _excess(old, g, new, t, run, form, scalars) -> Fraction:
     dtype = run.theta.dtype
     roundoff = Fraction(1, 2 ** precision(dtype))
     underflow = Fraction(float(np.finfo(dtype).smallest_subnormal)) / 2
@@ -79,7 +79,7 @@ def _excess(old, g, new, t, run, form, scalars) -> Fraction:  # noqa: PLR0917 - 
     size = abs(g) + exact.weight_decay * abs(old.theta)
     complement = 1 - exact.beta1
 
-    if form == "interpolated":
+    if form == "interpolated":  # noqa: SIM108 - too long for one line
         terms = 8 * (abs(old.m) + size)
     else:
         terms = 6 * (exact.beta1 * abs(old.m) + complement * size)
