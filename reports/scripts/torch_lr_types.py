@@ -1,0 +1,15 @@
+"""torch.optim.Adamax compares lr before it looks at its type: TypeError, where ValueError is documented."""
+
+import sys
+
+import torch
+
+wrong = []
+for lr in ("a", None, [1e-3], 1e-3 + 0j):
+    try:
+        torch.optim.Adamax([torch.zeros(2)], lr=lr)
+    except (TypeError, ValueError) as error:
+        print(f"lr={lr!r}: {type(error).__name__}: {error}")
+        wrong += [lr] if isinstance(error, TypeError) else []
+if wrong:
+    sys.exit(f"diverges: TypeError for lr in {wrong}")
