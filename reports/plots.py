@@ -235,7 +235,7 @@ def _for_page(document: str) -> str:
     """The drawing as an element of the page: without what belongs to a file of its own."""
     body = document[document.index("<svg") :]
     body = _OWN.sub("", body)
-    body = re.sub(r"<svg[^>]*?(viewBox=\"[^\"]*\")[^>]*>", r"<svg \1 aria-hidden=\"true\">", body, count=1)
+    body = re.sub(r'<svg[^>]*?(viewBox="[^"]*")[^>]*>', r'<svg \1 aria-hidden="true">', body, count=1)
     for stand_in, variable in _VARIABLES.items():
         body = body.replace(stand_in, variable)
     return re.sub(r"\s*\n\s*", " ", body).strip().replace("> <", "><")

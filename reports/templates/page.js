@@ -144,10 +144,10 @@
     setTimeout(() => { button.firstChild.textContent = "Copy"; }, 2000);
   }
 
-  form.addEventListener("input", () => { all = false; filter(); });
+  // A list's choice may come as a change alone: not every browser and driver sends input for it.
+  for (const kind of ["input", "change"]) form.addEventListener(kind, () => { all = false; order(); filter(); });
   form.addEventListener("reset", () => setTimeout(() => { all = false; order(); filter(); }));
   form.addEventListener("submit", (event) => event.preventDefault());
-  byId("order").addEventListener("input", order);
   byId("more").addEventListener("click", () => { all = true; filter(); });
   document.addEventListener("click", (event) => {
     const button = event.target.closest(".copy");
