@@ -9,10 +9,12 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import cycle
+from pathlib import Path
 
 import cmarkgfm
 import junitparser
 import pytest
+import xmlschema
 from adamax_conformance.oracles.verdict import Status
 from adamax_conformance.reports import junit, markdown, page, table, terminal, text
 from adamax_conformance.reports.record import Record, read_records
@@ -21,7 +23,7 @@ from adamax_conformance.reports.summary import SYMBOL, WORST_FIRST, Cell, summar
 from adamax_conformance.tests.reports.samples import HOSTILE, case, divergence, header, one_of_each, verdict
 from rich.console import Console
 
-VOID = {"meta", "input", "br", "img", "link"}
+JUNIT = xmlschema.XMLSchema(Path(__file__).with_name("junit.xsd"))
 
 
 class Elements(HTMLParser):
@@ -307,8 +309,15 @@ def test_ten_thousand_verdicts_of_a_usual_run_are_all_on_the_page():
 
 @pytest.mark.parametrize("payload", HOSTILE)
 def test_hostile_text_stays_text_in_junit(payload):
-    document = junitparser.JUnitXml.fromstring(junit.render(hostile(payload)).decode())
+    rendered = junit.render(hostile(payload)).decode()
+    JUNIT.validate(rendered)
+    document = junitparser.JUnitXml.fromstring(rendered)
     assert sum(len(list(suite)) for suite in document) == len(Status) + 1
+
+
+@pytest.mark.parametrize("verdicts", [(), one_of_each()], ids=["none", "one of each"])
+def test_junit_is_valid_by_its_schema(verdicts):
+    JUNIT.validate(junit.render(summary_of(*verdicts)).decode())
 
 
 def test_junit_says_what_a_ci_server_has_words_for():
