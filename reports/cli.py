@@ -187,8 +187,9 @@ def _pytest_arguments(options: dict[str, Any], passed: Sequence[str]) -> list[st
     suite = importlib.util.find_spec(_SUITE)
     assert suite is not None
     assert suite.origin is not None
-    ini = Path(suite.origin).with_name("pytest.ini")
-    arguments = ["--pyargs", _SUITE, "-c", str(ini), "-p", f"{_SUITE}.plugin"]
+    # By its folder rather than with --pyargs: for a name, pytest loads a conftest.py that lies where the user is.
+    folder = Path(suite.origin).parent
+    arguments = [str(folder), "-c", str(folder / "pytest.ini"), "-p", f"{_SUITE}.plugin"]
     if not passed:
         arguments += ["-p", "no:terminal"]
     named = {
@@ -308,3 +309,7 @@ def _records_in(file: Path) -> list[Path]:
 
 def _say(line: str, console: Console) -> None:
     console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

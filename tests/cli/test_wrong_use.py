@@ -1,0 +1,97 @@
+"""Is wrong use told in one clear line, with the right exit code and no traceback?"""
+
+from __future__ import annotations
+
+import pytest
+
+_OPEN = "optimizers.py:Adamax"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["check", "nunpy"], 2, "'nunpy' is unknown"),
+        (["check", "optimizers.py:Adamaxx"], 3, "has no attribute 'Adamaxx'"),
+        (["check", "nowhere.py:Adamax"], 3, "nowhere.py is not there"),
+        (["check", "no.such.module:Adamax"], 3, "cannot be imported"),
+        (["check", _OPEN, "--dtype", "float8"], 2, "'float8' is not one of"),
+        (["check", "numpy", "--dtype", "float16"], 3, "numpy has no float16"),
+        (["check", "numpy", "--device", "cuda"], 3, "not on cuda"),
+        (["check", "--report", "optimizers.py"], 2, "cannot be written to"),
+        (["check", "--known", "missing.toml"], 2, "missing.toml: cannot be read"),
+        (["check", "--known", "optimizers.py"], 2, "is not TOML"),
+        (["check", "--arithmetic", "missing.toml"], 2, "missing.toml cannot be read"),
+        (["check", "--profile", "slow"], 2, "'slow' is not one of"),
+        (["check", "--timeout", "0"], 2, "x>0"),
+        (["chekc"], 2, "No such command 'chekc'"),
+        (["identify", "nunpy"], 2, "'nunpy' is unknown"),
+        (["identify", "numpy", "--dtype", "float16"], 3, "numpy has no float16"),
+        (["report", "missing", "--output", "merged"], 2, "cannot be read"),
+        (["report", "optimizers.py", "--output", "merged"], 2, "optimizers.py, line 1"),
+        (["diff", "missing", "optimizers.py"], 2, "cannot be read"),
+    ],
+)
+def test_wrong_use_is_one_line(run, arguments, code, said):
+    ran = run(*arguments)
+    assert ran.code == code, ran.out + ran.err
+    assert said in ran.err
+    assert "Traceback" not in ran.err
+    assert len([line for line in ran.err.splitlines() if line.startswith("Error")]) == 1
+
+
+def test_a_ledger_that_names_no_check_is_refused(run):
+    folder = run("--version").folder
+    (folder / "known.toml").write_text(
+        '[[divergence]]\nid = "x"\nsubject = "numpy"\ncheck = "no/such/check"\nreason = "none"\n'
+    )
+    ran = run("check", "--known", "known.toml")
+    assert ran.code == 2
+    assert "'no/such/check' is not the id of any check" in ran.err
+
+
+def test_a_ledger_entry_that_is_not_needed_fails_the_run_and_is_named(run):
+    folder = run("--version").folder
+    (folder / "known.toml").write_text(
+        '[[divergence]]\nid = "gone"\nsubject = "numpy"\ncheck = "rule/documented"\nreason = "was fixed"\n'
+    )
+    ran = run("check", "--known", "known.toml", "--dtype", "float32", "--check", "rule/*")
+    assert ran.code == 1
+    assert ran.diverging() == {"ledger/gone"}
+    assert "gone" in ran.out
+
+
+def test_print_known_writes_a_ledger_that_makes_the_run_conform(run):
+    first = run("check", "optimizers.py:WithoutBiasCorrection", "--check", "rule/*", "--print-known")
+    assert first.code == 1
+    (first.folder / "known.toml").write_text(first.out)
+    again = run("check", "optimizers.py:WithoutBiasCorrection", "--check", "rule/*", "--known", "known.toml")
+    assert again.code == 0, again.out
+    assert "known" in again.out
+
+
+def test_a_subject_that_is_not_there_is_skipped_when_that_is_asked_for(run):
+    ran = run("check", "numpy", "--device", "cuda", "--skip-absent")
+    assert ran.code == 0
+    assert "skipped" in ran.out
+    assert "not on cuda" in ran.err
+
+
+def test_no_check_of_that_name_is_nothing_judged(run):
+    assert run("check", "--check", "no-such-check").code == 3
+
+
+def test_identify_names_the_rule_and_its_scalars(run):
+    ran = run("identify", "optimizers.py:DecayDecoupled", "--dtype", "float32")
+    assert ran.code == 1
+    assert "apart from the gradient" in ran.out
+    assert run("identify", "numpy").out.count("the documented rule") == 2
+
+
+def test_records_are_merged_and_compared(run):
+    folder = run("check", "--dtype", "float32", "--check", "rule/*").folder
+    run("check", "optimizers.py:DecayDecoupled", "--dtype", "float32", "--check", "rule/*", "--report", "other/one")
+    merged = run("report", "divergence-report", "other", "--output", "merged")
+    assert merged.code == 1
+    assert (folder / "merged" / "index.html").is_file()
+    same = run("diff", "merged", "merged")
+    assert same.code == 0
