@@ -28,10 +28,12 @@ from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.identify import Identification, identify
 from adamax_conformance.oracles.identify import cases as identifying_cases
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status, Verdict
-from adamax_conformance.reference.case import Case, FloatArray
+from adamax_conformance.reference.case import Case, FloatArray, Group, Parameter
+from adamax_conformance.reference.hyperparameters import DEFAULTS
 from adamax_conformance.reports.ledger import Ledger
 from adamax_conformance.tests.conformance import pinned
 from adamax_conformance.tests.conformance.catalogue import CHECKS
+from adamax_conformance.tests.conformance.strategies import cases
 from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
@@ -105,6 +107,7 @@ class Seat:
     _identification: Identification | Exception | None = None
     _shows_state: bool | None = None
     _underflow: tuple[Divergence | None] | None = None
+    _takes_points: bool | None = None
 
     @property
     def format(self) -> Format:
@@ -132,6 +135,18 @@ class Seat:
             last = self.subject.observe(case, self.dtype)[-1]
             self._shows_state = last.m is not None and last.u is not None
         return self._shows_state
+
+    def takes_points(self) -> bool:
+        """Whether a parameter may have no dimensions; where it may not, `bookkeeping/layout/0-d` says so."""
+        if self._takes_points is None:
+            point = Case("point", (Group(DEFAULTS, (Parameter.of(1.0, [1.0]),)),))
+            try:
+                self.subject.observe(point, self.dtype)
+            except (Rejected, Skipped):
+                self._takes_points = False
+            else:
+                self._takes_points = True
+        return self._takes_points
 
     def underflow(self) -> Divergence | None:
         """The evidence that the subject flushes subnormal numbers to zero; None where it does not.
@@ -210,6 +225,16 @@ class Bench:
     def observe(self, case: Case) -> list[StepResult]:
         """Run the subject on a case."""
         return self.subject.observe(case, self.dtype)
+
+    def drawn(self, most_steps: int = 6) -> st.SearchStrategy[Case]:
+        """Cases of all that the subject can do."""
+        return cases(
+            self.format,
+            groups=self.has("groups"),
+            schedules=self.has("set_lr"),
+            points=self.seat.takes_points(),
+            most_steps=most_steps,
+        )
 
     # Verdicts ------------------------------------------------------------------------------------------
 

@@ -87,9 +87,9 @@ def hyperparameters(draw: st.DrawFn, format_: Format) -> Hyperparameters:
 
 
 @st.composite
-def parameters(draw: st.DrawFn, format_: Format, steps: int) -> Parameter:
-    """A parameter of few elements, with its gradients."""
-    shape = draw(st.sampled_from(((2,), (1,), (), (3,), (2, 2), (5,))))
+def parameters(draw: st.DrawFn, format_: Format, steps: int, *, points: bool = True) -> Parameter:
+    """A parameter of few elements, with its gradients; without dimensions only where `points` says so."""
+    shape = draw(st.sampled_from(((2,), (1,), () if points else (4,), (3,), (2, 2), (5,))))
     theta = np.zeros(shape)
     if draw(st.booleans()):
         theta = _array(
@@ -120,6 +120,7 @@ def cases(
     *,
     groups: bool = True,
     schedules: bool = True,
+    points: bool = True,
     most_steps: int = 6,
 ) -> Case:
     """A whole case of one or two groups.
@@ -129,12 +130,15 @@ def cases(
         format_: the working format.
         groups: whether the subject has groups.
         schedules: whether its learning rate can be set.
+        points: whether its parameters may have no dimensions.
         most_steps: the largest number of steps.
     """
     steps = draw(st.integers(1, most_steps))
     made = []
     for _ in range(draw(st.integers(1, 2)) if groups else 1):
-        members = tuple(draw(parameters(format_, steps)) for _ in range(draw(st.integers(1, 2))))
+        members = tuple(
+            draw(parameters(format_, steps, points=points)) for _ in range(draw(st.integers(1, 2)))
+        )
         rates = None
         if schedules and draw(st.booleans()):
             rates = tuple(draw(st.sampled_from((0.1, 2e-3, 1.0, 0.37))) for _ in range(steps))

@@ -15,7 +15,6 @@ from adamax_conformance.reference.hyperparameters import Hyperparameters
 from adamax_conformance.reference.rules import Ascent
 from adamax_conformance.tests.conformance.bench import Bench, between, first_difference, same_bits
 from adamax_conformance.tests.conformance.pinned import noise, one
-from adamax_conformance.tests.conformance.strategies import cases
 
 _SETTING = Hyperparameters(lr=0.1, beta1=0.8, beta2=0.7, eps=0.01, weight_decay=0.05)
 
@@ -58,8 +57,7 @@ def _related(
         difference = first_difference(first, second, bench.format, reason, case)
         return {} if difference is None else {check: difference}
 
-    strategy = cases(bench.format, groups=bench.has("groups"), schedules=bench.has("set_lr"), most_steps=4)
-    bench.search([check], examine, pinned, strategy if drawn else None)
+    bench.search([check], examine, pinned, bench.drawn(most_steps=4) if drawn else None)
 
 
 def _signs(state: StepResult) -> StepResult:
@@ -95,8 +93,7 @@ def test_the_negated_run_is_the_run_negated(bench: Bench) -> None:
         )
         return {} if difference is None else {check: difference}
 
-    strategy = cases(bench.format, groups=bench.has("groups"), schedules=bench.has("set_lr"), most_steps=4)
-    bench.search([check], examine, [_run(bench)], strategy)
+    bench.search([check], examine, [_run(bench)], bench.drawn(most_steps=4))
 
 
 @pytest.mark.check("relations/powers-of-two")

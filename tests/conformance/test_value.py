@@ -6,25 +6,20 @@ import pytest
 from adamax_conformance.oracles.comparison import lockstep, trajectory
 from adamax_conformance.tests.conformance import pinned
 from adamax_conformance.tests.conformance.bench import Bench
-from adamax_conformance.tests.conformance.strategies import cases
 
 
 def _ids(prefix: str) -> pytest.MarkDecorator:
     return pytest.mark.check(*(f"{prefix}/{quantity}" for quantity in ("theta", "m", "u")))
 
 
-def _drawn(bench: Bench):
-    return cases(bench.format, groups=bench.has("groups"), schedules=bench.has("set_lr"))
-
-
 @_ids("value/lockstep")
 def test_each_step_is_within_the_bound_of_the_exact_step(bench: Bench) -> None:
-    bench.numbers("value/lockstep", lockstep, strategy=_drawn(bench), needs_state=True)
+    bench.numbers("value/lockstep", lockstep, strategy=bench.drawn(), needs_state=True)
 
 
 @_ids("value/trajectory")
 def test_each_run_is_within_the_carried_bound_of_the_exact_trajectory(bench: Bench) -> None:
-    bench.numbers("value/trajectory", trajectory, strategy=_drawn(bench))
+    bench.numbers("value/trajectory", trajectory, strategy=bench.drawn())
 
 
 @_ids("value/scales")
