@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ..reference.formula import (
@@ -27,13 +26,11 @@ from ..reference.formula import (
 from ..reference.rules import Decay, Epsilon, Rule
 from .arithmetic import Arithmetic, Form, Habits
 from .formats import Format
+from .scalars import Entrance, Real, ScalarErrors, scalar_errors
 
 SLACK: Final = 1 + 2.0**-40
 """Covers the evaluation of a bound in binary64 (fewer than 2**11 roundings, each 2**-53) and the oracle's own
 error (BOUNDS.md, "The oracle's own error")."""
-
-Real = Any
-"""A float or an mpf; the bounds are the same text for both."""
 
 
 def compound(*errors: Real) -> Real:
@@ -42,73 +39,6 @@ def compound(*errors: Real) -> Real:
     for error in errors:
         total = total + error + total * error
     return total
-
-
-@dataclass(frozen=True)
-class ScalarErrors:
-    """Relative errors of the scalars of one step, as they enter an operation in the working format."""
-
-    lr: Real
-    beta1: Real
-    complement: Real
-    beta2: Real
-    eps: Real
-    weight_decay: Real
-    correction: Real
-    overflows: bool
-
-
-def scalar_errors(
-    scalars: Scalars[Any],
-    t: int,
-    correction: Any,
-    format_: Format,
-    habit: Format,
-    number: Callable[[Any], Real],
-    *,
-    flushes: bool,
-) -> ScalarErrors:
-    """The errors of the scalars of one step. BOUNDS.md, "Scalars".
-
-    Args:
-        scalars: the exact hyperparameters, as mpf.
-        t: the number of the step, from 1.
-        correction: the exact bias correction, as mpf, or 1 where the rule has none.
-        format_: the working format.
-        habit: the format in which the scalars are computed.
-        number: the type of the result's numbers.
-        flushes: whether subnormal numbers are flushed to zero.
-    """
-    roundoff, v = (type(scalars.lr)(f.unit_roundoff) for f in (format_, habit))
-    narrowest = max(format_, habit, key=lambda f: f.smallest_normal)
-    # A flushing device may take the smallest normal number for a subnormal one as well: seen on MindSpore.
-    lost_at_most = type(scalars.lr)(2) ** (narrowest.emin - (0 if flushes else narrowest.precision))
-    given = v if habit is not Format.BINARY64 else v * 0
-    entering = roundoff if format_.precision < habit.precision else v * 0
-
-    def relative(value: Any, *errors: Any) -> Real:
-        if not value:
-            return number(0)
-        lost = lost_at_most / abs(value) if abs(value) < 2 * narrowest.smallest_normal else 0
-        return number(compound(*errors, entering) + lost)
-
-    complement = 1 - scalars.beta1
-    subtraction = v if given or scalars.beta1 < 0.5 else v * 0
-    power = scalars.beta1**t
-    # The power: the rounding of beta1 counts t times, and each of the t - 1 products once; an accurate pow
-    # is within 2 of the correctly rounded power, which is no more than t for t > 1.
-    turns = (t if given else 0) + (t if t > 1 else 0)
-    powered = (1 + v) ** turns - 1
-    return ScalarErrors(
-        lr=relative(scalars.lr, given),
-        beta1=relative(scalars.beta1, given),
-        complement=relative(complement, given * scalars.beta1 / complement, subtraction),
-        beta2=relative(scalars.beta2, given),
-        eps=relative(scalars.eps, given),
-        weight_decay=relative(scalars.weight_decay, given),
-        correction=number(0) if correction == 1 else relative(correction, powered * power / correction, v),
-        overflows=max(scalars.lr, scalars.eps, scalars.weight_decay) > min(format_.largest, habit.largest),
-    )
 
 
 class StepBounds:
@@ -148,8 +78,8 @@ class StepBounds:
         self.add = arithmetic.add * self.roundoff
         self.multiply = arithmetic.multiply * self.roundoff
         self.divide = arithmetic.divide * self.roundoff
-        exact_correction = bias_correction(t, scalars, rule)
-        self.correction = number(exact_correction)
+        correction = bias_correction(t, scalars, rule)
+        self.correction = number(correction)
         self.s = Scalars(
             lr=number(scalars.lr),
             beta1=number(scalars.beta1),
@@ -160,26 +90,40 @@ class StepBounds:
         )
         self.complement = number(1 - scalars.beta1)
         errors = {
-            habit: scalar_errors(scalars, t, exact_correction, format_, habit, number, flushes=self.flushes)
+            habit: scalar_errors(scalars, t, correction, Entrance(format_, habit, arithmetic), number)
             for habit in {habits.m, habits.u, habits.theta}
         }
         self.moment_errors = errors[habits.m]
         self.norm_errors = errors[habits.u]
         self.step_errors = errors[habits.theta]
+        # The operations of the step: the division by the norm, and one each for lr and the correction. A factor
+        # of exactly 1 changes nothing.
+        other = max(self.multiply, self.divide)
+        self.operations = (self.divide, *(other for factor in (scalars.lr, correction) if factor != 1))
+
+    def _read(self, size: Real, radius: Real) -> Real:
+        """The radius of an operand of this size, which a device that flushes may read as zero."""
+        if self.flushes and size - radius < self.smallest_normal:
+            return radius + min(size + radius, self.smallest_normal)
+        return radius
 
     def _lost(self, size: Real) -> Real:
-        """What one operation whose exact result has this size may lose to underflow, absolutely."""
-        if not size or size >= self.smallest_normal * 2:
+        """What a product or quotient of at most this size may lose to underflow, absolutely."""
+        if not size:
             return self.zero
-        return self.smallest_normal if self.flushes else self.half_subnormal
+        if self.flushes:
+            return self.smallest_normal  # whatever the size: the actual value may be smaller
+        return self.zero if size >= self.smallest_normal else self.half_subnormal
 
     def _lost_sum(self, size: Real) -> Real:
         """The same for a sum, which is exact in the subnormal range unless it is flushed."""
         return self._lost(size) if self.flushes else self.zero
 
     def _stored(self, size: Real) -> Real:
-        """What storing a number of this size may change."""
-        return self.roundoff * size + self._lost(size)
+        """How far a number may have been from the number of this size that it was stored as, zero included."""
+        if size >= self.smallest_normal:
+            return self.roundoff * size
+        return self.smallest_normal if self.flushes else self.half_subnormal
 
     def _overflows(self, *sizes: Real) -> bool:
         """Whether an intermediate of one of these sizes may leave the format's range once it is rounded."""
@@ -187,21 +131,27 @@ class StepBounds:
 
     # The gradient --------------------------------------------------------------------------------------
 
-    def gradient(self, theta: Real, theta_radius: Real, effective: Real, errors: ScalarErrors) -> Real:
+    def gradient(self, theta: Real, theta_radius: Real, g: Real, errors: ScalarErrors) -> Real:
         """Radius of the effective gradient. BOUNDS.md, "The gradient"."""
+        read = self._read(abs(g), self.zero)
         if self.rule.decay is not Decay.L2 or not self.s.weight_decay:
-            return self.zero
-        size = abs(theta) + theta_radius
-        term = self.s.weight_decay * size
+            return read
+        if errors.weight_decay == math.inf:
+            return math.inf
+        theta_radius = self._read(abs(theta), theta_radius)
+        term = self.s.weight_decay * (abs(theta) + theta_radius)
         off = (
             self.s.weight_decay * theta_radius
             + term * compound(errors.weight_decay, self.multiply)
             + self._lost(term)
+            + read
         )
-        total = abs(effective) + off
-        if errors.overflows or self._overflows(term + off, total):
+        total = abs(effective_gradient(theta, g, self.s, self.rule)) + off
+        if self._overflows(term + off, total):
             return math.inf
-        return off + self.add * total + self._lost_sum(total)
+        if g and term:
+            off += self.add * total
+        return off + self._lost_sum(total)
 
     # The first moment ----------------------------------------------------------------------------------
 
@@ -215,60 +165,75 @@ class StepBounds:
             theta: theta before the step.
             theta_radius: its radius.
         """
-        e = self.moment_errors
+        g_radius = self.gradient(theta, theta_radius, g, self.moment_errors)
+        if g_radius == math.inf:
+            return math.inf
         effective = effective_gradient(theta, g, self.s, self.rule)
-        g_radius = self.gradient(theta, theta_radius, effective, e)
+        m_radius = self._read(abs(m), m_radius)
         carried = self.s.beta1 * m_radius + self.complement * g_radius
-        if e.overflows or carried == math.inf:
-            return math.inf
-        g_size = abs(effective) + g_radius
-        m_size = abs(m) + m_radius
-        decayed, fresh = self.s.beta1 * m_size, self.complement * g_size
+        m_size, g_size = abs(m) + m_radius, abs(effective) + g_radius
         if self.form is Form.WEIGHTED:
-            off = (
-                decayed * compound(e.beta1, self.multiply, self.add)
-                + fresh * compound(e.complement, self.multiply, self.add)
-                + (self._lost(decayed) + self._lost(fresh)) * (1 + self.add)
-                + self._lost_sum(decayed + fresh)
-            )
-            if self._overflows(decayed, fresh, decayed + fresh + off):
-                return math.inf
-            return (carried + off) * SLACK
+            return (carried + self._weighted(m_size, g_size)) * SLACK
         distance = abs(effective - m) + g_radius + m_radius
-        if self._overflows(distance, g_size, m_size):
+        if self._overflows(distance, m_size, g_size):
             return math.inf
-        # Towards g by 1 - beta1, or back from g by beta1, whose complement is formed from the rounded weight.
+        total = abs(self.s.beta1 * m + self.complement * effective) + carried
+        return (carried + self._interpolated(m_size, g_size, distance, total)) * SLACK
+
+    def _weighted(self, m_size: Real, g_size: Real) -> Real:
+        """What beta1*m + (1 - beta1)*g adds to what is carried."""
+        if not self.s.beta1:
+            return self._lost_sum(g_size)  # 0*m + 1*g
+        e = self.moment_errors
+        decayed, fresh = self.s.beta1 * m_size, self.complement * g_size
+        add = self.add if decayed and fresh else self.zero
+        off = (
+            decayed * compound(e.beta1, self.multiply, add)
+            + fresh * compound(e.complement, self.multiply, add)
+            + (self._lost(decayed) + self._lost(fresh)) * (1 + add)
+            + self._lost_sum(decayed + fresh)
+        )
+        return math.inf if self._overflows(decayed + fresh + off) else off
+
+    def _interpolated(self, m_size: Real, g_size: Real, distance: Real, total: Real) -> Real:
+        """What m + (1 - beta1)*(g - m), or g - (g - m)*beta1, adds to what is carried."""
+        e = self.moment_errors
+        subtract = self.add if m_size and g_size else self.zero
         onward, back = self.complement * distance, self.s.beta1 * distance
-        off = max(
-            onward * compound(e.complement, self.add, self.multiply) + self._lost(onward),
-            back * compound(e.beta1, self.add, self.add, self.multiply)
-            + onward * e.complement * (1 + compound(self.add, self.add, self.multiply))
-            + self._lost(back),
-        ) + self._lost_sum(distance)
-        total = abs(self.s.beta1 * m + self.complement * effective) + carried + off
-        return (carried + off + self.add * total + self._lost_sum(total)) * SLACK
+        off = onward * compound(e.complement, subtract, self.multiply) + self._lost(onward)
+        goes_back = self.complement * (1 + e.complement) >= 0.5
+        if goes_back:
+            # beta1 as given, or as 1 - (1 - beta1): exact there, but for the error of 1 - beta1 itself.
+            rounded = compound(subtract, self.multiply)
+            weight = max(
+                back * e.beta1 * (1 + rounded),
+                onward * e.complement * (1 + rounded),
+            )
+            off = max(off, back * rounded + weight + self._lost(back))
+        off += self._lost_sum(distance)
+        if m_size or goes_back:
+            off += self.add * (total + off)
+        return off + self._lost_sum(total + off)
 
     # The infinity norm ---------------------------------------------------------------------------------
 
     def norm(self, u: Real, u_radius: Real, g: Real, theta: Real, theta_radius: Real) -> Real:
         """Radius of u after the step. BOUNDS.md, "The infinity norm"."""
         e = self.norm_errors
-        effective = effective_gradient(theta, g, self.s, self.rule)
-        g_radius = self.gradient(theta, theta_radius, effective, e)
-        if e.overflows or g_radius == math.inf:
+        fresh_off = self.gradient(theta, theta_radius, g, e)
+        if math.inf in (fresh_off, e.eps):
             return math.inf
+        effective = effective_gradient(theta, g, self.s, self.rule)
+        u_radius = self._read(abs(u), u_radius)
         decayed, fresh = norm_branches(u, effective, self.s, self.rule)
         product = self.s.beta2 * (abs(u) + u_radius)
         decayed_off = (
             self.s.beta2 * u_radius + product * compound(e.beta2, self.multiply) + self._lost(product)
         )
-        fresh_off = g_radius
         if self.rule.epsilon is Epsilon.IN_NORM:
             fresh_off = self._plus_eps(abs(effective), fresh_off, e)
         elif self.rule.epsilon is Epsilon.ON_DECAYED_NORM:
-            decayed_off = self._plus_eps(product, decayed_off, e)
-        if self.flushes:
-            fresh_off += self._lost(abs(effective))
+            decayed_off = self._plus_eps(self.s.beta2 * abs(u), decayed_off, e)
         if self._overflows(decayed + decayed_off, fresh + fresh_off):
             return math.inf
         # A branch that cannot win adds nothing.
@@ -282,7 +247,9 @@ class StepBounds:
         """Radius of a number plus eps, from the number's size and radius."""
         off = radius + self.s.eps * e.eps
         total = size + self.s.eps + off
-        return off + self.add * total + self._lost_sum(total)
+        if self.s.eps and size + radius:
+            off += self.add * total
+        return off + self._lost_sum(total)
 
     # Theta ---------------------------------------------------------------------------------------------
 
@@ -299,28 +266,40 @@ class StepBounds:
             u: the infinity norm after the step.
             u_radius: its radius.
         """
-        e = self.step_errors
-        if e.overflows:
-            return math.inf
-        kept, kept_off = self._kept(theta, theta_radius, e)
-        step, step_off = self._step(m, m_radius, u, u_radius, e)
-        if step_off == math.inf:
-            return math.inf
+        kept, kept_off = self._kept(theta, self._read(abs(theta), theta_radius))
+        step, step_off = self._step(m, self._read(abs(m), m_radius), u, self._read(u, u_radius))
         off = kept_off + step_off
         total = abs(kept - step) + off
         if self._overflows(abs(kept) + kept_off, total):
             return math.inf
-        return (off + self.add * total + self._lost_sum(total)) * SLACK
+        if (kept or kept_off) and (step or step_off):
+            off += self.add * total
+        return (off + self._lost_sum(total)) * SLACK
 
-    def stored_theta(self, theta: Real, m: Real, u: Real) -> Real:
-        """Radius of theta after the step from the subject's own m and u, which may have entered unrounded."""
-        return self.theta(theta, self.zero, m, self._stored(abs(m)), u, self._stored(abs(u)))
+    def stored_theta(
+        self, theta: Real, m: Real, u: Real, m_formed: Real = math.inf, u_formed: Real = math.inf
+    ) -> Real:
+        """Radius of theta after the step from the subject's own m and u, which may have entered unrounded.
 
-    def _kept(self, theta: Real, theta_radius: Real, e: ScalarErrors) -> tuple[Real, Real]:
+        Args:
+            theta: theta before the step.
+            m: the first moment after the step, as stored.
+            u: the infinity norm after the step, as stored.
+            m_formed: how far from `m` any admissible evaluation of it may be, where that is known.
+            u_formed: the same for `u`.
+        """
+        m_radius = min(self._stored(abs(m)), m_formed)
+        u_radius = min(self._stored(abs(u)), u_formed)
+        return self.theta(theta, self.zero, m, m_radius, u, u_radius)
+
+    def _kept(self, theta: Real, theta_radius: Real) -> tuple[Real, Real]:
         """What stays of theta before the step is taken, and its radius."""
         kept = retained(theta, self.s, self.rule)
         if kept is theta:
             return kept, theta_radius
+        e = self.step_errors
+        if math.inf in (e.lr, e.weight_decay):
+            return kept, math.inf
         size = abs(theta) + theta_radius
         share = self.s.lr * self.s.weight_decay
         part = share * size
@@ -332,52 +311,41 @@ class StepBounds:
         )
         return kept, theta_radius * (1 + share) + off
 
-    def _step(self, m: Real, m_radius: Real, u: Real, u_radius: Real, e: ScalarErrors) -> tuple[Real, Real]:
+    def _step(self, m: Real, m_radius: Real, u: Real, u_radius: Real) -> tuple[Real, Real]:
         """lr*m / (correction*denominator), and its radius over every admissible order of evaluation."""
-        lr, c = self.s.lr, self.correction
-        m_size = abs(m) + m_radius
+        e, lr, c = self.step_errors, self.s.lr, self.correction
+        size = abs(m) + m_radius
         d = denominator(u, self.s, self.rule)
-        d_off = (
-            u_radius if self.rule.epsilon is not Epsilon.IN_DENOMINATOR else self._plus_eps(u, u_radius, e)
-        )
-        smallest = d - d_off * SLACK
-        if not smallest > 0 or e.correction >= 1 or not c > 0:
+        d_off = self._plus_eps(u, u_radius, e) if self.rule.epsilon is Epsilon.IN_DENOMINATOR else u_radius
+        nearest, farthest = d - d_off * SLACK, d + d_off
+        if not nearest > 0 or e.lr == math.inf:
             return self.zero, math.inf
-        if not lr or not m_size:
-            return self.zero, self.zero
-        rate = lr / c
-        scaled = c * smallest
-        largest_step = rate * (m_size / smallest)
-        sizes = (
-            lr * m_size,
-            rate,
-            rate * m_size,
-            m_size / c,
-            m_size / smallest,
-            m_size / scaled,
-            largest_step,
-        )
-        if self._overflows(*sizes, lr * (m_size / smallest), c / lr, c / lr * (d + d_off)):
+        largest = lr / c * (size / nearest)
+        # Every product and quotient of two, then of three, of lr, m, 1/c and 1/d: above the fraction bar ...
+        pairs = (lr * size, lr / c, lr / nearest, size / c, size / nearest)
+        triples = (lr * size / c, lr * size / nearest, size / (c * nearest), lr / (c * nearest))
+        # ... and below it.
+        below = [c * nearest, *((c / lr, nearest / lr, c * nearest / lr) if lr else ())]
+        second = max(self._shrinks(x) for x in below[:3])
+        third = max(self._shrinks(x) for x in below)
+        shrunk = compound(e.correction, *self.operations, second, third)
+        if not shrunk < 1:
             return self.zero, math.inf
-        # Relative losses: of the scaled norm and of the rate's inverse times it; they shrink a divisor.
-        shrinks = (
-            self._lost(scaled) / scaled + self._lost(c / lr) * rate + self._lost(scaled / lr) * lr / scaled
-        )
-        lost = (
-            self._lost(lr * m_size) / scaled
-            + (self._lost(rate) * m_size + self._lost(rate * m_size)) / smallest
-            + self._lost(m_size / c) * lr / smallest
-            + self._lost(m_size / smallest) * rate
-            + self._lost(m_size / scaled) * lr
-            + self._lost(lr * (m_size / smallest)) / c
-            + self._lost(largest_step)
-        )
+        growth = compound(e.lr, shrunk / (1 - shrunk))
+        below = [c * farthest, *((c / lr, farthest / lr, c * farthest / lr) if lr else ())]
+        if self._overflows(*(x * (1 + growth) for x in (*pairs, *triples, *below, largest))):
+            return self.zero, math.inf
+        second = max(self._vanishes(x) for x in pairs)
+        third = max(second, *(self._vanishes(x) for x in triples))
+        carried = lr / c * ((m_radius + abs(m) * (d_off / d)) / nearest)
+        return lr / c * (m / d), carried + largest * compound(growth, second, third, self._vanishes(largest))
+
+    def _shrinks(self, size: Real) -> Real:
+        """By which fraction underflow may change a divisor of at least this size; 1 where it may vanish."""
         if self.flushes:
-            lost += self._lost(m_size) * rate / smallest
-            shrinks += self._lost(smallest) / smallest
-        if shrinks >= 1:
-            return self.zero, math.inf
-        divisor = compound(e.correction / (1 - e.correction), shrinks / (1 - shrinks))
-        growth = compound(e.lr, self.multiply, self.divide, max(self.multiply, self.divide), divisor)
-        carried = rate * ((m_radius + abs(m) * (d_off / d)) / smallest)
-        return rate * (m / d), carried + largest_step * growth + lost * (1 + growth)
+            return self.zero if size >= 2 * self.smallest_normal else self.zero + 1
+        return self._lost(size) / size
+
+    def _vanishes(self, size: Real) -> Real:
+        """By which fraction of its size underflow may change a factor of at most this size; at most all of it."""
+        return min(self.zero + 1, self._lost(size) / size) if size else self.zero

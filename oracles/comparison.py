@@ -251,15 +251,19 @@ def lockstep(
                     theta, m, u, g = (ctx.mpf(x) for x in values)
                     near = [number(x) for x in values]
                     effective = effective_gradient(theta, g, scalars, rule)
+                    formed = [math.inf, math.inf]  # how far m and u may have been when they entered theta
                     if Quantity.M in found:
                         radius = bounds.moment(near[1], bounds.zero, near[3], near[0], bounds.zero)
-                        judge.judge(Quantity.M, at, first_moment(m, effective, scalars), radius, m_after)
+                        exact_m = first_moment(m, effective, scalars)
+                        judge.judge(Quantity.M, at, exact_m, radius, m_after)
+                        formed[0] = number(abs(exact_m - m_after)) + radius
                     if Quantity.U in found:
                         radius = bounds.norm(near[2], bounds.zero, near[3], near[0], bounds.zero)
                         exact_u = max(norm_branches(u, effective, scalars, rule))
                         judge.judge(Quantity.U, at, exact_u, radius, u_after)
+                        formed[1] = number(abs(exact_u - u_after)) + radius
                     if Quantity.THETA in found and _finite(m_after, u_after):
-                        radius = bounds.stored_theta(near[0], number(m_after), number(u_after))
+                        radius = bounds.stored_theta(near[0], number(m_after), number(u_after), *formed)
                         exact_theta = (
                             theta  # nothing is compared with it
                             if radius == math.inf

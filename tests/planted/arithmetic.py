@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 
 _NARROWER = {np.dtype(np.float64): 24, np.dtype(np.float32): 11, np.dtype(np.float16): 4}
@@ -62,4 +64,23 @@ def fused(a, b, c):
     product, lost = two_product(a, b)
     total, rest = two_sum(product, c)
     result = total + (rest + lost)
-    return np.where(np.isfinite(result), result, a * b + c)  # the splitting overflows before the product does
+    # The splitting overflows before the product does ...
+    result = np.where(np.isfinite(result), result, a * b + c)
+    # ... and what it loses below is subnormal, and lost in turn.
+    a, b, c = np.broadcast_arrays(a, b, c)
+    tiny = (np.abs(product) < _SPLITS) & (a != 0) & (b != 0)
+    result[tiny] = _fused_exactly(a[tiny], b[tiny], c[tiny])
+    return result
+
+
+_SPLITS = 2.0**-900
+"""From here on every part of a product that is split is a normal number, or 0."""
+
+
+def _exactly(a, b, c):
+    if not np.isfinite([a, b, c]).all():
+        return a * b + c
+    return float(Fraction(a) * Fraction(b) + Fraction(c))
+
+
+_fused_exactly = np.vectorize(_exactly, otypes=[np.float64])

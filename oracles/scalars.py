@@ -1,0 +1,130 @@
+"""How far the scalars of one step may be off when they enter an operation: BOUNDS.md, "Scalars".
+
+A scalar is no unknown: it is one double, and every admissible way to it rounds it to one of few numbers. So its
+error is not a count of roundings, but the largest distance of the ends of an interval, each also rounded to
+the working format. Rounding is monotone, so what lies between the ends lies no farther.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..reference.formula import Scalars
+from .arithmetic import Arithmetic
+from .formats import Format
+
+Real = Any
+"""A float or an mpf."""
+
+
+@dataclass(frozen=True)
+class ScalarErrors:
+    """The largest relative errors of the scalars of one step; infinite for one that rounds to infinity."""
+
+    lr: Real
+    beta1: Real
+    complement: Real
+    beta2: Real
+    eps: Real
+    weight_decay: Real
+    correction: Real
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """The way of a scalar into an operation.
+
+    Attributes:
+        format_: the working format.
+        habit: the format in which the scalars are computed.
+        arithmetic: what is declared of the operations.
+    """
+
+    format_: Format
+    habit: Format
+    arithmetic: Arithmetic
+
+    def given(self, value: Any) -> Any:
+        """A hyperparameter as the habit holds it: binary64 holds every one."""
+        return value if self.habit is Format.BINARY64 else type(value)(self.habit.round(value))
+
+    def computed(self, low: Any, high: Any, spare: float) -> tuple[Any, Any]:
+        """The ends of what an operation of the habit makes of an exact result within [low, high].
+
+        Args:
+            low: the lower end.
+            high: the upper end.
+            spare: the declared error of the operation beyond correct rounding, in unit roundoffs.
+        """
+        roundoff = type(low)(self.habit.unit_roundoff)
+        rounded = [type(low)(self.habit.round(x)) for x in (low, high)]
+        return (
+            min(low, rounded[0]) - spare * roundoff * abs(low),
+            max(high, rounded[1]) + spare * roundoff * abs(high),
+        )
+
+    def error(self, value: Any, low: Any, high: Any) -> Any:
+        """The largest relative error of a scalar within [low, high], entering as it is or rounded once more."""
+        if not value:
+            return value
+        ends = [low, high, *(type(low)(self.format_.round(x)) for x in (low, high))]
+        if self.arithmetic.flush_to_zero and min(abs(x) for x in ends) < self.format_.smallest_normal:
+            ends.append(value * 0)
+        return max(abs(x - value) for x in ends) / abs(value)
+
+
+def scalar_errors(
+    scalars: Scalars[Any],
+    t: int,
+    correction: Any,
+    entrance: Entrance,
+    number: Callable[[Any], Real],
+) -> ScalarErrors:
+    """The errors of the scalars of one step.
+
+    Args:
+        scalars: the exact hyperparameters, as mpf.
+        t: the number of the step, from 1.
+        correction: the exact bias correction, as mpf; 1 where the rule has none.
+        entrance: the way in.
+        number: the type of the result's numbers.
+    """
+
+    def plain(value: Any) -> Real:
+        held = entrance.given(value)
+        return number(entrance.error(value, held, held))
+
+    beta1 = entrance.given(scalars.beta1)
+    spare = entrance.arithmetic.add - 1
+    complement = 1 - scalars.beta1
+    return ScalarErrors(
+        lr=plain(scalars.lr),
+        beta1=plain(scalars.beta1),
+        complement=number(entrance.error(complement, *entrance.computed(1 - beta1, 1 - beta1, spare))),
+        beta2=plain(scalars.beta2),
+        eps=plain(scalars.eps),
+        weight_decay=plain(scalars.weight_decay),
+        correction=number(
+            scalars.beta1 * 0
+            if correction == 1
+            else entrance.error(correction, *_correction(beta1, t, entrance))
+        ),
+    )
+
+
+def _correction(beta1: Any, t: int, entrance: Entrance) -> tuple[Any, Any]:
+    """The ends of what an admissible evaluation makes of 1 - beta1^t, from beta1 as the habit holds it."""
+    arithmetic, habit = entrance.arithmetic, entrance.habit
+    v = type(beta1)(habit.unit_roundoff)
+    # The power: t - 1 products, or a power function within 1 ulp, which is 2 unit roundoffs.
+    products = max(t - 1, 2) if t > 1 else 0
+    power = beta1**t
+    off = power * ((1 + arithmetic.multiply * v) ** products - 1)
+    low, high = entrance.computed(1 - power - off, 1 - power + off, arithmetic.add - 1)
+    # Or -expm1(t*log1p(-(1 - beta1))): 1 ulp, 2 unit roundoffs, of the logarithm, one each of its product with t
+    # and of 1 - beta1, where there are any; they count t*beta1^(t-1)*(1 - beta1) times. Then 1 ulp of the result.
+    roundings = 2 + (t > 1) + (beta1 < 0.5)
+    off = roundings * v * t * beta1 ** (t - 1) * (1 - beta1) + habit.ulp(float(1 - power))
+    return min(low, 1 - power - off), max(high, 1 - power + off)
