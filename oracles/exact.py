@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import mpmath
@@ -30,8 +31,12 @@ def precision_for(steps: int) -> int:
     return 53 + 53 + 2 * steps.bit_length() + 2 + GUARD_BITS
 
 
+@cache
 def context(bits: int) -> MPContext:
-    """An mpmath context of our own, so that nobody's `mp.prec` reaches the oracle and ours reaches nobody."""
+    """An mpmath context of our own, so that nobody's `mp.prec` reaches the oracle and ours reaches nobody.
+
+    One for each precision; it is not to be changed.
+    """
     result = MPContext()
     result.prec = bits
     return result

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ..reference.formula import Scalars
@@ -75,6 +76,7 @@ class Entrance:
         return max(abs(x - value) for x in ends) / abs(value)
 
 
+@lru_cache(maxsize=1024)
 def scalar_errors(
     scalars: Scalars[Any],
     t: int,
