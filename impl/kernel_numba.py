@@ -84,7 +84,7 @@ if hasattr(os, "register_at_fork"):  # a child of a fork has the pool but not it
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-def _step(  # noqa: PLR0917 - Numba compiles for positions
+def _step(
     theta: Array,
     gradient: Array,
     m: Array,
@@ -124,7 +124,9 @@ def compiled(dtype: np.dtype[Any]) -> Callable[..., None]:
     array = numba.types.Array(element, 1, "C")
     read_only = numba.types.Array(element, 1, "C", readonly=True)
     signature = numba.void(array, read_only, array, array, *[numba.float64] * len(StepScalars._fields))
+    loop: Callable[..., None]
     try:
-        return numba.njit(signature, cache=True, **_OPTIONS)(_step)
+        loop = numba.njit(signature, cache=True, **_OPTIONS)(_step)
     except Exception:  # noqa: BLE001 - whatever is wrong with the cache; a wrong loop raises again below
-        return numba.njit(signature, **_OPTIONS)(_step)
+        loop = numba.njit(signature, **_OPTIONS)(_step)
+    return loop
