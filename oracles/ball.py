@@ -13,12 +13,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import flint
 
 from ..reference.case import Case
 
-Ball = flint.arb
+Ball: TypeAlias = Any
 """A real number, enclosed: a midpoint and a radius, as FLINT keeps them."""
 
 
@@ -40,7 +41,7 @@ class BallStep:
 def enclosed(value: float) -> Ball:
     """A double as a ball of radius 0."""
     fraction, exponent = math.frexp(value)
-    return Ball((int(math.ldexp(fraction, 53)), exponent - 53))
+    return flint.arb((int(math.ldexp(fraction, 53)), exponent - 53))
 
 
 def ball_trajectory(case: Case, parameter: int, element: tuple[int, ...], bits: int) -> Sequence[BallStep]:
@@ -60,7 +61,7 @@ def _steps(case: Case, parameter: int, element: tuple[int, ...]) -> list[BallSte
     group = next(group for place, group, _ in case.placed() if place == parameter)
     given = case.parameters[parameter]
     theta = enclosed(given.theta[element])
-    weighted = weights = u = Ball(0)
+    weighted = weights = u = flint.arb(0)
     steps = []
     for t in range(1, case.steps + 1):
         h = group.at(t)

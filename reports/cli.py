@@ -87,9 +87,7 @@ def cli() -> None:
 @click.option("--dtype", multiple=True, type=click.Choice(DTYPES), help="float32 and float64 by default.")
 @click.option("--device", type=click.Choice(DEVICES), default="cpu", show_default=True)
 @click.option("--profile", type=click.Choice(["quick", "full"]), default="quick", show_default=True)
-@click.option(
-    "--report", "directory", type=click.Path(path_type=Path), default="divergence-report", show_default=True
-)
+@click.option("--report", type=click.Path(path_type=Path), default="divergence-report", show_default=True)
 @click.option(
     "--known",
     type=click.Path(path_type=Path),
@@ -139,7 +137,7 @@ def check(passed: tuple[str, ...], /, **options: Any) -> int:  # noqa: ANN401 - 
             click.echo("skipped: nothing was judged")
             return int(ExitCode.CONFORMS)
         return code
-    record = _written(options["directory"], code)
+    record = _written(options["report"], code)
     console = Console(no_color=None if sys.stdout.isatty() else True)
     if options["print_known"]:
         click.echo(ledger.write_entries(record.verdicts, _versions(record)), nl=False)
@@ -147,7 +145,7 @@ def check(passed: tuple[str, ...], /, **options: Any) -> int:  # noqa: ANN401 - 
         _say(summarize([record]).answer, console)
     else:
         terminal.show(summarize([record]), console)
-        _say(f"report: {options['directory'] / 'index.html'}", console)
+        _say(f"report: {options['report'] / 'index.html'}", console)
     return int(outcome(record.verdicts))
 
 
@@ -169,7 +167,7 @@ def _check_early(options: dict[str, Any]) -> None:
         arithmetic.load(options["model"])
     except (ledger.LedgerError, arithmetic.DeclarationError) as error:
         raise _Failure(str(error), ExitCode.USAGE) from error
-    directory: Path = options["directory"]
+    directory: Path = options["report"]
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):
@@ -197,7 +195,7 @@ def _pytest_arguments(options: dict[str, Any], passed: Sequence[str]) -> list[st
         "dtype": options["dtype"],
         "device": (options["device"],),
         "profile": (options["profile"],),
-        "report": (options["directory"],),
+        "report": (options["report"],),
         "known": (options["known"],),
         "python": (options["python"],),
         "arithmetic": (options["model"],),

@@ -36,7 +36,9 @@ def test_a_right_optimizer_of_ones_own_conforms(run):
     ],
 )
 def test_one_difference_is_named_once_and_hides_nothing(run, name, check, said):
-    ran = run("check", f"optimizers.py:{name}", "--dtype", "float32", "--check", "rule/*", "--check", "value/*")
+    ran = run(
+        "check", f"optimizers.py:{name}", "--dtype", "float32", "--check", "rule/*", "--check", "value/*"
+    )
     assert ran.code == 1
     assert ran.diverging() == {check}
     assert said in next(v.reason for v in ran.verdicts(Status.DIVERGES))
@@ -72,7 +74,9 @@ def test_a_subject_that_fails_in_the_middle_costs_its_own_verdicts_alone(run, na
 
 
 def test_the_command_that_reproduces_a_divergence_does(run):
-    first = run("check", "optimizers.py:WithoutBiasCorrection", "--dtype", "float64", "--check", "rule/documented")
+    first = run(
+        "check", "optimizers.py:WithoutBiasCorrection", "--dtype", "float64", "--check", "rule/documented"
+    )
     command = next(v.reproduce for v in first.verdicts(Status.DIVERGES))
     words = command.split()
     assert words[:2] == ["adamax-conformance", "check"]
@@ -102,7 +106,9 @@ def test_the_suite_runs_in_several_processes_as_in_one(run):
     alone = run("check", "--dtype", "float32", "--check", "contract/*")
     together = run("check", "--dtype", "float32", "--check", "contract/*", "--", "-q", "-n", "2")
     assert together.code == 0
-    assert {(v.check, v.status) for v in alone.verdicts()} == {(v.check, v.status) for v in together.verdicts()}
+    assert {(v.check, v.status) for v in alone.verdicts()} == {
+        (v.check, v.status) for v in together.verdicts()
+    }
 
 
 def test_a_users_own_tests_reports_and_impl_are_left_alone(run):

@@ -89,7 +89,16 @@ def test_identify_names_the_rule_and_its_scalars(run):
 
 def test_records_are_merged_and_compared(run):
     folder = run("check", "--dtype", "float32", "--check", "rule/*").folder
-    run("check", "optimizers.py:DecayDecoupled", "--dtype", "float32", "--check", "rule/*", "--report", "other/one")
+    run(
+        "check",
+        "optimizers.py:DecayDecoupled",
+        "--dtype",
+        "float32",
+        "--check",
+        "rule/*",
+        "--report",
+        "other/one",
+    )
     merged = run("report", "divergence-report", "other", "--output", "merged")
     assert merged.code == 1
     assert (folder / "merged" / "index.html").is_file()
