@@ -166,7 +166,7 @@ def _reason(quantity: Quantity, place: _Place, mode: str, in_ulp: float, over: f
     return f"{where} is off by {in_ulp:.4g} ulp, {over:.4g} times the proven bound ({mode}, case {case.name})"
 
 
-class _Bounds:
+class GroupBounds:
     """The bounds of one step of one group, in the number type that the sizes at hand ask for."""
 
     def __init__(self, ctx: Any, scalars: Scalars[Any], t: int, assumption: Assumption) -> None:
@@ -239,7 +239,7 @@ def lockstep(
                 if snapshot.m is None or snapshot.u is None:
                     raise ValueError("lockstep needs m and u of the subject; judge its trajectory instead")
                 after = (snapshot.theta[place], snapshot.m[place], snapshot.u[place])
-                step_bounds = _Bounds(ctx, exact_scalars(ctx, group.at(t)), t, assumption)
+                step_bounds = GroupBounds(ctx, exact_scalars(ctx, group.at(t)), t, assumption)
                 scalars = step_bounds.scalars
                 for element in _distinct(*before, parameter.gradients[t - 1], *after):
                     at = _Place(t, place, element)
@@ -291,7 +291,7 @@ def trajectory(
     with suppress(_Enough):
         for place, group, parameter in case.placed():
             steps = [
-                _Bounds(ctx, exact_scalars(ctx, group.at(t)), t, assumption)
+                GroupBounds(ctx, exact_scalars(ctx, group.at(t)), t, assumption)
                 for t in range(1, len(observed) + 1)
             ]
             for element in np.ndindex(parameter.theta.shape):
@@ -303,7 +303,7 @@ def trajectory(
                         break
                     at = _Place(t, place, element)
                     snapshot = observed[t - 1]
-                    state, radii = _advance(ctx, bounds, assumption.rule, state, radii, g, t)
+                    state, radii = advance(ctx, bounds, assumption.rule, state, radii, g, t)
                     judge.judge(
                         Quantity.THETA, at, state.theta, radii.theta, float(snapshot.theta[place][element])
                     )
@@ -315,8 +315,8 @@ def trajectory(
                         break
 
 
-def _advance(
-    ctx: Any, bounds: _Bounds, rule: Rule, before: State[Any], radii: State[Any], g: float, t: int
+def advance(
+    ctx: Any, bounds: GroupBounds, rule: Rule, before: State[Any], radii: State[Any], g: float, t: int
 ) -> tuple[State[Any], State[Any]]:
     """The exact state after a step and its radii, from those before it."""
     scalars = bounds.scalars
