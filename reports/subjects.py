@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ..impl.client import Subject
 from ..impl.failures import Rejected, SubjectError, UnknownSubject
@@ -37,17 +40,27 @@ def show(python: str | None, console: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("subject", "version", "dtypes", "devices", "note"):
         table.add_column(column, overflow="fold")
+    missing: dict[str, list[str]] = {}
     for name in BUILTIN:
         try:
             with Subject.open(name, python=python) as subject:
                 info = subject.info
-            table.add_row(name, info.version, ", ".join(info.dtypes), ", ".join(info.devices), _note(info))
         except SubjectError as error:
-            table.add_row(name, "-", "-", "-", one_line(str(error)))
+            missing.setdefault(one_line(str(error)), []).append(name)
+            continue
+        cells = (name, info.version, ", ".join(info.dtypes), ", ".join(info.devices), _note(info))
+        table.add_row(*(Text(cell) for cell in cells))
     console.print(table)
-    console.print(
-        "one's own: package.module:factory, path/to/file.py:factory, torch:package.module.Class, process:COMMAND"
-    )
+    for reason, names in missing.items():
+        _say(f"\n{', '.join(names)}: {reason}", console)
+    _say(f"\nYour own: {_FORMS}", console)
+
+
+_FORMS: Final = "package.module:factory, path/to/file.py:factory, torch:package.module.Class, process:COMMAND"
+
+
+def _say(line: str, console: Console) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _note(info: SubjectInfo) -> str:
@@ -99,15 +112,15 @@ def _identified(subject: Subject, dtype: str) -> Identification:
 
 
 def _print(name: str, found: Identification, console: Console) -> None:
-    def line(text: str) -> None:
-        console.print(one_line(text), markup=False, highlight=False, soft_wrap=True)
+    def line(text: str, indent: str = "  ") -> None:
+        _say(indent + one_line(text), console)
 
-    line(f"{name} {found.format_.dtype}: {found.describe()}")
+    line(f"{name} {found.format_.dtype}: {found.describe()}", indent="")
     for rule in found.also:
-        line(f"  fits as well: {rule.name}")
+        line(f"fits as well: {rule.name}")
     for evidence in found.evidence:
-        line(f"  {evidence}")
+        line(f"{evidence}")
     for misfit in found.misfits.values():
-        line(f"  it breaks where {misfit.reason}")
+        line(f"it breaks where {misfit.reason}")
     if found.rule is not None and not found.admissible:
-        line("  scalars are computed below the working precision")
+        line("scalars are computed below the working precision")
