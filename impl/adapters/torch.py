@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -30,6 +31,8 @@ MODES: Final[Mapping[str, Mapping[str, Any]]] = {
 """The keyword arguments of each mode; the empty one is the for-loop."""
 
 OLDEST: Final = (2, 4)
+_CYCLING: Final = ("CyclicLR", "OneCycleLR")
+"""These move beta1 as well, unless they are told not to; what is asked of a scheduler is the learning rate."""
 
 
 class TorchAdapter(Adapter):
@@ -157,6 +160,8 @@ class TorchAdapter(Adapter):
         return torch.tensor(value)
 
     def scheduler(self, optimizer: Any, schedule: Schedule) -> Any:  # noqa: ANN401
+        if schedule.name in _CYCLING:
+            schedule = replace(schedule, options={"cycle_momentum": False, **schedule.options})
         return schedulers.build(torch.optim.lr_scheduler, optimizer, schedule)
 
     def words_about(self, layout: Layout) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from adamax_conformance.reference import schedules
 from adamax_conformance.reference.case import Layout
 from adamax_conformance.reference.contract import CLAUSES
 from adamax_conformance.tests.conformance.pinned import SPECIALS
@@ -60,6 +61,10 @@ _ALL: Final = (
     Check("bookkeeping/layout/empty", "a parameter without elements"),
     Check("bookkeeping/layout/large", "arrays longer than any block, and with a tail"),
     Check("bookkeeping/layout/many", "many parameters in one group"),
+    *(
+        Check(f"schedulers/{name}", f"{name} gives its documented rate, and drives the steps")
+        for name in schedules.NAMES
+    ),
     *(Check(f"special/{s.id}", s.title) for s in SPECIALS),
 )
 
