@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any, Final
 
@@ -103,47 +103,80 @@ class Trial:
     recognized: dict[str, Any] = field(default_factory=dict)
 
 
-def attempt(planted: type[Adamax], dtype: str, settings: Settings, *, until_caught: bool = False) -> Trial:
-    """Run the suite on a class.
+def attempt(
+    planted: type[Adamax], dtype: str, runs: Sequence[Settings], *, until_caught: bool = False
+) -> list[Trial]:
+    """Run the suite on a class, once with each of the settings.
+
+    The first run asks everything; the others ask what is drawn, which alone depends on them.
 
     Args:
         planted: the class.
         dtype: one of its dtypes.
-        settings: how much is drawn, from which seed.
-        until_caught: whether to stop at the first check that catches it.
+        runs: how much is drawn, from which seed.
+        until_caught: whether to stop a run at the first check that catches the class.
     """
+    trials = []
+    asked = list(suite())
+    with Subject.in_process(planted, planted.name) as subject:
+        seat = Seat(subject, dtype, runs[0])
+        for settings in runs:
+            seat = replace(seat, settings=settings)
+            trial, drawing = _run(planted, seat, asked, until_caught=until_caught)
+            trials.append(trial)
+            asked = drawing
+    return trials
+
+
+def _run(
+    planted: type[Adamax], seat: Seat, calls: Sequence[Asked], *, until_caught: bool
+) -> tuple[Trial, list[Asked]]:
+    """One trial, and those of its calls that drew."""
     started = time.perf_counter()
     caught: dict[str, str] = {}
     first, seconds_to_first, recognized = None, None, {}
-    with Subject.in_process(planted, planted.name) as subject:
-        seat = Seat(subject, dtype, settings)
-        for asked in suite():
-            for verdict in _verdicts(seat, asked):
-                if verdict.check == RULE:
-                    recognized = dict(verdict.measured)
-                if verdict.status not in {Status.DIVERGES, Status.BROKEN}:
-                    continue
-                caught[verdict.check] = verdict.reason
-                if first is None:
-                    first, seconds_to_first = verdict.check, time.perf_counter() - started
-            if caught and until_caught:
-                break
-    return Trial(
-        planted.name,
-        planted.family,
-        dtype,
-        settings.seed,
-        settings.profile.label,
-        caught,
-        first,
-        seconds_to_first,
-        time.perf_counter() - started,
-        recognized,
+    drawing = []
+    for asked in calls:
+        bench = _Watched(seat, asked.ids)
+        for verdict in _verdicts(bench, asked):
+            if verdict.check == RULE:
+                recognized = dict(verdict.measured)
+            if verdict.status not in {Status.DIVERGES, Status.BROKEN}:
+                continue
+            caught[verdict.check] = verdict.reason
+            if first is None:
+                first, seconds_to_first = verdict.check, time.perf_counter() - started
+        if bench.drew:
+            drawing.append(asked)
+        if caught and until_caught:
+            break
+    trial = Trial(
+        name=planted.name,
+        family=planted.family,
+        dtype=seat.dtype,
+        seed=seat.settings.seed,
+        profile=seat.settings.profile.label,
+        caught=caught,
+        first=first,
+        seconds_to_first=seconds_to_first,
+        seconds=time.perf_counter() - started,
+        recognized=recognized,
     )
+    return trial, drawing
 
 
-def _verdicts(seat: Seat, asked: Asked) -> list[Verdict]:
-    bench = Bench(seat, asked.ids)
+@dataclass
+class _Watched(Bench):
+    """A bench that knows whether anything was drawn."""
+
+    drew: bool = False
+
+    def _drawing(self, attempt: Callable[[], None]) -> Callable[[], None]:
+        self.drew = True
+        return super()._drawing(attempt)
+
+
+def _verdicts(bench: Bench, asked: Asked) -> list[Verdict]:
     try:
         asked.function(bench=bench, **asked.arguments)
     except SubjectError as error:
