@@ -29,17 +29,19 @@ _SCALARS: Final = (Format.BINARY64, Format.BINARY32, Format.BINARY16, Format.BFL
 """From the finest to the coarsest; the coarsest is rarely a whole optimizer's choice, and is tried last."""
 
 _SETTINGS: Final = (
+    # The most telling first, since a rule is left at the first error. Decay, from a theta that is not 0, while
+    # ascending.
+    Hyperparameters(lr=0.3, beta1=0.6, beta2=0.7, eps=0.3, weight_decay=0.3, maximize=True),
+    # beta1 near 1: 1 - beta1^t cancels, and scalars of a low precision show.
+    Hyperparameters(lr=0.01, beta1=0.987, beta2=0.95, eps=0.01),
+    # Decay while descending.
+    Hyperparameters(lr=0.3, beta1=0.6, beta2=0.7, eps=0.3, weight_decay=0.3),
     # Nothing but the moments: betas that show, eps that shows, lr that no binary format holds.
     Hyperparameters(lr=0.3, beta1=0.9, beta2=0.7, eps=0.3),
-    # Decay, descending and ascending, from a theta that is not 0.
-    Hyperparameters(lr=0.3, beta1=0.6, beta2=0.7, eps=0.3, weight_decay=0.3),
-    Hyperparameters(lr=0.3, beta1=0.6, beta2=0.7, eps=0.3, weight_decay=0.3, maximize=True),
     # No memory of the gradient: 1 - beta1^t is exactly 1 in any precision, so the step stands bare.
     Hyperparameters(lr=0.3, beta1=0.0, beta2=0.6, eps=0.3),
     # Small beta1: the interpolated form loses what the weighted one keeps.
     Hyperparameters(lr=0.3, beta1=1.1e-3, beta2=0.6, eps=0.01),
-    # beta1 near 1: 1 - beta1^t cancels, and scalars of a low precision show.
-    Hyperparameters(lr=0.01, beta1=0.987, beta2=0.95, eps=0.01),
 )
 _STEPS: Final = 4
 _ELEMENTS: Final = 8
