@@ -27,6 +27,7 @@ from .outcome import ExitCode, outcome
 from .record import FILE_NAME, Record, RecordError, read_record
 from .render import render
 from .summary import summarize
+from .vectors import vectors
 
 _SUITE: Final = "adamax_conformance.tests.conformance"
 _SUBJECT_HELP: Final = """
@@ -308,6 +309,8 @@ def _records_in(file: Path) -> list[Path]:
 def _say(line: str, console: Console) -> None:
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
+
+cli.add_command(vectors)
 
 if __name__ == "__main__":
     main()

@@ -8,6 +8,7 @@ from typing import Final
 from adamax_conformance.reference import schedules
 from adamax_conformance.reference.case import Layout
 from adamax_conformance.reference.contract import CLAUSES
+from adamax_conformance.reference.golden_cases import GOLDEN_CASES
 from adamax_conformance.tests.conformance.pinned import SPECIALS
 from packaging.version import Version
 
@@ -30,6 +31,8 @@ class Check:
 def _numeric(prefix: str, title: str) -> tuple[Check, ...]:
     return tuple(Check(f"{prefix}/{q}", f"{q} {title}") for q in ("theta", "m", "u"))
 
+
+GOLDEN_FAMILIES: Final = tuple(dict.fromkeys(case.family for case in GOLDEN_CASES))
 
 _ALL: Final = (
     Check("contract/defaults", "the defaults are those of the page"),
@@ -66,6 +69,7 @@ _ALL: Final = (
         for name in schedules.NAMES
     ),
     *(Check(f"special/{s.id}", s.title) for s in SPECIALS),
+    *(Check(f"golden/{family}", f"the golden trajectories: {family}") for family in GOLDEN_FAMILIES),
 )
 
 LAYERS: Final = tuple(dict.fromkeys(check.id.partition("/")[0] for check in _ALL))
