@@ -113,6 +113,14 @@ class LastParameterForgotten(BookkeepingBug):
             super().visit(place, index, theta, g)
 
 
+class ParametersBeyondSixteenForgotten(BookkeepingBug):
+    """One launch takes sixteen parameters, and there is no second."""
+
+    def visit(self, place, index, theta, g):
+        if place < 16:
+            super().visit(place, index, theta, g)
+
+
 class GradientsRestartPerGroup(BookkeepingBug):
     """Each group takes its gradients from the front, where the shapes allow it."""
 
@@ -220,6 +228,14 @@ class GroupMaximizeIgnored(GroupOptionIgnored):
     """A group's own maximize is ignored."""
 
     option = "maximize"
+
+
+class ZeroLearningRateMeansDefault(BookkeepingBug):
+    """A learning rate of 0 counts as none, and the default is taken."""
+
+    def options_of(self, index):
+        right = super().options_of(index)
+        return right | {"lr": right["lr"] or 2e-3}
 
 
 class LearningRateFrozen(BookkeepingBug):
@@ -369,6 +385,7 @@ BUGS = (
     StateRestartsAt512,
     FirstParameterOnly,
     LastParameterForgotten,
+    ParametersBeyondSixteenForgotten,
     GradientsRestartPerGroup,
     StateSharedBetweenGroups,
     NormSharedByShape,
@@ -381,6 +398,7 @@ BUGS = (
     GroupEpsIgnored,
     GroupWeightDecayIgnored,
     GroupMaximizeIgnored,
+    ZeroLearningRateMeansDefault,
     LearningRateFrozen,
     LearningRateFrozenForSecondGroup,
     LearningRateOneStepLate,

@@ -80,6 +80,16 @@ class EpsSquaredRoot(FormulaBug):
         return np.maximum(scalars.beta2 * u, np.sqrt(g * g + scalars.eps))
 
 
+class EpsInNumerator(FormulaBug):
+    """eps is added to the moment that steps, so that theta drifts where gradients are zero."""
+
+    def step(self, m, u, scalars):
+        return super().step(m + scalars.eps, u, scalars)
+
+    def update(self, theta, m, u, scalars):
+        return theta - self.step(m, u, scalars)
+
+
 class NoBiasCorrection(FormulaBug):
     """The moment is not corrected for its start at zero."""
 
@@ -403,6 +413,7 @@ BUGS = (
     EpsInsideAbsolute,
     EpsAsFloor,
     EpsSquaredRoot,
+    EpsInNumerator,
     NoBiasCorrection,
     BiasCorrectionOneStepAhead,
     BiasCorrectionOneStepBehind,

@@ -138,6 +138,13 @@ class ThetaSubnormalsFlushed(SpecialBug):
         return flushed(super().update(theta, m, u, scalars))
 
 
+class LargeThetaClipped(SpecialBug):
+    """theta stays within plus and minus 10000."""
+
+    def update(self, theta, m, u, scalars):
+        return np.clip(super().update(theta, m, u, scalars), -10000, 10000)
+
+
 class TinyGradientIgnored(SpecialBug):
     """A gradient below the root of the smallest normal number (1e-19 in float32) counts as zero."""
 
@@ -209,6 +216,7 @@ BUGS = (
     MomentSubnormalsFlushed,
     NormSubnormalsRaised,
     ThetaSubnormalsFlushed,
+    LargeThetaClipped,
     TinyGradientIgnored,
     ZeroGradientSkipsElement,
     ZeroGradientSkipsArray,

@@ -157,6 +157,18 @@ def special_run(factory, dtype, kind):
     return results
 
 
+def large_theta(factory, dtype):
+    """A theta of tens of thousands."""
+    theta = np.array([30000.0, -20000.0], dtype)
+    return trajectory(factory, [theta], [theta], [[np.ones(2, dtype)]], lr=0.1)
+
+
+def many_run(factory, dtype):
+    """Thirty parameters of one element each."""
+    thetas, gradients = draw(dtype, [(1,)] * 30, 2)
+    return trajectory(factory, thetas, thetas, gradients, lr=0.1)
+
+
 def idle_run(factory, dtype):
     """Gradients that are all zero now and then, the norm decaying meanwhile."""
     thetas, gradients = draw(dtype, [(3,)], 6)
@@ -266,6 +278,8 @@ def probes() -> Iterator[tuple[str, Callable[[Any, Any], Any]]]:
     yield "from zero", from_zero
     yield "small steps", small_steps
     yield "idle", idle_run
+    yield "large theta", large_theta
+    yield "many", many_run
     yield "groups", group_run
     yield "schedule", schedule_run
     yield "scheduled start", scheduled_start
