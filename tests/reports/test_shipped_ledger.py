@@ -1,0 +1,73 @@
+"""The ledger that ships: it names what is there, and each of its scripts shows its divergence by itself."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from adamax_conformance.reports import ledger
+from adamax_conformance.reports.ledger import SCRIPTS
+from adamax_conformance.tests.conformance.catalogue import CHECKS
+
+ENTRIES = ledger.load().entries
+PROGRAMS = sorted(SCRIPTS.glob("*.py"))
+LONGEST = 20
+ALLOWED = {"io", "math", "sys", "numpy"}
+
+
+def interpreter(framework: str) -> str:
+    """One that has the framework, or a skip."""
+    if importlib.util.find_spec(framework):
+        return sys.executable
+    python = os.environ.get("MINDSPORE_PYTHON") if framework == "mindspore" else None
+    return python or pytest.skip(f"{framework} is not installed")
+
+
+def test_every_entry_names_a_check_that_exists():
+    ledger.load().require(CHECKS)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.id)
+def test_every_entry_says_from_which_version_on_why_and_with_which_script(entry):
+    assert entry.versions
+    assert entry.reason.endswith(".")
+    assert entry.script.startswith(entry.subject.split(",")[0].split("[")[0])
+
+
+def test_every_script_belongs_to_an_entry():
+    assert {path.name for path in PROGRAMS} == {entry.script for entry in ENTRIES}
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
+def test_a_script_is_short_and_needs_its_framework_alone(path: Path):
+    text = path.read_text(encoding="utf-8")
+    imported = {
+        alias.name.split(".")[0]
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }
+    assert len(text.splitlines()) < LONGEST
+    assert "import from" not in text
+    assert imported - ALLOWED == {path.stem.split("_")[0]}
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
+def test_a_script_shows_its_divergence(path: Path, tmp_path):
+    done = subprocess.run(
+        [interpreter(path.stem.split("_")[0]), "-W", "ignore", path],
+        cwd=tmp_path,
+        env={**os.environ, "GLOG_v": "3"},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("diverges: "), done.stderr
