@@ -24,6 +24,7 @@ from ..reference.case import Case, Parameter
 from ..reference.contract import CLAUSES, Outcome, Params
 from ..reference.hyperparameters import DEFAULTS
 from ..reference.rules import DOCUMENTED
+from . import ledger
 from .dialects import Dialect, dialect_of
 from .telling import documented_numbers, telling_case
 from .text import one_line
@@ -39,6 +40,9 @@ element."""
 _LINE: Final = 8000
 """A script with a longer line is no longer one to paste anywhere."""
 
+_COARSE: Final = 2.0**-969
+"""Below this a difference of doubles near the bound may be subnormal itself: 2^-1022 times 2^53."""
+
 _CLAUSES: Final = {clause.id: clause for clause in CLAUSES}
 
 
@@ -47,12 +51,25 @@ _SEVERAL_RUNS: Final = ("relations/", "ledger/", "bookkeeping/resume", "bookkeep
 
 
 def script(verdict: Verdict) -> str | None:
-    """The script that shows a verdict's divergence.
+    """The script that shows a verdict's divergence: made from its case, or else kept with the shipped ledger.
 
     Returns:
-        Python source that needs the subject's framework and nothing else; None where the divergence cannot be
-        shown so: for a subject that is a program, a check that compares several runs, or a case too long.
+        Python source that needs the subject's framework and nothing else; None where there is none: for a subject
+        that is a program, a check that compares several runs, or a case too long.
     """
+    return _made_from(verdict) or _kept_for(verdict)
+
+
+def _kept_for(verdict: Verdict) -> str | None:
+    """The script of the shipped ledger's entry that made a verdict known."""
+    name = verdict.measured.get("ledger")
+    for entry in ledger.load().entries:
+        if entry.id == name and entry.check == verdict.check and entry.script:
+            return (ledger.SCRIPTS / entry.script).read_text(encoding="utf-8")
+    return None
+
+
+def _made_from(verdict: Verdict) -> str | None:
     try:
         named = registry.parse(verdict.subject)
     except failures.SubjectError:
@@ -63,13 +80,18 @@ def script(verdict: Verdict) -> str | None:
     group, _, rest = verdict.check.partition("/")
     if group == "contract":
         lines = _constructing(verdict, dialect, rest)
-    elif group == "rule":
+    elif group == "rule" and not _has_number(verdict):
         lines = _following(verdict, dialect, named)
     else:
         lines = _running(verdict, dialect, named)
     if lines is None or len(lines) >= LINES or max(map(len, lines)) > _LINE:
         return None
     return "\n".join(lines) + "\n"
+
+
+def _has_number(verdict: Verdict) -> bool:
+    divergence = verdict.divergence
+    return divergence is not None and divergence.case is not None and divergence.error_ulp is not None
 
 
 def smallest(divergence: Divergence) -> tuple[Case, int] | None:
@@ -229,8 +251,11 @@ def _compared(divergence: Divergence) -> list[str]:
         return [f"print('expected:', {one_line(divergence.expected, 200)!r})"]
     if math.isnan(expected):
         wrong = "actual == actual"
-    elif math.isinf(expected) or not bound:
+    elif math.isinf(expected) or divergence.bound is None:
         wrong = "actual != expected"
+    elif bound < _COARSE:
+        exact = f"abs(Fraction(actual) - Fraction({divergence.expected!r}))"
+        wrong = f"{exact} > Fraction({divergence.bound!r})"
     else:
         wrong = f"not abs(actual - expected) <= {bound!r}"
     return [
@@ -316,6 +341,7 @@ def _headed(verdict: Verdict, reason: str, dialect: Dialect, lines: list[str]) -
     return [
         f"# {one_line(verdict.check, 80)}: {one_line(reason, 160)}",
         *([f"from math import {', '.join(constants)}"] if constants else []),
+        *(["from fractions import Fraction"] if "Fraction(" in words else []),
         *dialect.imports,
         "",
         *lines,

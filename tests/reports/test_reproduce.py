@@ -22,7 +22,8 @@ from adamax_conformance.reference.case import Case, Group, Layout, Parameter
 from adamax_conformance.reference.contract import CLAUSES
 from adamax_conformance.reference.hyperparameters import Hyperparameters
 from adamax_conformance.reference.rules import DOCUMENTED, Epsilon, Rule, all_rules
-from adamax_conformance.reports import evidence, training
+from adamax_conformance.reports import evidence, ledger, training
+from adamax_conformance.reports.record import read_record
 from adamax_conformance.reports.reproduce import LINES, script, smallest
 from adamax_conformance.reports.telling import documented_numbers, telling_case
 from adamax_conformance.tests.reports.samples import HOSTILE, case, divergence, verdict
@@ -140,6 +141,15 @@ def test_a_script_compares_special_values_as_such(expected, actual_gradient, say
     assert output(script(diverging(subject="numpy", evidence=changes))).endswith(f"so it {says}\n")
 
 
+@pytest.mark.parametrize(("expected", "says"), [("2e-323", "diverges"), ("5.4e-324", "conforms")])
+def test_a_script_compares_subnormal_numbers_exactly(expected, says):
+    run = Case("subnormal", (Group(Hyperparameters(lr=0.0), (Parameter.of([5e-324], [[0.0]]),)),))
+    changes = {"case": run.to_json(), "expected": expected, "bound": "1e-324", "step": 1, "element": (0,)}
+    assert output(script(diverging(subject="numpy", dtype="float64", evidence=changes))).endswith(
+        f"so it {says}\n"
+    )
+
+
 @needs("torch")
 @pytest.mark.parametrize("clause", CLAUSES, ids=[clause.id for clause in CLAUSES])
 def test_each_clause_of_the_contract_has_a_script_or_cannot_be_written(clause):
@@ -186,7 +196,8 @@ def test_a_script_of_a_subject_that_raises_shows_its_exception(tmp_path, monkeyp
     "rule", [DOCUMENTED, Rule(epsilon=Epsilon.IN_DENOMINATOR)], ids=lambda rule: rule.name
 )
 def test_a_script_about_the_rule_finds_that_a_faithful_subject_conforms(rule):
-    made = diverging(check="rule/documented", subject="numpy", measured={"rule": rule.name})
+    outcome = {"quantity": Quantity.OUTCOME, "error_ulp": None}
+    made = diverging(check="rule/documented", subject="numpy", measured={"rule": rule.name}, evidence=outcome)
     lines = output(script(made)).splitlines()
     assert [line.split()[0] for line in lines] == ["numpy", "theta", "m", "u"]
     assert all(line.endswith("so it conforms") for line in lines[1:])
@@ -294,6 +305,54 @@ def test_a_subject_whose_name_is_no_name_has_no_script(payload):
 def test_a_quote_in_a_path_stays_in_its_string():
     source = script(diverging(subject="it's\\a'\";import os;'.py:f"))
     assert [type(node).__name__ for node in ast.parse(source).body[:3]] == ["Import", "Import", "Assign"]
+
+
+def test_a_known_divergence_that_no_single_run_shows_has_the_ledger_s_script():
+    entry = next(entry for entry in ledger.load().entries if entry.script)
+    made = diverging(check=entry.check, subject="process:./program", measured={"ledger": entry.id})
+    assert script(made) == (ledger.SCRIPTS / entry.script).read_text(encoding="utf-8")
+    assert script(replace(made, check="bookkeeping/resume")) is None
+    assert script(replace(made, measured={"ledger": "../ledger"})) is None
+
+
+def test_a_divergence_of_the_rule_with_a_number_of_its_own_is_shown_on_its_own_case():
+    made = replace(
+        exactly(TWO_GROUPS, Quantity.M, 1, (1, 0), "1e-5"), check="rule/subnormals", subject="numpy"
+    )
+    assert "m of parameter 1, element [1, 0], after step 2" in output(script(made))
+
+
+def recorded(tmp_path, *arguments):
+    """What really diverges, of a run without a ledger."""
+    (tmp_path / "empty.toml").touch()
+    command = [sys.executable, "-m", "adamax_conformance.reports.cli", "check", *arguments, "--quiet"]
+    command += ["--known", str(tmp_path / "empty.toml"), "--report", str(tmp_path / "report")]
+    subprocess.run(command, check=False, timeout=500, cwd=tmp_path)
+    return [one for one in read_record(tmp_path / "report").verdicts if one.status is Status.DIVERGES]
+
+
+@needs("torch")
+def test_each_real_divergence_of_torch_is_shown_by_its_script(tmp_path):
+    checks = ("--check", "contract/lr/*", "--check", "special/zero-gradient-default-eps")
+    found = recorded(tmp_path, "torch", "--dtype", "float16", *checks)
+    assert len(found) == 5
+    for one in found:
+        assert "diverges" in output(script(one)).splitlines()[-1], one.check
+
+
+def test_each_real_divergence_of_mindspore_is_shown_by_its_script(tmp_path):
+    python = os.environ.get("MINDSPORE_PYTHON")
+    if python is None:
+        pytest.skip("MINDSPORE_PYTHON names no interpreter with MindSpore")
+    checks = ("contract/lr/zero", "contract/betas/first-nan", "rule/scalars", "special/nan-gradient")
+    options = [part for check in checks for part in ("--check", check)]
+    found = recorded(tmp_path, "mindspore", "--python", python, "--dtype", "float64", *options)
+    assert {one.check for one in found} == set(checks)
+    for one in found:
+        done = subprocess.run(
+            [python, "-c", script(one)], capture_output=True, text=True, check=True, timeout=300
+        )
+        assert "diverges" in done.stdout.splitlines()[-1], one.check
 
 
 # Evidence
