@@ -6,6 +6,7 @@ are written out. Colours, and `NO_COLOR`, are the console's business.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from rich.console import Console
@@ -32,7 +33,12 @@ _SHOWN: Final = 20
 
 def show(summary: Summary, console: Console) -> None:
     """Prints the summary: the matrix, then what diverges or broke, then the known ones, then the answer."""
-    console.print(matrix(summary))
+    table = matrix(summary)
+    if console.measure(table).maximum <= console.width:
+        console.print(table)
+    else:
+        for line in lines(summary):
+            console.print(line, soft_wrap=True)
     for note in summary.notes:
         console.print(text(note, "yellow"))
     wrong = summary.of(Status.DIVERGES, Status.BROKEN)
@@ -40,9 +46,9 @@ def show(summary: Summary, console: Console) -> None:
         console.print(_finding(judged), soft_wrap=True)
     if wrong[_SHOWN:]:
         console.print(text(f"… and {len(wrong) - _SHOWN} more in the report"))
-    known = summary.of(Status.KNOWN)
-    for judged in known[:_SHOWN]:
-        console.print(_line(judged), soft_wrap=True)
+    known = _alike(summary.of(Status.KNOWN))
+    for alike in known[:_SHOWN]:
+        console.print(_known(alike), soft_wrap=True)
     if known[_SHOWN:]:
         console.print(text(f"… and {len(known) - _SHOWN} more known divergences in the report"))
     console.print(text(summary.answer, _ANSWER.get(summary.exit_code, "bold")), soft_wrap=True)
@@ -64,6 +70,19 @@ def matrix(summary: Summary) -> Table:
             *(_cell(cells[group]) for group in summary.groups),
         )
     return table
+
+
+def lines(summary: Summary) -> Iterator[Text]:
+    """The same for a terminal that is too narrow for a table: one line a configuration, and one for its cells."""
+    for configuration, cells in summary.matrix:
+        name = f"{configuration.subject} {configuration.version}".strip()
+        yield text(f"{name} · {configuration.dtype} · {configuration.device}", "bold", limit=100)
+        judged = [
+            Text(" ").join([text(group), _cell(cells[group])])
+            for group in summary.groups
+            if cells[group].status is not None
+        ]
+        yield Text("  ") + Text("  ").join(judged)
 
 
 def text(value: str, style: str = "", limit: int | None = None) -> Text:
@@ -90,6 +109,27 @@ def _line(judged: Judged) -> Text:
             f"{verdict.check} · {verdict.subject} {verdict.dtype} {verdict.device}: {verdict.reason}",
             limit=400,
         ),
+    )
+
+
+def _alike(known: Iterable[Judged]) -> list[list[Judged]]:
+    """Known divergences of one check and one reason, together."""
+    groups: dict[tuple[str, str], list[Judged]] = {}
+    for judged in known:
+        groups.setdefault((judged.verdict.check, judged.verdict.reason), []).append(judged)
+    return list(groups.values())
+
+
+def _known(alike: Sequence[Judged]) -> Text:
+    dtypes: dict[str, list[str]] = {}
+    for judged in alike:
+        where = f"{judged.verdict.subject} on {judged.verdict.device}"
+        dtypes.setdefault(where, []).append(judged.verdict.dtype)
+    places = "; ".join(f"{where} ({', '.join(names)})" for where, names in dtypes.items())
+    verdict = alike[0].verdict
+    return Text.assemble(
+        (f"{SYMBOL[verdict.status]} {verdict.status.value} ", STYLE[verdict.status]),
+        text(f"{verdict.check} · {places}: {verdict.reason}", limit=600),
     )
 
 
