@@ -58,7 +58,7 @@ class Profile(Enum):
         self.shrinks = shrinks
 
 
-_EXPENSIVE: Final = {"mindspore": 6}
+_EXPENSIVE: Final = {"mindspore": 12}
 """Frameworks in which a new optimizer compiles anew: they are given so many times fewer drawn cases."""
 
 
