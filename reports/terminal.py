@@ -6,16 +6,17 @@ are written out. Colours, and `NO_COLOR`, are the console's business.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from ..oracles.verdict import Status
 from .outcome import ExitCode
-from .summary import NOT_RUN, SYMBOL, WORST_FIRST, Cell, Judged, Summary
+from .summary import NOT_RUN, SYMBOL, WORST_FIRST, Cell, Finding, Summary
 from .text import one_line
 
 STYLE: Final = {
@@ -29,26 +30,28 @@ STYLE: Final = {
 }
 _ANSWER: Final = {ExitCode.CONFORMS: "bold green", ExitCode.DIVERGES: "bold red"}
 _SHOWN: Final = 20
+_WIDEST: Final = 1000
 
 
 def show(summary: Summary, console: Console) -> None:
     """Prints the summary: the matrix, then what diverges or broke, then the known ones, then the answer."""
     table = matrix(summary)
-    if console.measure(table).maximum <= console.width:
+    natural = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
+    if natural <= console.width:
         console.print(table)
     else:
         for line in lines(summary):
             console.print(line, soft_wrap=True)
     for note in summary.notes:
         console.print(text(note, "yellow"))
-    wrong = summary.of(Status.DIVERGES, Status.BROKEN)
-    for judged in wrong[:_SHOWN]:
-        console.print(_finding(judged), soft_wrap=True)
+    wrong = summary.findings(Status.DIVERGES, Status.BROKEN)
+    for finding in wrong[:_SHOWN]:
+        console.print(_evidence(finding), soft_wrap=True)
     if wrong[_SHOWN:]:
         console.print(text(f"… and {len(wrong) - _SHOWN} more in the report"))
-    known = _alike(summary.of(Status.KNOWN))
-    for alike in known[:_SHOWN]:
-        console.print(_known(alike), soft_wrap=True)
+    known = summary.findings(Status.KNOWN)
+    for finding in known[:_SHOWN]:
+        console.print(_line(finding), soft_wrap=True)
     if known[_SHOWN:]:
         console.print(text(f"… and {len(known) - _SHOWN} more known divergences in the report"))
     console.print(text(summary.answer, _ANSWER.get(summary.exit_code, "bold")), soft_wrap=True)
@@ -101,41 +104,17 @@ def _cell(cell: Cell) -> Text:
     return Text(" ").join(counts)
 
 
-def _line(judged: Judged) -> Text:
-    verdict = judged.verdict
+def _line(finding: Finding) -> Text:
+    verdict = finding.judged.verdict
     return Text.assemble(
         (f"{SYMBOL[verdict.status]} {verdict.status.value} ", STYLE[verdict.status]),
-        text(
-            f"{verdict.check} · {verdict.subject} {verdict.dtype} {verdict.device}: {verdict.reason}",
-            limit=400,
-        ),
+        text(f"{verdict.check} · {finding.where}: {verdict.reason}", limit=400),
     )
 
 
-def _alike(known: Iterable[Judged]) -> list[list[Judged]]:
-    """Known divergences of one check and one reason, together."""
-    groups: dict[tuple[str, str], list[Judged]] = {}
-    for judged in known:
-        groups.setdefault((judged.verdict.check, judged.verdict.reason), []).append(judged)
-    return list(groups.values())
-
-
-def _known(alike: Sequence[Judged]) -> Text:
-    dtypes: dict[str, list[str]] = {}
-    for judged in alike:
-        where = f"{judged.verdict.subject} on {judged.verdict.device}"
-        dtypes.setdefault(where, []).append(judged.verdict.dtype)
-    places = "; ".join(f"{where} ({', '.join(names)})" for where, names in dtypes.items())
-    verdict = alike[0].verdict
-    return Text.assemble(
-        (f"{SYMBOL[verdict.status]} {verdict.status.value} ", STYLE[verdict.status]),
-        text(f"{verdict.check} · {places}: {verdict.reason}", limit=600),
-    )
-
-
-def _finding(judged: Judged) -> Text:
-    verdict = judged.verdict
-    parts = [_line(judged)]
+def _evidence(finding: Finding) -> Text:
+    verdict = finding.judged.verdict
+    parts = [_line(finding)]
     if (divergence := verdict.divergence) is not None:
         for name, decimal, hexadecimal in (
             ("expected", divergence.expected, divergence.expected_hex),
