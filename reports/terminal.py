@@ -42,6 +42,7 @@ def show(summary: Summary, console: Console) -> None:
     else:
         for line in lines(summary):
             console.print(line, soft_wrap=True)
+    console.print(_legend(summary), soft_wrap=True)
     for note in summary.notes:
         console.print(text(note, "yellow"))
     wrong = summary.findings(Status.DIVERGES, Status.BROKEN)
@@ -91,6 +92,13 @@ def lines(summary: Summary) -> Iterator[Text]:
 def text(value: str, style: str = "", limit: int | None = None) -> Text:
     """A text that is shown as it is, on one line."""
     return Text(one_line(value, limit), style=style)
+
+
+def _legend(summary: Summary) -> Text:
+    """What the symbols mean that were used."""
+    used = {status for _, cells in summary.matrix for cell in cells.values() for status in cell.counts}
+    words = [f"{SYMBOL[status]} {status.value}" for status in WORST_FIRST if status in used]
+    return Text("   ".join(words), style="dim")
 
 
 def _cell(cell: Cell) -> Text:
