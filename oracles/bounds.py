@@ -332,11 +332,14 @@ class StepBounds:
         if not shrunk < 1:
             return self.zero, math.inf
         growth = compound(e.lr, shrunk / (1 - shrunk))
-        below = [c * farthest, *((c / lr, farthest / lr, c * farthest / lr) if lr else ())]
-        if self._overflows(*(x * (1 + growth) for x in (*pairs, *triples, *below, largest))):
-            return self.zero, math.inf
         second = max(self._vanishes(x) for x in pairs)
         third = max(second, *(self._vanishes(x) for x in triples))
+        # What lost to underflow may divide another factor, which is then the larger; unless all of it is lost:
+        # the step is then 0, and counted as lost.
+        loss = growth if second >= 1 else compound(growth, second / (1 - second))
+        below = [c * farthest, *((c / lr, farthest / lr, c * farthest / lr) if lr else ())]
+        if self._overflows(*(x * (1 + loss) for x in (*pairs, *triples, *below, largest))):
+            return self.zero, math.inf
         carried = lr / c * ((m_radius + abs(m) * (d_off / d)) / nearest)
         return lr / c * (m / d), carried + largest * compound(growth, second, third, self._vanishes(largest))
 

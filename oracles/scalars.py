@@ -125,8 +125,14 @@ def _correction(beta1: Any, t: int, entrance: Entrance) -> tuple[Any, Any]:
     power = beta1**t
     off = power * ((1 + arithmetic.multiply * v) ** products - 1)
     low, high = entrance.computed(1 - power - off, 1 - power + off, arithmetic.add - 1)
-    # Or -expm1(t*log1p(-(1 - beta1))): 1 ulp, 2 unit roundoffs, of the logarithm, one each of its product with t
-    # and of 1 - beta1, where there are any; they count t*beta1^(t-1)*(1 - beta1) times. Then 1 ulp of the result.
-    roundings = 2 + (t > 1) + (beta1 < 0.5)
-    off = roundings * v * t * beta1 ** (t - 1) * (1 - beta1) + habit.ulp(float(1 - power))
+    if not beta1:
+        return low, high
+    # Or -expm1(t*log1p(-(1 - beta1))): 1 ulp of the logarithm, a rounding of its product with t and one of
+    # 1 - beta1, where there are any, all of them in the exponent; then 1 ulp of the result.
+    context = type(beta1).context
+    logarithm = context.log(beta1)
+    exponent = t * habit.ulp(float(logarithm))
+    exponent += habit.ulp(float(t * logarithm)) / 2 if t > 1 else 0
+    exponent += t * habit.ulp(float(1 - beta1)) / 2 / beta1 if beta1 < 0.5 else 0
+    off = power * context.expm1(exponent) + habit.ulp(float(1 - power))
     return min(low, 1 - power - off), max(high, 1 - power + off)

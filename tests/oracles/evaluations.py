@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, product
 
 import mpmath
 from adamax_conformance.oracles.arithmetic import Form
@@ -97,37 +97,37 @@ class Setting:
     g: float
 
 
-def trees() -> tuple[Tree, ...]:
-    """Every order of lr*m/(c*u) in which three operations do it and m never divides."""
-    above = {"lr": True, "m": True, "c": False, "u": False}
-
-    def build(leaves: frozenset[str], want: bool) -> Iterator[Tree]:  # noqa: FBT001 - above the bar, or below
-        if len(leaves) == 1:
-            (leaf,) = leaves
-            if above[leaf] == want:
-                yield leaf
-            return
-        if not want and "m" in leaves:
-            return
-        first = min(leaves)
-        for size in range(1, len(leaves)):
-            for chosen in combinations(sorted(leaves), size):
-                if first not in chosen:
-                    continue
-                left, right = frozenset(chosen), leaves - frozenset(chosen)
-                for a in build(left, want):
-                    for b in build(right, want):
-                        yield a, "*", b
-                    for b in build(right, not want):
-                        yield a, "/", b
-                for a in build(left, not want):
-                    for b in build(right, want):
-                        yield b, "/", a
-
-    return tuple(build(frozenset(above), True))
+def _splits(leaves: frozenset[str]) -> Iterator[tuple[frozenset[str], frozenset[str]]]:
+    """Every way to part leaves in two, either part first."""
+    for size in range(1, len(leaves)):
+        for chosen in combinations(sorted(leaves), size):
+            yield frozenset(chosen), leaves - frozenset(chosen)
 
 
-TREES = trees()
+def above(leaves: frozenset[str]) -> Iterator[Tree]:
+    """Every tree for what these leaves are in lr*m/(c*u)."""
+    if len(leaves) == 1:
+        yield from leaves & {"lr", "m"}
+    for left, right in _splits(leaves):
+        if min(leaves) in left:  # a product is the same either way
+            yield from ((a, "*", b) for a, b in product(above(left), above(right)))
+        yield from ((a, "/", b) for a, b in product(above(left), below(right)))
+
+
+def below(leaves: frozenset[str]) -> Iterator[Tree]:
+    """Every tree for one over that, in which m never divides."""
+    if "m" in leaves:
+        return
+    if len(leaves) == 1:
+        yield from leaves & {"c", "u"}
+    for left, right in _splits(leaves):
+        if min(leaves) in left:
+            yield from ((a, "*", b) for a, b in product(below(left), below(right)))
+        yield from ((a, "/", b) for a, b in product(below(left), above(right)))
+
+
+TREES = tuple(above(frozenset({"lr", "m", "c", "u"})))
+"""Every order of lr*m/(c*u) in three operations."""
 
 
 class Evaluation:
@@ -176,7 +176,9 @@ class Evaluation:
                     power = rounded(scalars, power * beta1)
             case _:
                 complement = rounded(scalars, 1 - beta1)
-                logarithm = self.function("log1p", real(mpmath.log1p, -complement)) if complement < 1 else None
+                logarithm = (
+                    self.function("log1p", real(mpmath.log1p, -complement)) if complement < 1 else None
+                )
                 if logarithm is None:
                     return Fraction(1)
                 exponent = rounded(scalars, t * logarithm)
@@ -194,7 +196,7 @@ class Evaluation:
         return self.operation(f"gradient of {of}", g + term)
 
     def moment(self) -> Fraction:
-        """m after the step, not yet stored."""
+        """The first moment after the step, not yet stored."""
         m, g, h = Fraction(self.setting.m), self.gradient("m"), self.setting.hyperparameters
         if self.setting.form is Form.WEIGHTED:
             decayed = self.operation("decayed m", self.given("beta1", h.beta1) * m)
@@ -208,7 +210,7 @@ class Evaluation:
         return self.operation("m", m + self.operation("onward by", weight * distance))
 
     def norm(self) -> Fraction:
-        """u after the step, not yet stored."""
+        """The infinity norm after the step, not yet stored."""
         h = self.setting.hyperparameters
         decayed = self.operation("decayed u", self.given("beta2", h.beta2) * Fraction(self.setting.u))
         fresh = self.operation("fresh u", abs(self.gradient("u")) + self.given("eps", h.eps))
@@ -313,7 +315,10 @@ def turned_setting(setting: Setting, rng: random.Random) -> Setting:
             fresh = drawn_hyperparameters(rng)
             return replace(setting, hyperparameters=replace(h, **{option: getattr(fresh, option)}))
         value = getattr(h, option) * (1 + rng.choice((-1, 1)) * 2.0 ** rng.randint(-53, -2))
-        return replace(setting, hyperparameters=replace(h, **{option: min(value, 1 - 2.0**-53) if "beta" in option else value}))
+        return replace(
+            setting,
+            hyperparameters=replace(h, **{option: min(value, 1 - 2.0**-53) if "beta" in option else value}),
+        )
     value = getattr(setting, name)
     moved = value + rng.choice((-8, -3, -1, 1, 3, 8)) * format_.ulp(value)
     if rng.random() < 0.2:

@@ -1,0 +1,404 @@
+"""The bounds from both sides: nothing honest exceeds them, and they are no wider than needed."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from adamax_conformance.oracles.arithmetic import CORRECTLY_ROUNDED, Arithmetic, Form, Habits
+from adamax_conformance.oracles.bounds import StepBounds, compound
+from adamax_conformance.oracles.comparison import Assumption, findings, lockstep
+from adamax_conformance.oracles.exact import context, exact_scalars
+from adamax_conformance.oracles.formats import Format
+from adamax_conformance.oracles.identify import cases as identifying_cases
+from adamax_conformance.oracles.scalars import Entrance, scalar_errors
+from adamax_conformance.reference.case import Case, Group, Parameter
+from adamax_conformance.reference.formula import bias_correction
+from adamax_conformance.reference.hyperparameters import Hyperparameters
+from adamax_conformance.reference.rules import DOCUMENTED, BiasCorrection, Decay, Epsilon, Rule
+from adamax_conformance.tests.oracles.evaluations import TREES
+from adamax_conformance.tests.oracles.running import declared, observe
+from adamax_conformance.tests.oracles.search import QUANTITIES, climb
+from adamax_conformance.tests.oracles.tightness import DTYPES, Mode, caught, modes, reached, reached_by, runs
+from adamax_conformance.tests.planted import FAITHFUL
+from adamax_conformance.tests.planted.faithful import Plain, WiderThroughout
+
+FORMATS = pytest.mark.parametrize("format_", Format, ids=lambda f: f.dtype)
+NUMPY_FORMATS = pytest.mark.parametrize("format_", DTYPES, ids=lambda f: f.dtype)
+EVERY_QUANTITY = pytest.mark.parametrize("quantity", QUANTITIES, ids=lambda q: q.value)
+EVERY_MODE = pytest.mark.parametrize("mode", Mode, ids=lambda m: m.value)
+
+CTX = context(200)
+
+
+def bounds(
+    format_, hyperparameters, t=3, rule=DOCUMENTED, habits=None, arithmetic=CORRECTLY_ROUNDED, number=CTX.mpf
+):
+    """The bounds of one step."""
+    scalars = exact_scalars(CTX, hyperparameters)
+    return StepBounds(scalars, t, format_, rule, habits or Habits(), arithmetic, number)
+
+
+# Nothing honest exceeds them --------------------------------------------------------------------------------
+
+
+@NUMPY_FORMATS
+@pytest.mark.parametrize("variant", FAITHFUL, ids=lambda variant: variant.name)
+def test_a_faithful_optimizer_is_within_every_bound(variant, format_) -> None:
+    for mode in modes(variant, format_):
+        for quantity, found in reached_by(variant, format_, mode).items():
+            assert found.fraction <= 1, (mode, quantity)
+
+
+@EVERY_MODE
+@EVERY_QUANTITY
+@FORMATS
+def test_a_search_over_every_decision_of_an_evaluation_does_not_exceed_a_bound(
+    format_, quantity, mode
+) -> None:
+    rng = random.Random(20150507)
+    whole = mode is Mode.TRAJECTORY
+    worst = climb(format_, quantity, rng, turns=80 if whole else 200, whole=whole)
+    assert worst.fraction <= 1, worst
+
+
+def test_the_orders_of_the_step_are_twenty_four_and_no_two_the_same() -> None:
+    assert len(TREES) == len(set(TREES)) == 24
+
+
+# And they are no wider than needed --------------------------------------------------------------------------
+
+
+@EVERY_QUANTITY
+@NUMPY_FORMATS
+def test_the_worst_faithful_optimizer_reaches_a_quarter_of_the_lockstep_bound(format_, quantity) -> None:
+    assert reached(format_, Mode.LOCKSTEP, quantity).fraction >= 0.25
+
+
+@EVERY_MODE
+@EVERY_QUANTITY
+@NUMPY_FORMATS
+def test_a_systematic_error_of_a_few_ulp_is_caught(format_, quantity, mode) -> None:
+    smallest = caught(format_, mode, quantity)
+    assert smallest is not None
+    assert smallest <= (8 if mode is Mode.LOCKSTEP else 24)
+
+
+@NUMPY_FORMATS
+def test_most_elements_are_judged_rather_than_open(format_) -> None:
+    judged = sum(found.judged for found in reached_by(Plain, format_, Mode.LOCKSTEP).values())
+    elements = sum(p.theta.size for case in runs(format_) for p in case.parameters for _ in range(case.steps))
+    assert judged >= 0.9 * 3 * elements
+
+
+# What is known exactly has no error -------------------------------------------------------------------------
+
+
+@FORMATS
+def test_a_rate_of_zero_leaves_theta_as_it_is_to_the_bit(format_) -> None:
+    step = bounds(format_, Hyperparameters(lr=0.0))
+    assert step.stored_theta(CTX.mpf(1), CTX.mpf(2), CTX.mpf(3)) == 0
+
+
+@FORMATS
+def test_a_moment_that_was_never_anything_but_zero_leaves_theta_as_it_is_to_the_bit(format_) -> None:
+    step = bounds(format_, Hyperparameters(eps=0.25))
+    zero = CTX.mpf(0)
+    assert step.moment(zero, zero, zero, CTX.mpf(1), zero) == 0
+    assert step.stored_theta(CTX.mpf(1), zero, CTX.mpf(0.25), zero) == 0
+
+
+@FORMATS
+def test_a_moment_that_was_stored_as_zero_may_have_moved_theta(format_) -> None:
+    step = bounds(format_, Hyperparameters(eps=0.25))
+    assert step.stored_theta(CTX.mpf(0), CTX.mpf(0), CTX.mpf(0.25)) > 0
+
+
+def test_a_wide_evaluation_that_stores_a_moment_of_zero_is_not_accused() -> None:
+    tiny = Format.BINARY16.smallest_subnormal
+    setting = Hyperparameters(lr=0.5, beta1=0.9, eps=1.2e-7)
+    case = Case("tiny", (Group(setting, (Parameter.of([0.0], [[tiny]]),)),))
+    states = observe(WiderThroughout, case, np.float16)
+    assert states[0].m[0][0] == 0
+    assert states[0].theta[0][0] != 0
+    found = findings(*QUANTITIES)
+    lockstep(case, states, declared(WiderThroughout, Format.BINARY16), found)
+    assert not any(tally.exceeded for tally in found.values())
+
+
+@FORMATS
+def test_without_memory_the_weighted_moment_is_the_gradient_to_the_bit(format_) -> None:
+    one, zero = CTX.mpf(1), CTX.mpf(0)
+    forgetful = Hyperparameters(beta1=0.0)
+    assert bounds(format_, forgetful).moment(one, zero, one / 2, one, zero) == 0
+    interpolated = bounds(format_, forgetful, habits=Habits(Form.INTERPOLATED))
+    assert interpolated.moment(one, zero, one / 2, one, zero) > 0
+
+
+@FORMATS
+def test_a_norm_that_is_its_gradient_alone_has_no_error(format_) -> None:
+    one, zero = CTX.mpf(1), CTX.mpf(0)
+    step = bounds(format_, Hyperparameters(), rule=Rule(epsilon=Epsilon.NONE))
+    assert step.norm(one / 2, zero, one, one, zero) == 0
+    assert step.norm(one, zero, one / 2, one, zero) > 0
+
+
+def test_the_first_step_of_a_float32_counts_seven_roundings_from_zero_and_one_more_elsewhere() -> None:
+    lr, beta1 = 0.3, 0.9
+    step = bounds(Format.BINARY32, Hyperparameters(lr=lr, beta1=beta1), t=1)
+    taken = CTX.mpf(lr) / (1 - CTX.mpf(beta1))
+    u = Format.BINARY32.unit_roundoff
+    from_zero = step.stored_theta(CTX.mpf(0), CTX.mpf(1), CTX.mpf(1))
+    assert 5 * u * taken < from_zero <= 7.0001 * u * taken
+    elsewhere = step.stored_theta(CTX.mpf(64), CTX.mpf(1), CTX.mpf(1))
+    assert from_zero + u * (64 - taken) < elsewhere < from_zero + 1.0001 * u * 64
+
+
+@FORMATS
+def test_a_factor_of_one_is_no_operation(format_) -> None:
+    counts = [
+        len(bounds(format_, Hyperparameters(lr=lr, beta1=beta1)).operations)
+        for lr, beta1 in ((0.3, 0.9), (1.0, 0.9), (0.3, 0.0), (1.0, 0.0))
+    ]
+    assert counts == [3, 2, 2, 1]
+    uncorrected = Rule(bias_correction=BiasCorrection.NONE)
+    assert len(bounds(format_, Hyperparameters(), rule=uncorrected).operations) == 2
+
+
+# The scalars ------------------------------------------------------------------------------------------------
+
+
+def errors(format_, habit, hyperparameters, t=3, arithmetic=CORRECTLY_ROUNDED):
+    """The errors of the scalars of one step."""
+    scalars = exact_scalars(CTX, hyperparameters)
+    correction = bias_correction(t, scalars)
+    return scalar_errors(scalars, t, correction, Entrance(format_, habit, arithmetic), float)
+
+
+@FORMATS
+def test_scalars_that_every_format_holds_have_no_error(format_) -> None:
+    held = Hyperparameters(lr=0.5, beta1=0.75, beta2=0.5, eps=0.25, weight_decay=2.0)
+    found = errors(format_, Format.BINARY64, held, t=1)
+    assert (found.lr, found.beta1, found.beta2, found.eps, found.weight_decay, found.complement) == (0,) * 6
+    assert errors(format_, Format.BINARY64, Hyperparameters(beta1=0.0)).correction == 0
+
+
+@FORMATS
+def test_a_scalar_of_binary64_is_off_by_at_most_one_rounding(format_) -> None:
+    found = errors(format_, Format.BINARY64, Hyperparameters(eps=0.3, weight_decay=0.7))
+    plain = (found.lr, found.beta1, found.complement, found.beta2, found.eps, found.weight_decay)
+    limit = 0 if format_ is Format.BINARY64 else format_.unit_roundoff
+    assert all(error <= limit for error in plain)
+
+
+def test_a_correction_in_the_working_format_loses_what_the_power_lost() -> None:
+    v = Format.BINARY32.unit_roundoff
+    for beta1, t in ((0.9, 1), (0.9, 5), (0.999, 3), (0.5, 4), (0.3, 2)):
+        found = errors(Format.BINARY32, Format.BINARY32, Hyperparameters(beta1=beta1), t).correction
+        power = beta1**t
+        counted = 2 * t * power / (1 - power) + 4  # the rounding of beta1 and the products; and of the rest
+        assert found <= counted * v
+    wide = errors(Format.BINARY32, Format.BINARY64, Hyperparameters(beta1=0.999), 3).correction
+    assert wide <= v * (1 + 1e-4)
+
+
+def test_an_eps_that_rounds_to_zero_is_off_by_all_of_itself() -> None:
+    assert errors(Format.BINARY16, Format.BINARY64, Hyperparameters()).eps == 1.0
+    assert errors(Format.BINARY32, Format.BINARY64, Hyperparameters(eps=1e-50)).eps == 1.0
+
+
+def test_a_scalar_that_rounds_to_infinity_has_an_infinite_error_and_opens_what_it_enters() -> None:
+    setting = Hyperparameters(lr=1e6, eps=1e6, weight_decay=1e6)
+    found = errors(Format.BINARY16, Format.BINARY64, setting)
+    assert {found.lr, found.eps, found.weight_decay} == {math.inf}
+    one, zero = CTX.mpf(1), CTX.mpf(0)
+    step = bounds(Format.BINARY16, replace(setting, weight_decay=0.0))
+    assert step.moment(one, zero, one, one, zero) < math.inf
+    assert step.norm(one, zero, one, one, zero) == math.inf
+    assert step.stored_theta(one, one, one) == math.inf
+
+
+def test_a_beta1_that_rounds_to_one_opens_the_step_only_with_scalars_of_the_working_format() -> None:
+    nearest = Hyperparameters(beta1=1 - 2.0**-53)
+    one = CTX.mpf(1)
+    assert bounds(Format.BINARY32, nearest).stored_theta(one, one / 4, one) < math.inf
+    working = Habits().with_scalars(Format.BINARY32)
+    assert bounds(Format.BINARY32, nearest, habits=working).stored_theta(one, one / 4, one) == math.inf
+
+
+@pytest.mark.parametrize("t", [1, 2, 3, 10, 1000])
+def test_the_correction_by_a_logarithm_is_within_what_is_counted_for_it(t) -> None:
+    rng = random.Random(20150507)
+    for _ in range(200):
+        beta1 = rng.choice((rng.random(), 1 - 10 ** rng.uniform(-12, -1), 10 ** rng.uniform(-4, -0.3)))
+        right = 1 - CTX.mpf(beta1) ** t
+        off = abs(-math.expm1(t * math.log1p(-(1 - beta1))) - right)
+        counted = errors(Format.BINARY64, Format.BINARY64, Hyperparameters(beta1=beta1), t).correction
+        assert off <= counted * right, beta1
+
+
+# Where nothing is right or wrong ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("setting", "m", "u"),
+    [
+        ({"lr": 100.0}, 3e38, 3e38),  # lr*m
+        ({"lr": 0.0}, 1e30, 1e-10),  # m/u, and 0 times infinity is NaN
+        ({"lr": 1e30, "beta1": 1 - 2.0**-40}, 1e-30, 1.0),  # lr/(1 - beta1)
+        ({"lr": 0.1}, 1e-30, 1e-39),  # lr/u
+        ({"lr": 1e-3}, 1.0, 1e36),  # u/lr
+        ({"lr": 0.1}, 0.0, 0.0),  # 0/0
+    ],
+)
+def test_a_step_that_an_admissible_order_overflows_is_open(setting, m, u) -> None:
+    step = bounds(Format.BINARY32, Hyperparameters(**setting), t=1)
+    assert step.stored_theta(CTX.mpf(1), CTX.mpf(m), CTX.mpf(u)) == math.inf
+
+
+def test_a_moment_that_an_interpolation_overflows_is_open_only_for_that_form() -> None:
+    huge, zero = CTX.mpf(3e38), CTX.mpf(0)
+    for form, is_open in ((Form.WEIGHTED, False), (Form.INTERPOLATED, True)):
+        step = bounds(Format.BINARY32, Hyperparameters(), habits=Habits(form))
+        assert (step.moment(huge, zero, -huge, zero, zero) == math.inf) == is_open
+
+
+def test_a_decay_that_overflows_opens_m_and_u() -> None:
+    step = bounds(Format.BINARY32, Hyperparameters(weight_decay=10.0))
+    huge, one, zero = CTX.mpf(1e38), CTX.mpf(1), CTX.mpf(0)
+    assert step.moment(one, zero, one, huge, zero) == math.inf
+    assert step.norm(one, zero, one, huge, zero) == math.inf
+
+
+def test_a_quotient_that_may_be_subnormal_counts_for_a_large_norm() -> None:
+    # lr/u is subnormal, and so off by more than a rounding, where u is large; m makes the step large again.
+    setting = Hyperparameters(lr=0.002, beta1=0.0)
+    step = bounds(Format.BINARY32, setting)
+    m = u = CTX.mpf(2) ** 118
+    off = step.stored_theta(CTX.mpf(0), m, u)
+    assert off > 8 * Format.BINARY32.unit_roundoff * 0.002
+
+
+# The second branch of an interpolation ----------------------------------------------------------------------
+
+
+def test_going_back_by_beta1_counts_only_where_it_is_the_shorter_way() -> None:
+    one, zero = CTX.mpf(1), CTX.mpf(0)
+    u = Format.BINARY32.unit_roundoff
+
+    def radius(beta1):
+        step = bounds(Format.BINARY32, Hyperparameters(beta1=beta1), habits=Habits(Form.INTERPOLATED))
+        return float(step.moment(one, zero, -one, zero, zero)) / u
+
+    # distance 2: onward 3 roundings of (1 - beta1)*2 and one of the result
+    assert radius(0.9) <= 3 * 0.2 + 0.8 + 1e-6
+    assert radius(0.25) <= 3 * 1.5 + 0.5 + 1e-6
+
+
+# Declared arithmetic ----------------------------------------------------------------------------------------
+
+
+def test_a_coarser_arithmetic_widens_every_bound() -> None:
+    coarse = Arithmetic("coarse", add=2.0, multiply=2.0, divide=4.0)
+    one, zero, g = CTX.mpf(1), CTX.mpf(0), CTX.mpf(0.7)
+    right, wide = (
+        bounds(Format.BINARY32, Hyperparameters(), arithmetic=a) for a in (CORRECTLY_ROUNDED, coarse)
+    )
+    assert wide.moment(one, zero, g, one, zero) > 1.5 * right.moment(one, zero, g, one, zero)
+    assert wide.norm(one, zero, g, one, zero) > 1.3 * right.norm(one, zero, g, one, zero)
+    assert wide.stored_theta(zero, one, one) > 1.5 * right.stored_theta(zero, one, one)
+
+
+class Flushing(Plain):
+    """The plain optimizer on a device that has no subnormal numbers."""
+
+    def scalars_at(self, options, t, dtype):
+        right = super().scalars_at(options, t, dtype)
+        names = ("lr", "beta1", "complement", "beta2", "eps", "weight_decay", "correction", "rate")
+        return replace(right, **{name: flushed(getattr(right, name)) for name in names})
+
+    def advance(self, theta, m, u, g, scalars):
+        theta, m, u, g = (flushed(x) for x in (theta, m, u, -g if scalars.maximize else g))
+        if scalars.weight_decay:
+            g = flushed(g + flushed(scalars.weight_decay * theta))
+        m = flushed(flushed(scalars.beta1 * m) + flushed(scalars.complement * g))
+        u = flushed(np.maximum(flushed(scalars.beta2 * u), flushed(np.abs(g) + scalars.eps)))
+        step = flushed(scalars.rate * flushed(m / u))
+        return flushed(theta - np.where(m == 0, m, step)), m, u
+
+
+def flushed(x):
+    """The numbers, with zeros for subnormal ones."""
+    return np.where(np.abs(x) < np.finfo(x.dtype).smallest_normal, x * 0, x)
+
+
+@NUMPY_FORMATS
+def test_a_device_that_flushes_is_within_the_bound_that_says_so_and_not_within_the_other(format_) -> None:
+    exceeded = {}
+    for arithmetic in (CORRECTLY_ROUNDED, Arithmetic("flushes", flush_to_zero=True)):
+        found = findings(*QUANTITIES)
+        for case in runs(format_):
+            states = observe(Flushing, case, DTYPES[format_])
+            for mode in Mode:
+                mode.compare(case, states, Assumption(format_, arithmetic=arithmetic), found)
+        exceeded[arithmetic.flush_to_zero] = sum(tally.exceeded for tally in found.values())
+    assert exceeded[False] > 0
+    assert exceeded[True] == 0
+
+
+# Evaluating a bound -----------------------------------------------------------------------------------------
+
+
+@FORMATS
+@pytest.mark.parametrize("form", Form, ids=lambda form: form.value)
+def test_a_bound_is_the_same_in_binary64_as_in_many_digits(format_, form) -> None:
+    rng = random.Random(20150507)
+    for t in (1, 2, 50):
+        setting = Hyperparameters(lr=0.3, beta1=0.9, beta2=0.7, eps=0.01, weight_decay=0.3)
+        habits = Habits(form)
+        exact, fast = (bounds(format_, setting, t, habits=habits, number=n) for n in (CTX.mpf, float))
+        for _ in range(50):
+            theta, m, u, g = (format_.round_float(rng.uniform(-2, 2)) for _ in range(4))
+            radii = [abs(x) * format_.unit_roundoff * rng.randrange(3) for x in (theta, m, u)]
+            u = abs(u)
+            near = [CTX.mpf(x) for x in (theta, m, u, g, *radii)]
+            results = [
+                (b.moment(m_, rm, g_, th, rt), b.norm(u_, ru, g_, th, rt), b.theta(th, rt, m_, rm, u_, ru))
+                for b, (th, m_, u_, g_, rt, rm, ru) in ((exact, near), (fast, (theta, m, u, g, *radii)))
+            ]
+            for right, quick in zip(*results, strict=True):
+                assert abs(right - quick) <= 2.0**-41 * right
+
+
+def test_errors_multiply_without_losing_their_second_order() -> None:
+    assert compound(0.5, 0.5) == 1.25
+    assert compound(2.0**-60, 2.0**-60) == 2.0**-59 + 2.0**-120
+
+
+@NUMPY_FORMATS
+def test_the_bound_of_another_rule_holds_for_a_decoupled_decay(format_) -> None:
+    class Decoupled(Plain):
+        """Theta is decayed by itself."""
+
+        def decayed(self, _theta, g, _scalars):
+            return g
+
+        def update(self, theta, m, u, scalars):
+            kept = theta - scalars.lr * scalars.weight_decay * theta if scalars.weight_decay else theta
+            return kept - np.where(m == 0, m, self.step(m, u, scalars))
+
+    rule = Rule(decay=Decay.DECOUPLED)
+    for case in identifying_cases(format_):
+        found = findings(*QUANTITIES)
+        states = observe(Decoupled, case, DTYPES[format_])
+        for mode in Mode:
+            mode.compare(case, states, Assumption(format_, rule), found)
+        assert not any(tally.exceeded for tally in found.values())
+
+
+def test_an_arithmetic_better_than_correct_rounding_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"divide=0\.5"):
+        Arithmetic("too good", divide=0.5)

@@ -1,0 +1,183 @@
+"""How tight are the bounds? Printed as a table: `python -m adamax_conformance.tests.oracles.tightness`.
+
+For each quantity, mode and dtype: the largest fraction of the bound that a faithful optimizer reaches, and a
+search over admissible evaluations; and the smallest systematic error, in ulp, that is caught.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+import hypothesis
+import numpy as np
+from adamax_conformance.oracles.comparison import Tally, findings, lockstep, trajectory
+from adamax_conformance.oracles.formats import Format
+from adamax_conformance.oracles.identify import cases as identifying_cases
+from adamax_conformance.oracles.verdict import Quantity
+from adamax_conformance.reference.case import Case
+from adamax_conformance.tests.conformance import pinned
+from adamax_conformance.tests.conformance.strategies import cases as drawn
+from adamax_conformance.tests.oracles.running import declared, observe
+from adamax_conformance.tests.oracles.search import QUANTITIES, climb
+from adamax_conformance.tests.planted import FAITHFUL
+from adamax_conformance.tests.planted.faithful import Plain
+
+DTYPES = {Format.BINARY16: np.float16, Format.BINARY32: np.float32, Format.BINARY64: np.float64}
+"""The formats that NumPy has; bfloat16 is left to the search."""
+
+SHIFTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+"""The systematic errors that are tried, in ulp."""
+
+
+class Mode(Enum):
+    """How a run is judged."""
+
+    LOCKSTEP = "lockstep"
+    TRAJECTORY = "trajectory"
+
+    @property
+    def compare(self):
+        """The comparison."""
+        return lockstep if self is Mode.LOCKSTEP else trajectory
+
+
+@functools.cache
+def runs(format_: Format, examples: int = 6) -> tuple[Case, ...]:
+    """Cases of every kind: identifying ones, every magnitude, and drawn ones."""
+    found = []
+
+    @hypothesis.seed(20150507)
+    @hypothesis.settings(
+        max_examples=examples,
+        database=None,
+        deadline=None,
+        phases=(hypothesis.Phase.generate,),
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(drawn(format_, schedules=False))
+    def draw(case: Case) -> None:
+        found.append(case)
+
+    draw()
+    return (*identifying_cases(format_), *pinned.scales(format_), *found)
+
+
+@dataclass(frozen=True)
+class Reached:
+    """The largest fraction of a bound, who reached it, and how much was judged."""
+
+    fraction: float = 0.0
+    who: str = "nobody"
+    judged: int = 0
+
+    def and_also(self, tally: Tally, who: str) -> Reached:
+        """With what one more comparison found."""
+        judged = self.judged + tally.judged - tally.open
+        if tally.largest_over_bound > self.fraction:
+            return Reached(tally.largest_over_bound, who, judged)
+        return Reached(self.fraction, self.who, judged)
+
+
+def modes(variant, format_: Format) -> Iterator[Mode]:
+    """The modes in which an optimizer can be judged: lockstep needs its state."""
+    if observe(variant, identifying_cases(format_)[0], DTYPES[format_])[0].m is not None:
+        yield Mode.LOCKSTEP
+    yield Mode.TRAJECTORY
+
+
+@functools.cache
+def reached_by(variant, format_: Format, mode: Mode) -> dict[Quantity, Reached]:
+    """How near to its bound one faithful optimizer comes."""
+    result = dict.fromkeys(QUANTITIES, Reached())
+    for case in runs(format_):
+        found = findings(*QUANTITIES)
+        mode.compare(case, observe(variant, case, DTYPES[format_]), declared(variant, format_), found)
+        result = {q: result[q].and_also(tally, variant.name) for q, tally in found.items()}
+    return result
+
+
+def reached(format_: Format, mode: Mode, quantity: Quantity) -> Reached:
+    """How near to its bound any faithful optimizer comes."""
+    everyone = (reached_by(v, format_, mode)[quantity] for v in FAITHFUL if mode in modes(v, format_))
+    return max(everyone, key=lambda one: one.fraction)
+
+
+def searched(format_: Format, mode: Mode, quantity: Quantity, climbs: int, turns: int) -> float:
+    """How near a search comes that turns every decision of an evaluation."""
+    rng = random.Random(f"{format_.dtype} {mode.value} {quantity.value}")
+    whole = mode is Mode.TRAJECTORY
+    return max(climb(format_, quantity, rng, turns, whole=whole).fraction for _ in range(climbs))
+
+
+def shifted(quantity: Quantity, ulps: int) -> type[Plain]:
+    """The plain optimizer with one quantity too large by so many ulp, every time; of theta, the step."""
+
+    def away(x):
+        return x + ulps * np.spacing(x)
+
+    class Shifted(Plain):
+        """Off by a few ulp."""
+
+        def first_moment(self, m, g, scalars):
+            right = super().first_moment(m, g, scalars)
+            return away(right) if quantity is Quantity.M else right
+
+        def norm(self, u, g, scalars):
+            right = super().norm(u, g, scalars)
+            return away(right) if quantity is Quantity.U else right
+
+        def step(self, m, u, scalars):
+            right = super().step(m, u, scalars)
+            return away(right) if quantity is Quantity.THETA else right
+
+    return Shifted
+
+
+@functools.cache
+def caught(format_: Format, mode: Mode, quantity: Quantity) -> int | None:
+    """The smallest systematic error, in ulp, that is caught on the identifying cases; None if none is."""
+    for ulps in SHIFTS:
+        wrong = shifted(quantity, ulps)
+        for case in identifying_cases(format_):
+            found = findings(quantity)
+            states = observe(wrong, case, DTYPES[format_])
+            mode.compare(case, states, declared(Plain, format_), found, brief=True)
+            if found[quantity].exceeded:
+                return ulps
+    return None
+
+
+def table(climbs: int, turns: int) -> Iterator[str]:
+    """The table in Markdown, line by line."""
+    yield "| mode | quantity | dtype | faithful: largest / bound | by | search: largest / bound | caught from |"
+    yield "| --- | --- | --- | ---: | --- | ---: | ---: |"
+    for mode in Mode:
+        for quantity in QUANTITIES:
+            for format_ in Format:
+                by_search = f"{searched(format_, mode, quantity, climbs, turns):.2f}"
+                start = f"| {mode.value} | {quantity.value} | {format_.dtype}"
+                if format_ not in DTYPES:
+                    yield f"{start} | | | {by_search} | |"
+                    continue
+                by_variant = reached(format_, mode, quantity)
+                smallest = caught(format_, mode, quantity)
+                yield (
+                    f"{start} | {by_variant.fraction:.2f} | {by_variant.who} | {by_search} "
+                    f"| {'none' if smallest is None else f'{smallest} ulp'} |"
+                )
+
+
+def main() -> None:
+    """Print the table."""
+    for line in table(climbs=4, turns=300):
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
