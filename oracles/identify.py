@@ -78,7 +78,9 @@ class Identification:
         nearest: that rule, or the one that explains the most.
         also: other rules that explain all quantities as well.
         habits: the form and the scalar precision that go with `nearest`.
-        format_: the working format.
+        format_: the working format, which the parameters are stored in.
+        computes_in: the format that explains the numbers: the working one, or a coarser one that they were
+            computed in before they were stored.
         misfits: for each quantity that `nearest` does not explain, the first error beyond the strictest bound.
         evidence: for each quantity, one sentence.
     """
@@ -88,17 +90,20 @@ class Identification:
     also: tuple[Rule, ...]
     habits: Habits
     format_: Format
+    computes_in: Format
     misfits: dict[Quantity, Divergence] = field(default_factory=dict)
     evidence: tuple[str, ...] = ()
 
     @property
     def admissible(self) -> bool:
-        """Whether its scalars are nowhere below the working precision."""
-        return self.habits.admissible(self.format_)
+        """Whether neither its numbers nor its scalars are below the working precision."""
+        return self.computes_in is self.format_ and self.habits.admissible(self.format_)
 
     def describe(self) -> str:
         """One sentence: the rule and the habits."""
-        habits = self.habits.describe(self.format_)
+        habits = self.habits.describe(self.computes_in)
+        if self.computes_in is not self.format_:
+            habits = f"computed in {self.computes_in.name.lower()}, {habits}"
         if self.rule is not None:
             what = "the documented rule" if self.rule == DOCUMENTED else "; ".join(self.rule.deviations)
             return f"{what} ({habits})"
@@ -182,11 +187,31 @@ def identify(
 ) -> Identification:
     """Find the rule and the habits that explain what a subject did.
 
+    Numbers that no scalars of the next coarser format explain may have been computed in that format altogether,
+    and only stored in the working one: seen on MindSpore, which reads float64 as float32.
+
     Args:
         runs: the cases of `cases(format_)`, each with the subject's state after each step.
         format_: the working format.
         arithmetic: the declared arithmetic.
     """
+    found = _identify(runs, format_, arithmetic)
+    for coarser in _SCALARS:
+        explained = found.rule is not None and coarser.precision <= _coarsest(found.habits).precision
+        if coarser.precision >= format_.precision or explained:
+            continue
+        other = _identify(runs, coarser, arithmetic)
+        if other.rule is not None and other.admissible:
+            return replace(other, format_=format_)
+    return found
+
+
+def _coarsest(habits: Habits) -> Format:
+    return min((habits.m, habits.u, habits.theta), key=lambda scalars: scalars.precision)
+
+
+def _identify(runs: Sequence[Run], format_: Format, arithmetic: Arithmetic) -> Identification:
+    """The same, by the bounds of one format."""
     explainer = _Explainer(runs, format_, arithmetic)
     quantities = explainer.quantities
     explained = {
@@ -212,6 +237,7 @@ def identify(
         also=tuple(rule for rule in fits if rule != nearest) if whole else (),
         habits=habits,
         format_=format_,
+        computes_in=format_,
         misfits=misfits,
         evidence=tuple(_evidence(q, explained[nearest].get(q), format_) for q in quantities),
     )

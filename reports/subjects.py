@@ -123,4 +123,5 @@ def _print(name: str, found: Identification, console: Console) -> None:
     for misfit in found.misfits.values():
         line(f"it breaks where {misfit.reason}")
     if found.rule is not None and not found.admissible:
-        line("scalars are computed below the working precision")
+        what = "scalars" if found.computes_in is found.format_ else "numbers"
+        line(f"{what} are computed below the working precision")

@@ -181,7 +181,7 @@ class Seat:
             found = self.identification()
         except (Rejected, Skipped, SubjectBroken):
             return Assumption(self.format, arithmetic=arithmetic)
-        return Assumption(self.format, found.nearest, found.habits, arithmetic)
+        return Assumption(found.computes_in, found.nearest, found.habits, arithmetic)
 
 
 @dataclass

@@ -16,6 +16,7 @@ def test_the_formula_is_the_documented_one(bench: Bench) -> None:
     facts = {
         "rule": found.nearest.name if found.rule else None,
         "also": [rule.name for rule in found.also],
+        "computed in": found.computes_in.name.lower(),
         "form": found.habits.form.value,
         "scalars": {q: getattr(found.habits, q).name.lower() for q in ("m", "u", "theta")},
         "evidence": list(found.evidence),
@@ -48,13 +49,15 @@ def test_the_formula_is_the_documented_one(bench: Bench) -> None:
             if getattr(found.habits, q).precision < bench.format.precision
         }
         words = ", ".join(f"of {q} in {name}" for q, name in coarse.items())
-        working = bench.format.name.lower()
+        what, working = "scalars", bench.format.name.lower()
+        if found.computes_in is not bench.format:
+            what, words = "numbers", f"all in {found.computes_in.name.lower()}"
         bench.diverges(
             "rule/scalars",
             Divergence(
-                quantity=Quantity(next(iter(coarse))),
-                reason=f"scalars are computed below the working precision {working}: {words}",
-                expected=f"scalars of {working} or finer",
+                quantity=Quantity(next(iter(coarse), "theta")),
+                reason=f"{what} are computed below the working precision {working}: {words}",
+                expected=f"{what} of {working} or finer",
                 actual=words,
             ),
             **facts,
