@@ -11,7 +11,7 @@ from typing import Final
 
 from ..oracles.verdict import Status
 from . import evidence, reproduce
-from .summary import NOT_RUN, SYMBOL, WORST_FIRST, Judged, Summary, facts_of, in_words
+from .summary import NOT_RUN, SYMBOL, WORST_FIRST, Finding, Summary, facts_of, in_words
 from .text import markdown, markdown_block, markdown_code
 
 LIMIT: Final = 1_000_000
@@ -49,11 +49,11 @@ def _parts(summary: Summary) -> Iterator[str]:
     yield _row(status.value for status in WORST_FIRST) + _rule(len(WORST_FIRST))
     yield _row(str(summary.counts[status]) for status in WORST_FIRST)
     yield from _matrix(summary)
-    diverging = summary.of(Status.DIVERGES)
+    diverging = summary.findings(Status.DIVERGES)
     if diverging:
-        yield f"\n## What diverges ({len(diverging)})\n"
-        for judged in diverging[:_DETAILED]:
-            yield _divergence(judged)
+        yield f"\n## What diverges ({summary.counts[Status.DIVERGES]})\n"
+        for finding in diverging[:_DETAILED]:
+            yield _divergence(finding)
         if diverging[_DETAILED:]:
             yield "\n### Further divergences\n\n"
             yield from _table(diverging[_DETAILED:])
@@ -63,9 +63,9 @@ def _parts(summary: Summary) -> Iterator[str]:
         (Status.UNSPECIFIED, "Left open by the page"),
         (Status.SKIPPED, "Skipped"),
     ):
-        if judged_so := summary.of(status):
-            yield f"\n## {title} ({len(judged_so)})\n\n"
-            yield from _table(judged_so)
+        if findings := summary.findings(status):
+            yield f"\n## {title} ({summary.counts[status]})\n\n"
+            yield from _table(findings)
     yield from _runs(summary)
 
 
@@ -97,10 +97,10 @@ def _matrix(summary: Summary) -> Iterator[str]:
         yield _row([name, markdown(configuration.dtype, 20), markdown(configuration.device, 20), *texts])
 
 
-def _divergence(judged: Judged) -> str:
-    verdict, row = judged.verdict, judged.configuration
+def _divergence(finding: Finding) -> str:
+    verdict = finding.judged.verdict
     divergence = verdict.divergence
-    where = f"{markdown_code(row.subject, 80)} {markdown(row.dtype, 20)} {markdown(row.device, 20)}"
+    where = markdown(finding.where, 300)
     parts = [f"\n### {markdown_code(verdict.check, 120)}: {where}\n\n{markdown(verdict.reason, 2000)}\n\n"]
     if statement := evidence.statement(verdict):
         parts.append(f"The page: {markdown('; '.join(statement))}\n\n")
@@ -126,19 +126,12 @@ def _divergence(judged: Judged) -> str:
     return "".join(parts)
 
 
-def _table(judged: Iterable[Judged]) -> Iterator[str]:
-    yield _row(["check", "subject", "dtype", "device", "reason"]) + _rule(5)
-    for item in judged:
-        verdict = item.verdict
-        yield _row(
-            [
-                markdown_code(verdict.check, 120),
-                markdown_code(verdict.subject, 80),
-                markdown(verdict.dtype, 20),
-                markdown(verdict.device, 20),
-                markdown(verdict.reason, _REASON),
-            ]
-        )
+def _table(findings: Iterable[Finding]) -> Iterator[str]:
+    yield _row(["check", "where", "reason"]) + _rule(3)
+    for finding in findings:
+        verdict = finding.judged.verdict
+        where = markdown(finding.where, 300)
+        yield _row([markdown_code(verdict.check, 120), where, markdown(verdict.reason, _REASON)])
 
 
 def _runs(summary: Summary) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from ..reference.rules import DOCUMENTED
 from . import evidence, plots, reproduce, training
 from .evidence import Marked
 from .plots import Picture
-from .summary import NOT_RUN, SYMBOL, WORST_FIRST, Judged, Summary, facts_of, in_words
+from .summary import NOT_RUN, SYMBOL, WORST_FIRST, Finding, Judged, Summary, facts_of, in_words
 from .text import one_line, visible
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
@@ -52,8 +52,7 @@ class Card:
     """One divergence with its evidence, and everywhere that it was seen.
 
     Attributes:
-        judged: the verdict, the first of those that say the same.
-        places: all of those.
+        finding: the verdicts that say it.
         statement: what the page says, in lines.
         numbers: rows of a name, the decimal and the hexadecimal number, digits that differ marked.
         figures: names and texts.
@@ -63,8 +62,7 @@ class Card:
         unfolded: whether it is open from the start.
     """
 
-    judged: Judged
-    places: tuple[Judged, ...]
+    finding: Finding
     statement: tuple[str, ...]
     numbers: _Numbers
     figures: list[tuple[str, str]]
@@ -73,26 +71,18 @@ class Card:
     pictures: list[Picture]
     unfolded: bool
 
-    @property
-    def where(self) -> str:
-        """Subjects, formats and devices in which it was seen."""
-        rows = [place.configuration for place in self.places]
-        subjects = dict.fromkeys(f"{row.subject} {row.version}".strip() for row in rows)
-        parts = (subjects, dict.fromkeys(r.dtype for r in rows), dict.fromkeys(r.device for r in rows))
-        return " · ".join(", ".join(part) for part in parts)
-
 
 def render(summary: Summary) -> str:
     """The page, below 3 MB."""
     environment = _environment()
-    gathered = _gathered(summary)
-    drawn = _drawn(summary, [group[0] for group in gathered])
+    findings = summary.findings(Status.DIVERGES, Status.KNOWN)
+    drawn = _drawn(summary, [finding.judged for finding in findings])
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    cards, cards_shown = _within(environment, "card", _cards(gathered, dict(drawn)), _CARD_BYTES)
-    card_of = {place.number: group[0].number for group in gathered[:cards_shown] for place in group}
+    cards, cards_shown = _within(environment, "card", _cards(findings, dict(drawn)), _CARD_BYTES)
+    carded = {finding.judged.number for finding in findings[:cards_shown]}
+    card_of = {place.number: f.judged.number for f in findings[:cards_shown] for place in f.places}
     rows, rows_shown = _within(environment, "row", _rows(summary, card_of), _ROW_BYTES)
-    carded = {group[0].number for group in gathered[:cards_shown]}
     by_number = {judged.number: judged for judged in summary.judged}
     return environment.get_template("page.html").render(
         summary=summary,
@@ -104,8 +94,8 @@ def render(summary: Summary) -> str:
         rows=rows,
         rows_left_out=len(summary.judged) - rows_shown,
         cards=cards,
-        gathered=len(gathered),
-        cards_left_out=len(gathered) - cards_shown,
+        findings=len(findings),
+        cards_left_out=len(findings) - cards_shown,
         accuracy=[(by_number[n], pictures) for n, pictures in drawn if n not in carded],
         formula=evidence.FORMULA,
         page_name=evidence.PAGE,
@@ -118,30 +108,20 @@ def _headline(summary: Summary) -> Status:
     return next((status for status in order if summary.counts[status]), Status.SKIPPED)
 
 
-def _gathered(summary: Summary) -> list[tuple[Judged, ...]]:
-    """Divergences, each with its like: a check that finds the same of several subjects or formats."""
-    groups: dict[tuple[str, ...], list[Judged]] = {}
-    for judged in summary.of(Status.DIVERGES, Status.KNOWN):
-        verdict, divergence = judged.verdict, judged.verdict.divergence
-        said = (divergence.reason, divergence.expected, divergence.actual) if divergence else ()
-        key = (verdict.status.value, verdict.check, verdict.reason, *said)
-        groups.setdefault(key, []).append(judged)
-    return [tuple(group) for group in groups.values()]
-
-
 def _rows(summary: Summary, card_of: Mapping[int, int]) -> Iterator[dict[str, Any]]:
     for judged in summary.of(*WORST_FIRST):
         yield {"judged": judged, "verdict": judged.verdict, "card": card_of.get(judged.number)}
 
 
-def _cards(
-    gathered: list[tuple[Judged, ...]], pictures: Mapping[int, list[Picture]]
-) -> Iterator[dict[str, Any]]:
-    for number, places in enumerate(gathered):
-        judged, verdict, divergence = places[0], places[0].verdict, places[0].verdict.divergence
+def _cards(findings: Sequence[Finding], pictures: Mapping[int, list[Picture]]) -> Iterator[dict[str, Any]]:
+    for number, finding in enumerate(findings):
+        judged, verdict, divergence = (
+            finding.judged,
+            finding.judged.verdict,
+            finding.judged.verdict.divergence,
+        )
         card = Card(
-            judged=judged,
-            places=places,
+            finding=finding,
             statement=evidence.statement(verdict),
             numbers=_numbers(divergence) if divergence else (),
             figures=evidence.figures(divergence) if divergence else [],

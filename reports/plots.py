@@ -104,7 +104,7 @@ def pictures(measured: Mapping[str, Any], name: str) -> list[Picture]:
         if key in measured:
             try:
                 picture = make(measured[key], f"{name}-{key}")
-            except (TypeError, ValueError, KeyError, IndexError, OverflowError):
+            except (AttributeError, TypeError, ValueError, KeyError, IndexError, OverflowError):
                 continue
             if picture is not None:
                 drawn.append(picture)
@@ -117,9 +117,9 @@ def _drift(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - what a r
     if not finite:
         return None
     step, error, bound = max(finite, key=lambda point: point[1])
-    outside = sum(error > bound for _, error, bound in points)
+    outside = sum(not error <= bound for _, error, bound in points)
     text = (
-        f"Of {len(points)} steps up to step {points[-1][0]} the largest error is {error:.3g} ulp, at step "
+        f"Of {len(points)} steps up to step {points[-1][0]} the largest finite error is {error:.3g} ulp, at step "
         f"{step}, where the bound is {bound:.3g} ulp; {outside or 'none'} exceed{'' if outside else 's'} it."
     )
     shown = _thinned(finite)
@@ -134,7 +134,7 @@ def _drift(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - what a r
         axes.set(xlabel="step", ylabel="error in ulp")
         axes.set_ylim(bottom=0)
         axes.margins(x=0.02)
-        if max(*errors, *bounds) > _WIDE * sorted(bounds)[len(bounds) // 2]:
+        if max(*errors, *bounds) > _WIDE * min(sorted(bounds)[len(bounds) // 2], max(errors)):
             axes.set_yscale("symlog", linthresh=1.0)
             axes.yaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -33,7 +33,7 @@ from .training import rule_named
 LINES: Final = 25
 """A script has fewer."""
 
-_NUMBERS: Final = 64
+_NUMBERS: Final = 16
 """A case with more gradients than this is cut down to the element that diverges: the formula is element by
 element."""
 

@@ -89,6 +89,30 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """What one check says in the same words of several subjects, formats or devices.
+
+    Attributes:
+        places: the verdicts that say it; at least one.
+    """
+
+    places: tuple[Judged, ...]
+
+    @property
+    def judged(self) -> Judged:
+        """The first of them, which stands for all."""
+        return self.places[0]
+
+    @property
+    def where(self) -> str:
+        """Subjects, formats and devices in which it was seen."""
+        rows = [place.configuration for place in self.places]
+        subjects = dict.fromkeys(f"{row.subject} {row.version}".strip() for row in rows)
+        parts = (subjects, dict.fromkeys(r.dtype for r in rows), dict.fromkeys(r.device for r in rows))
+        return " · ".join(", ".join(part) for part in parts)
+
+
+@dataclass(frozen=True)
 class Cell:
     """How many verdicts of each status a configuration has in one check group."""
 
@@ -152,6 +176,16 @@ class Summary:
     def of(self, *statuses: Status) -> tuple[Judged, ...]:
         """The verdicts of these statuses, in the order of the statuses and then of the records."""
         return tuple(j for status in statuses for j in self.judged if j.verdict.status is status)
+
+    def findings(self, *statuses: Status) -> tuple[Finding, ...]:
+        """The verdicts of these statuses, those that say the same taken together."""
+        groups: dict[tuple[str, ...], list[Judged]] = {}
+        for judged in self.of(*statuses):
+            verdict, divergence = judged.verdict, judged.verdict.divergence
+            said = (divergence.reason, divergence.expected, divergence.actual) if divergence else ()
+            key = (verdict.status.value, verdict.check, verdict.reason, *said)
+            groups.setdefault(key, []).append(judged)
+        return tuple(Finding(tuple(group)) for group in groups.values())
 
 
 def summarize(records: Iterable[Record]) -> Summary:

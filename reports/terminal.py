@@ -128,7 +128,7 @@ def _evidence(finding: Finding) -> Text:
             ("expected", divergence.expected, divergence.expected_hex),
             ("actual", divergence.actual, divergence.actual_hex),
         ):
-            parts.append(text(f"{name:>10}  {decimal}  {hexadecimal or ''}", limit=200))
+            parts.append(Text(f"{name:>10}  ") + text(f"{decimal}  {hexadecimal or ''}", limit=200))
     if verdict.reproduce:
         parts.append(text(f"$ {verdict.reproduce}", "dim", limit=1000))
     return Text("\n  ").join(parts)

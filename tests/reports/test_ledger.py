@@ -74,7 +74,7 @@ def test_an_entry_lists_what_it_names_and_nothing_else(path, changes, subject, v
     assert matched == (entry if listed else None)
 
 
-@pytest.mark.parametrize("status", set(Status) - {Status.DIVERGES})
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.DIVERGES])
 def test_only_a_divergence_can_be_known(path, status):
     assert book(path, ENTRY).match(verdict(status), "2.13.0") is None
 
@@ -94,7 +94,7 @@ def test_an_entry_is_stale_in_each_dtype_in_which_it_no_longer_diverges(path):
     assert [one.dtype for one in stale] == ["float64", "float16"]
 
 
-@pytest.mark.parametrize("status", set(Status) - {Status.CONFORMS, Status.UNSPECIFIED})
+@pytest.mark.parametrize("status", [Status.DIVERGES, Status.KNOWN, Status.SKIPPED, Status.BROKEN])
 def test_an_entry_is_not_stale_where_its_check_diverges_or_said_nothing(path, status):
     assert book(path, ENTRY).stale([verdict(status)], {"torch": "2.13.0"}, {ENTRY.check}) == []
 

@@ -177,6 +177,20 @@ def test_runs_of_the_same_subject_keep_their_own_rows():
     assert any("judged by runs 1, 2" in note for note in summary.notes)
 
 
+def test_what_several_formats_have_in_common_is_one_finding_with_all_its_places():
+    same = [verdict(Status.DIVERGES), verdict(Status.DIVERGES, dtype="float64"), verdict(subject="numpy")]
+    other = verdict(Status.DIVERGES, dtype="float16", divergence=divergence(actual="0.5"))
+    summary = summary_of(*same, other)
+    findings = summary.findings(Status.DIVERGES)
+    assert [finding.where for finding in findings] == [
+        "torch 2.13.0 · float32, float64 · cpu",
+        "torch 2.13.0 · float16 · cpu",
+    ]
+    assert page.render(summary).count("<article") == 2
+    assert markdown.render(summary).count("\n### ") == 2
+    assert terminal_text(summary).count("✗ diverges value/lockstep/theta") == 2
+
+
 # Markdown
 
 
