@@ -6,6 +6,8 @@ are written out. Colours, and `NO_COLOR`, are the console's business.
 
 from __future__ import annotations
 
+import codecs
+import io
 from collections.abc import Iterator
 from typing import Final
 
@@ -33,8 +35,31 @@ _SHOWN: Final = 20
 _WIDEST: Final = 1000
 
 
+def spell_out(console: Console) -> None:
+    """Lets a console without Unicode show our signs as others, and what else it lacks as escapes.
+
+    Without this the first sign would end a run on such a console with a traceback.
+    """
+    file = console.file
+    if isinstance(file, io.TextIOWrapper) and not console.encoding.lower().startswith("utf"):
+        file.reconfigure(errors=_SPELLING)
+
+
+def _spelled(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    lacking = error.object[error.start : error.end]
+    spelled = "".join(_ASCII.get(c, c.encode("ascii", "backslashreplace").decode()) for c in lacking)
+    return spelled, error.end
+
+
+_SPELLING: Final = "adamax-conformance-spelled"
+_ASCII: Final = {"✓": "+", "✗": "x", "≈": "~", "○": "o", "·": "-", "…": "...", "→": "->"}
+codecs.register_error(_SPELLING, _spelled)
+
+
 def show(summary: Summary, console: Console) -> None:
     """Prints the summary: the matrix, then what diverges or broke, then the known ones, then the answer."""
+    spell_out(console)
     table = matrix(summary)
     natural = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
     if natural <= console.width:

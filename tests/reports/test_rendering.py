@@ -395,6 +395,17 @@ def test_colours_are_for_terminals_and_off_where_the_user_says_so(monkeypatch):
     assert not re.search(r"\x1b\[3\d", terminal_text(summary, force_terminal=True, color_system="standard"))
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437"])
+def test_a_terminal_without_unicode_shows_other_signs(encoding):
+    buffer = io.BytesIO()
+    file = io.TextIOWrapper(buffer, encoding=encoding)
+    terminal.show(summary_of(*one_of_each(), verdict(check="value/日本")), Console(file=file, width=200))
+    file.flush()
+    shown = buffer.getvalue().decode(encoding)
+    assert "x diverges" in shown
+    assert "Does not conform" in shown
+
+
 def test_many_divergences_are_counted_on_the_terminal_and_listed_in_the_report():
     shown = terminal_text(summary_of(*(verdict(Status.DIVERGES, check=f"value/{n}") for n in range(50))))
     assert "and 30 more" in shown
