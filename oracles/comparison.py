@@ -210,10 +210,6 @@ def _finite(*values: float) -> bool:
     return all(math.isfinite(x) for x in values)
 
 
-def _elements(parameter_theta: FloatArray) -> Iterator[tuple[int, ...]]:
-    return np.ndindex(parameter_theta.shape)
-
-
 def lockstep(
     case: Case, observed: Sequence[Snapshot], assumption: Assumption, found: Findings, *, brief: bool = False
 ) -> None:

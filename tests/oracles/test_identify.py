@@ -1,0 +1,152 @@
+"""Identification: every rule is told from every other, and every faithful optimizer is recognized."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from adamax_conformance.oracles.arithmetic import STRICTEST, Form, Habits
+from adamax_conformance.oracles.formats import Format
+from adamax_conformance.oracles.identify import Identification, cases, identify
+from adamax_conformance.oracles.verdict import Quantity
+from adamax_conformance.reference.rules import DOCUMENTED, Rule, all_rules
+from adamax_conformance.tests.oracles.plain import Numbers, plain_step
+from adamax_conformance.tests.oracles.running import declared, observe
+from adamax_conformance.tests.oracles.tightness import DTYPES
+from adamax_conformance.tests.planted import FAITHFUL
+from adamax_conformance.tests.planted.base import Adamax
+from adamax_conformance.tests.planted.faithful import (
+    HiddenState,
+    Interpolated,
+    Plain,
+    TorchLerp,
+    WorkingInterpolated,
+    WorkingScalars,
+)
+
+NUMPY_FORMATS = pytest.mark.parametrize("format_", DTYPES, ids=lambda f: f.dtype)
+RULES = pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.name)
+
+
+class Ruled(Adamax):
+    """An optimizer that follows a rule in its plain form; a subclass for each rule names it."""
+
+    rule: Rule = DOCUMENTED
+
+    def advance(self, theta, m, u, g, scalars):
+        s = scalars
+        numbers = Numbers(
+            s.lr, s.beta1, s.complement, s.beta2, s.eps, s.weight_decay, s.correction, s.maximize
+        )
+        return plain_step((theta, m, u), g, numbers, self.rule, np.maximum)
+
+
+def following(rule: Rule) -> type[Ruled]:
+    """An optimizer that follows a rule."""
+    return type("Following", (Ruled,), {"rule": rule})
+
+
+def identified(factory, format_: Format, *, hidden: bool = False) -> Identification:
+    """What an optimizer is identified as."""
+    runs = [(case, observe(factory, case, DTYPES[format_])) for case in cases(format_)]
+    if hidden:
+        runs = [(case, [replace(s, m=None, u=None) for s in states]) for case, states in runs]
+    return identify(runs, format_)
+
+
+@cache
+def identified_variant(variant, format_: Format) -> Identification:
+    """What a faithful optimizer is identified as."""
+    return identified(variant, format_)
+
+
+@NUMPY_FORMATS
+@RULES
+def test_each_rule_is_identified_and_no_other(rule, format_) -> None:
+    found = identified(following(rule), format_)
+    assert (found.rule, found.also, found.misfits) == (rule, (), {})
+    assert found.habits == STRICTEST
+    assert found.admissible
+
+
+@RULES
+def test_each_rule_is_identified_by_theta_alone(rule) -> None:
+    found = identified(following(rule), Format.BINARY32, hidden=True)
+    assert (found.rule, found.also) == (rule, ())
+
+
+@pytest.mark.parametrize("variant", FAITHFUL, ids=lambda variant: variant.name)
+def test_each_faithful_optimizer_is_recognized(variant) -> None:
+    found = identified_variant(variant, Format.BINARY32)
+    assert (found.rule, found.also) == (DOCUMENTED, ())
+    assert found.admissible
+
+
+@NUMPY_FORMATS
+@pytest.mark.parametrize(
+    "variant",
+    [Plain, Interpolated, TorchLerp, WorkingScalars, WorkingInterpolated],
+    ids=lambda variant: variant.name,
+)
+def test_the_form_and_the_scalars_of_a_faithful_optimizer_are_recognized(variant, format_) -> None:
+    found, stated = identified_variant(variant, format_).habits, declared(variant, format_).habits
+    assert found.form is stated.form
+    # The infinity norm has no scalar that is computed: a hyperparameter is rounded alike either way.
+    assert (found.m, found.theta) == (stated.m, stated.theta)
+    assert found.u is Format.BINARY64
+
+
+class NarrowScalars(Plain):
+    """Scalars of binary16 for parameters of float32."""
+
+    def scalars_at(self, options, t, dtype):
+        right = super().scalars_at(options, t, np.float16)
+        names = ("lr", "beta1", "complement", "beta2", "eps", "weight_decay", "correction", "rate")
+        return replace(right, **{name: dtype.type(getattr(right, name)) for name in names})
+
+
+def test_scalars_below_the_working_precision_are_named_and_not_admissible() -> None:
+    found = identified(NarrowScalars, Format.BINARY32)
+    assert found.rule == DOCUMENTED
+    assert not found.admissible
+    assert found.habits.u is Format.BINARY16
+    assert "binary16" in found.describe()
+
+
+class NoRule(Plain):
+    """The step is halved, which no rule does."""
+
+    def step(self, m, u, scalars):
+        return super().step(m, u, scalars) / 2
+
+
+def test_what_follows_no_rule_is_told_with_the_nearest_and_where_it_breaks() -> None:
+    found = identified(NoRule, Format.BINARY32)
+    assert found.rule is None
+    assert found.nearest == DOCUMENTED
+    assert set(found.misfits) == {Quantity.THETA}
+    assert found.misfits[Quantity.THETA].step == 1
+    assert "does not explain theta" in found.describe()
+
+
+def test_hidden_state_is_judged_by_theta_alone() -> None:
+    found = identified(HiddenState, Format.BINARY32)
+    assert found.rule == DOCUMENTED
+    assert len(found.evidence) == 1
+
+
+def test_scalars_of_the_same_format_are_not_called_working_in_binary64() -> None:
+    habits = Habits(Form.INTERPOLATED).with_scalars(Format.BINARY64)
+    assert habits.describe(Format.BINARY64) == "interpolated form, binary64 scalars"
+    working = Habits().with_scalars(Format.BINARY32)
+    assert working.describe(Format.BINARY32) == "weighted form, working scalars"
+
+
+@NUMPY_FORMATS
+def test_every_number_of_an_identifying_case_is_one_of_the_format(format_) -> None:
+    for case in cases(format_):
+        for parameter in case.parameters:
+            for array in (parameter.theta, *parameter.gradients):
+                assert all(format_.holds(float(x)) for x in array.flat)
