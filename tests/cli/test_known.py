@@ -113,3 +113,32 @@ def test_a_divergence_that_an_adapter_brings_about_fails_although_others_are_kno
     assert {v.check for v in ran.verdicts(Status.KNOWN)} == {
         f"contract/lr/{kind}" for kind in ("string", "none", "list", "complex")
     }
+
+
+def test_a_dtype_that_the_framework_refuses_is_skipped_in_its_own_words(run):
+    words = ["check", "mindspore", *options("mindspore"), "--check", "contract/lr/float"]
+    ran = run(*words, "--dtype", "bfloat16", "--dtype", "float32")
+    assert ran.code == 0, ran.err
+    (skipped,) = ran.verdicts(Status.SKIPPED)
+    assert skipped.dtype == "bfloat16"
+    assert "Unsupported data type" in skipped.reason
+    alone = run(*words, "--dtype", "bfloat16")
+    assert alone.code == 3
+    assert "Unsupported data type" in alone.err
+
+
+def test_what_the_framework_cannot_take_is_skipped_in_its_own_words(run):
+    ran = run(
+        "check", "mindspore", *options("mindspore"), "--dtype", "float32", "--check", "bookkeeping/layout/*"
+    )
+    said = {v.check.rpartition("/")[2]: v.reason for v in ran.verdicts(Status.SKIPPED)}
+    assert set(said) == {"strided", "transposed", "reversed", "empty"}
+    assert "must be positive integer" in said["empty"]
+    assert "mindspore.Tensor copies" in said["reversed"]
+
+
+def test_negative_strides_are_skipped_in_the_words_of_torch(run):
+    ran = run("check", "torch", *options("torch"), "--dtype", "float32", "--check", "bookkeeping/layout/*")
+    (skipped,) = ran.verdicts(Status.SKIPPED)
+    assert skipped.check == "bookkeeping/layout/reversed"
+    assert "negative" in skipped.reason

@@ -145,13 +145,13 @@ class _Suite:
             deadlines=None if seconds is None else Deadlines(request=seconds),
         )
         offered = subject.info.dtypes
-        if missing := [dtype for dtype in dtypes if dtype not in offered]:
+        asked = dtypes or [d for d in _USUAL_DTYPES if d in offered] or offered
+        if not set(asked) & set(offered):
+            reasons = [_refused(subject, dtype) for dtype in asked]
             subject.close()
-            _leave(
-                f"{name} has no {', '.join(missing)} on {self.device}; it has {', '.join(offered)}",
-                ExitCode.NOTHING_JUDGED,
-            )
-        for dtype in dtypes or [d for d in _USUAL_DTYPES if d in offered] or offered:
+            _leave("; ".join(reasons), ExitCode.NOTHING_JUDGED)
+        # Where there is another, the checks of one that is not offered are skipped, in the subject's own words.
+        for dtype in asked:
             self.seats[name, dtype] = Seat(subject, dtype, self.settings)
 
     # Collecting ----------------------------------------------------------------------------------------
@@ -297,6 +297,15 @@ class _Suite:
             if self.config.getoption("--adamax-arithmetic") is None
             else asdict(self.arithmetic),
         )
+
+
+def _refused(subject: Subject, dtype: str) -> str:
+    """Why a subject has no such dtype, in its own words where it has some."""
+    try:
+        subject.construct([({}, [np.ones(1)])], dtype)
+    except SubjectError as error:
+        return one_line(str(error))
+    return f"{subject.name} has no {dtype}"
 
 
 def _facts(info: Any) -> dict[str, Any]:
