@@ -146,7 +146,7 @@
 
   // A list's choice may come as a change alone: not every browser and driver sends input for it.
   for (const kind of ["input", "change"]) form.addEventListener(kind, () => { all = false; order(); filter(); });
-  byId("reset").addEventListener("click", () => { form.reset(); all = false; order(); filter(); });
+  byId("clear").addEventListener("click", () => { form.reset(); all = false; order(); filter(); });
   form.addEventListener("submit", (event) => event.preventDefault());
   byId("more").addEventListener("click", () => { all = true; filter(); });
   document.addEventListener("click", (event) => {

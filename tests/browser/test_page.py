@@ -119,7 +119,7 @@ def test_a_search_that_finds_nothing_says_so(browser):
 def test_reset_brings_everything_back(browser):
     before = rows(browser)
     one(browser, "#search").send_keys("nan")
-    one(browser, "#reset").click()
+    one(browser, "#clear").click()
     assert rows(browser) == before
 
 
