@@ -91,27 +91,18 @@ LATE: Final = (1001, 2050)
 """Steps at which elements get their first gradient: theta, at 0 until then, hides nothing of a late step."""
 
 
-def long_runs(format_: Format, *, groups: bool) -> tuple[Case, ...]:
-    """A run of `LONG` steps in two groups, or two runs where there are no groups.
+def long_runs(format_: Format) -> tuple[Case, ...]:
+    """A run of `LONG` steps, in which the bias correction still shows at the end.
 
-    In the first beta1 is near 1, so that the bias correction still shows at the end. In the second it is not,
-    so that 1 - beta1^t is known to the last bit at late steps: of a beta1 near 1 the power loses t roundings.
+    In binary64 the power beta1^t may lose t roundings, each beta1^t/(1 - beta1^t) of its own size in the
+    correction; beta1 is then such that these are few at late steps, and hide nothing.
     """
+    beta1 = 0.993 if format_ is Format.BINARY64 else 0.9995
     pattern = noise(format_, 7, (5, 1 + len(LATE)))
-
-    def group(beta1: float, thetas: Sequence[float], firsts: Sequence[int], at: int) -> Group:
-        gradients = [
-            np.where(np.array(firsts) <= t, pattern[t % 5, at : at + len(firsts)], 0.0)
-            for t in range(1, LONG + 1)
-        ]
-        setting = Hyperparameters(lr=2e-3, beta1=beta1, beta2=0.999, eps=1e-3)
-        return Group(setting, (Parameter.of(thetas, gradients),))
-
-    slow = group(0.9995, [1.0], [1], 0)
-    late = group(0.9, [0.0 for _ in LATE], LATE, 1)
-    if groups:
-        return (Case("long-run", (slow, late)),)
-    return Case("long-run", (slow,)), Case("long-run/late", (late,))
+    first = np.array([1, *LATE])
+    gradients = [np.where(first <= t, pattern[t % 5], 0.0) for t in range(1, LONG + 1)]
+    setting = Hyperparameters(lr=0.1, beta1=beta1, beta2=0.999, eps=1e-3)
+    return (one("long-run", setting, [1.0, *(0.0 for _ in LATE)], gradients),)
 
 
 # Layouts ----------------------------------------------------------------------------------------------------

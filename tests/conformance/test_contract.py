@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import pytest
 from adamax_conformance.impl.failures import Rejected
+from adamax_conformance.impl.messages import StepResult
 from adamax_conformance.oracles.comparison import findings, lockstep, trajectory
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status
+from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.contract import CLAUSES, Clause, Outcome, Params
-from adamax_conformance.reference.hyperparameters import DEFAULTS
+from adamax_conformance.reference.hyperparameters import DEFAULTS, Hyperparameters
 from adamax_conformance.tests.conformance.bench import NUMBERS, Bench, first_difference
 from adamax_conformance.tests.conformance.pinned import noise, one
 
@@ -47,17 +50,40 @@ def _shown(value: object) -> str:
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 
-def _outcome(bench: Bench, clause: Clause) -> Rejected | None:
-    """The exception that a clause's value meets with, or None. A first step is part of accepting."""
+def _outcome(bench: Bench, clause: Clause) -> Rejected | StepResult | None:
+    """The exception that a clause's value meets with; or the first step, where accepting it promises one."""
     groups, call = _groups(clause)
+    state = None
     try:
         handle = bench.subject.construct(groups, bench.dtype, **call)
         if clause.outcome is Outcome.ACCEPT:
-            bench.subject.step(handle, _GRADIENTS)
+            state = bench.subject.step(handle, _GRADIENTS)
         bench.subject.release(handle)
     except Rejected as error:
         return error
-    return None
+    return state
+
+
+def _misused(bench: Bench, clause: Clause, state: StepResult) -> Divergence | None:
+    """What shows that a value which was accepted is not the one that the first step used."""
+    value = float(clause.value) if clause.argument == "lr" else clause.value
+    setting = Hyperparameters.from_options({clause.argument: value})
+    parameters = tuple(Parameter.of(p, [g]) for p, g in zip(_THETA, _GRADIENTS, strict=True))
+    case = Case(f"contract/{clause.id}", (Group(setting, parameters),))
+    found = _beyond_bound(bench, case, [state])
+    if found is None:
+        return None
+    return replace(
+        found, reason=f"{clause.argument}={_shown(clause.value)} is accepted, and not used: {found.reason}"
+    )
+
+
+def _beyond_bound(bench: Bench, case: Case, observed: Sequence[StepResult]) -> Divergence | None:
+    """The first number of a run that is beyond its bound."""
+    tallies = findings(*NUMBERS)
+    compare = lockstep if bench.shows_state() else trajectory
+    compare(case, observed, bench.seat.assumption(), tallies)
+    return next((t.divergence for t in tallies.values() if t.divergence is not None), None)
 
 
 def _divergence(clause: Clause, expected: str, actual: str) -> Divergence:
@@ -74,23 +100,26 @@ def _divergence(clause: Clause, expected: str, actual: str) -> Divergence:
 @pytest.mark.check("contract/{clause}")
 def test_each_argument_is_treated_as_the_page_says(bench: Bench, clause: Clause) -> None:
     check = f"contract/{clause.id}"
-    error = _outcome(bench, clause)
+    outcome = _outcome(bench, clause)
+    error = outcome if isinstance(outcome, Rejected) else None
     actual = "accepted" if error is None else f"{error.type}: {error.message}"
+    found = None
     match clause.outcome:
-        case Outcome.REJECT if error is None:
-            bench.diverges(check, _divergence(clause, "ValueError", "accepted"))
-        case Outcome.REJECT if not error.is_a("ValueError"):
-            bench.diverges(check, _divergence(clause, "ValueError", actual))
-        case Outcome.REJECT if error.changed:
-            bench.diverges(
-                check, _divergence(clause, "ValueError, and nothing changed", f"{actual}, and theta changed")
-            )
-        case Outcome.ACCEPT if error is not None:
-            bench.diverges(check, _divergence(clause, "accepted", actual))
         case Outcome.OPEN:
             bench.decide(check, Status.UNSPECIFIED, f"{actual} ({clause.statement})")
-        case _:
-            bench.conforms(check)
+            return
+        case Outcome.REJECT if error is None or not error.is_a("ValueError"):
+            found = _divergence(clause, "ValueError", actual)
+        case Outcome.REJECT if error is not None and error.changed:
+            found = _divergence(clause, "ValueError, and nothing changed", f"{actual}, and theta changed")
+        case Outcome.ACCEPT if error is not None:
+            found = _divergence(clause, "accepted", actual)
+        case Outcome.ACCEPT if isinstance(outcome, StepResult):
+            found = _misused(bench, clause, outcome)
+    if found is None:
+        bench.conforms(check)
+    else:
+        bench.diverges(check, found)
 
 
 @pytest.mark.check("contract/defaults")
@@ -139,10 +168,7 @@ def _undocumented_run(bench: Bench) -> Divergence | None:
     reason = "without options it is not what the page's defaults give"
     if difference := first_difference(bench.observe(case), without, bench.format, reason, case):
         return difference
-    tallies = findings(*NUMBERS)
-    compare = lockstep if bench.shows_state() else trajectory
-    compare(case, without, bench.seat.assumption(), tallies)
-    return next((t.divergence for t in tallies.values() if t.divergence is not None), None)
+    return _beyond_bound(bench, case, without)
 
 
 def _equal(a: object, b: object) -> bool:

@@ -31,4 +31,4 @@ def test_numbers_of_every_magnitude_are_right(bench: Bench) -> None:
 @_ids("value/long-run")
 def test_thousands_of_steps_are_right(bench: Bench) -> None:
     compare = lockstep if bench.shows_state() else trajectory
-    bench.numbers("value/long-run", compare, pinned.long_runs(bench.format, groups=bench.has("groups")))
+    bench.numbers("value/long-run", compare, pinned.long_runs(bench.format))

@@ -288,6 +288,25 @@ class MaximizeRefused(ContractBug):
             raise NotImplementedError("maximize")
 
 
+# Accepted, and not used.
+
+
+class ArrayLearningRateIgnored(ContractBug):
+    """lr as an array is accepted, and the default is used."""
+
+    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, *, maximize=False):
+        lr = 2e-3 if isinstance(lr, np.ndarray) and lr >= 0 else lr
+        super().__init__(params, lr, betas, eps, weight_decay, maximize=maximize)
+
+
+class LargeWeightDecayCapped(ContractBug):
+    """weight_decay above 1 is accepted, and 1 is used."""
+
+    def options_of(self, index):
+        right = super().options_of(index)
+        return right | {"weight_decay": min(right["weight_decay"], 1.0)}
+
+
 # Too late.
 
 
@@ -441,6 +460,8 @@ BUGS = (
     LargeWeightDecayRefused,
     ZeroWeightDecayRefused,
     MaximizeRefused,
+    ArrayLearningRateIgnored,
+    LargeWeightDecayCapped,
     CheckedAtFirstStep,
     ParamsClearedBeforeCheck,
     ParamsShrunkBeforeBetasChecked,
