@@ -27,6 +27,8 @@ from .formats import Format
 DIGITS: Final = 42
 """Significant digits of an exact value."""
 _BOUND_DIGITS: Final = 3
+_UNWRITTEN: Final = 10 ** (DIGITS - 1)
+"""What `DIGITS` digits leave out of a number is less than the number divided by this."""
 _FIRST_BITS: Final = 512
 _MOST_BITS: Final = 1 << 15
 QUANTITIES: Final = ("theta", "m", "u")
@@ -151,31 +153,34 @@ class _Element:
         }
         for name in self.formats:
             for habits in habits_of(format_of(name)).values():
-                for t, radii in self._radii(
-                    ctx, Assumption(format_of(name), habits=habits), max(shown, default=0)
-                ):
-                    if t in shown:
-                        for quantity in QUANTITIES:
-                            found[t, name][quantity].append(_bound(ctx, getattr(radii, quantity)))
+                for t, state, radii in self._carried(ctx, Assumption(format_of(name), habits=habits), shown):
+                    for quantity in QUANTITIES:
+                        bound = _bound(ctx, getattr(radii, quantity), getattr(state, quantity))
+                        found[t, name][quantity].append(bound)
         return found
 
-    def _radii(self, ctx: MPContext, assumption: Assumption, steps: int) -> Iterator[tuple[int, State[Any]]]:
-        """The radii carried from the start; infinite from where an admissible evaluation is."""
+    def _carried(
+        self, ctx: MPContext, assumption: Assumption, shown: Sequence[int]
+    ) -> Iterator[tuple[int, State[Any], State[Any]]]:
+        """The state and the radii carried from the start; these are infinite from where an evaluation may be."""
         zero = ctx.mpf(0)
         state: State[Any] = State(ctx.mpf(float(self.parameter.theta[self.place])), zero, zero)
         radii: State[Any] = State(0.0, 0.0, 0.0)
-        for t in range(1, steps + 1):
+        for t in range(1, max(shown, default=0) + 1):
             if math.inf not in (radii.theta, radii.m, radii.u):
                 bounds = GroupBounds(ctx, exact_scalars(ctx, self.group.at(t)), t, assumption)
                 state, radii = advance(ctx, bounds, DOCUMENTED, state, radii, self.gradient(t), t)
             else:
                 radii = State(math.inf, math.inf, math.inf)
-            yield t, radii
+            if t in shown:
+                yield t, state, radii
 
 
-def _bound(ctx: MPContext, radius: Any) -> str | None:
-    """A radius rounded up; None for one that is infinite."""
-    return None if radius == math.inf else scientific(ctx.mpf(radius), _BOUND_DIGITS, Direction.UP)
+def _bound(ctx: MPContext, radius: Any, exact: Any) -> str | None:
+    """How far a result may be from the digits that are written, rounded up; None where it is infinite."""
+    if radius == math.inf:
+        return None
+    return scientific(ctx.mpf(radius) + abs(exact) / _UNWRITTEN, _BOUND_DIGITS, Direction.UP)
 
 
 def _special(gradient: float) -> Json:

@@ -150,18 +150,23 @@ def _impossible_options(h: Hyperparameters, rates: Numbers) -> Iterator[str]:
 # Whole files ------------------------------------------------------------------------------------------------
 
 
-def document(family: str, cases: Iterable[GoldenCase]) -> Json:
-    """What the file of a family holds."""
-    records = [record(case) for case in cases]
-    used = sorted({flag for each in records for flag in each["flags"]})
+def _heading(family: str, flags: Iterable[str]) -> Json:
+    """What a file of a family says before its cases."""
     return {
         "schema": "golden.schema.json",
         "family": family,
         **_HEADER,
         "habits": list(HABITS),
-        "flags": {flag: {"bug": FLAGS[flag].bug, "effect": FLAGS[flag].effect} for flag in used},
-        "cases": records,
+        "flags": {
+            flag: {"bug": FLAGS[flag].bug, "effect": FLAGS[flag].effect} for flag in sorted(set(flags))
+        },
     }
+
+
+def document(family: str, cases: Iterable[GoldenCase]) -> Json:
+    """What the file of a family holds."""
+    records = [record(case) for case in cases]
+    return {**_heading(family, (flag for each in records for flag in each["flags"])), "cases": records}
 
 
 def contract() -> Json:
@@ -272,22 +277,40 @@ def errors(value: Mapping[str, Any]) -> Iterator[str]:
         wanted: Mapping[str, Any] = contract()
         yield from _differences(value, wanted, "clauses", "clause")
         return
+    wrong = list(_case_errors(value))
+    yield from wrong
+    if not wrong:
+        heading = {name: member for name, member in value.items() if name != "cases"}
+        flags = (flag for case in value["cases"] for flag in case["flags"])
+        if (where := _first_difference(heading, _heading(value["family"], flags), "the file")) is not None:
+            yield where
+
+
+def _case_errors(value: Mapping[str, Any]) -> Iterator[str]:
     seen: set[str] = set()
     for case in value["cases"]:
+        where = f"case {case['id']}"
         if case["id"] in seen:
-            yield f"case {case['id']} is there twice"
+            yield f"{where} is there twice"
+        if case["id"].partition("/")[0] != value["family"]:
+            yield f"{where} is not of the family {value['family']}"
         seen.add(case["id"])
         try:
             wanted = record(case_of(case))
         except ValueError as error:
             yield str(error)
             continue
-        if (where := _first_difference(case, wanted, f"case {case['id']}")) is not None:
-            yield where
+        if (difference := _first_difference(case, wanted, where)) is not None:
+            yield difference
 
 
 def _differences(value: Mapping[str, Any], wanted: Mapping[str, Any], name: str, word: str) -> Iterator[str]:
     known = {row["id"]: row for row in wanted[name]}
+    if [row["id"] for row in value[name]] != list(known):
+        yield f"the file has not each {word} once, in order"
+    for member in wanted.keys() - {name}:
+        if (where := _first_difference(value[member], wanted[member], f"the file, {member}")) is not None:
+            yield where
     for row in value[name]:
         if row["id"] not in known:
             yield f"{word} {row['id']} is unknown"

@@ -1,0 +1,1 @@
+"""Tests of the golden trajectories: their numbers, their files, their command."""
