@@ -60,12 +60,14 @@ class Habits:
         m: the format in which the scalars of the first moment (beta1, 1 - beta1, weight_decay) are computed.
         u: the same for the infinity norm (beta2, eps, weight_decay).
         theta: the same for the step (lr, beta1^t, 1 - beta1^t).
+        rounds_operands: whether numbers of a finer format are rounded as they are read.
     """
 
     form: Form = Form.WEIGHTED
     m: Format = Format.BINARY64
     u: Format = Format.BINARY64
     theta: Format = Format.BINARY64
+    rounds_operands: bool = False
 
     def admissible(self, format_: Format) -> bool:
         """Whether the scalars are nowhere below the working precision."""

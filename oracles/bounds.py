@@ -67,6 +67,7 @@ class StepBounds:
         self.rule = rule
         self.form = habits.form
         self.flushes = arithmetic.flush_to_zero
+        self.rounds_operands = habits.rounds_operands
         two = type(scalars.lr)(2)
         self.zero = number(0)
         self.roundoff = number(format_.unit_roundoff)
@@ -102,7 +103,11 @@ class StepBounds:
         self.operations = (self.divide, *(other for factor in (scalars.lr, correction) if factor != 1))
 
     def _read(self, size: Real, radius: Real) -> Real:
-        """The radius of an operand of this size, which a device that flushes may read as zero."""
+        """The radius of an operand of this size, which may be rounded as it is read, or flushed to zero."""
+        if self.rounds_operands and size + radius:
+            if self._overflows(size + radius):
+                return math.inf
+            radius = radius + self._stored(size + radius)
         if self.flushes and size - radius < self.smallest_normal:
             return radius + min(size + radius, self.smallest_normal)
         return radius
@@ -170,6 +175,8 @@ class StepBounds:
             return math.inf
         effective = effective_gradient(theta, g, self.s, self.rule)
         m_radius = self._read(abs(m), m_radius)
+        if m_radius == math.inf:
+            return math.inf
         carried = self.s.beta1 * m_radius + self.complement * g_radius
         m_size, g_size = abs(m) + m_radius, abs(effective) + g_radius
         if self.form is Form.WEIGHTED:
@@ -225,6 +232,8 @@ class StepBounds:
             return math.inf
         effective = effective_gradient(theta, g, self.s, self.rule)
         u_radius = self._read(abs(u), u_radius)
+        if u_radius == math.inf:
+            return math.inf
         decayed, fresh = norm_branches(u, effective, self.s, self.rule)
         product = self.s.beta2 * (abs(u) + u_radius)
         decayed_off = (

@@ -125,8 +125,11 @@ def _with(habits: Habits, quantity: Quantity, scalars: Format) -> Habits:
 class _Explainer:
     """Finds, for each quantity and rule, the tightest habit that explains it; remembers what it found."""
 
-    def __init__(self, runs: Sequence[Run], format_: Format, arithmetic: Arithmetic) -> None:
+    def __init__(
+        self, runs: Sequence[Run], format_: Format, arithmetic: Arithmetic, strictest: Habits
+    ) -> None:
         self.runs = runs
+        self.strictest = strictest
         self.format = format_
         self.arithmetic = arithmetic
         self.hidden = any(s.m is None or s.u is None for _, observed in runs for s in observed)
@@ -150,10 +153,8 @@ class _Explainer:
             key=lambda habit: habit[1].precision < self.format.precision,
         )
         for form, scalars in in_order:
-            if self.hidden:
-                yield Habits(form).with_scalars(scalars)
-            else:
-                yield _with(Habits(form), quantity, scalars)
+            habits = replace(self.strictest, form=form)
+            yield habits.with_scalars(scalars) if self.hidden else _with(habits, quantity, scalars)
 
     def explain(self, quantity: Quantity, rule: Rule) -> Habits | None:
         """The tightest habit under which the rule explains the quantity on all cases."""
@@ -174,7 +175,7 @@ class _Explainer:
 
     def misfit(self, quantity: Quantity, rule: Rule) -> Divergence | None:
         """The first error of a quantity beyond the strictest bound of a rule."""
-        return self._tally(quantity, rule, STRICTEST).divergence
+        return self._tally(quantity, rule, self.strictest).divergence
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
@@ -200,7 +201,7 @@ def identify(
         explained = found.rule is not None and coarser.precision <= _coarsest(found.habits).precision
         if coarser.precision >= format_.precision or explained:
             continue
-        other = _identify(runs, coarser, arithmetic)
+        other = _identify(runs, coarser, arithmetic, replace(STRICTEST, rounds_operands=True))
         if other.rule is not None and other.admissible:
             return replace(other, format_=format_)
     return found
@@ -210,9 +211,11 @@ def _coarsest(habits: Habits) -> Format:
     return min((habits.m, habits.u, habits.theta), key=lambda scalars: scalars.precision)
 
 
-def _identify(runs: Sequence[Run], format_: Format, arithmetic: Arithmetic) -> Identification:
+def _identify(
+    runs: Sequence[Run], format_: Format, arithmetic: Arithmetic, strictest: Habits = STRICTEST
+) -> Identification:
     """The same, by the bounds of one format."""
-    explainer = _Explainer(runs, format_, arithmetic)
+    explainer = _Explainer(runs, format_, arithmetic, strictest)
     quantities = explainer.quantities
     explained = {
         rule: {q: habits for q in quantities if (habits := explainer.explain(q, rule)) is not None}
@@ -225,7 +228,7 @@ def _identify(runs: Sequence[Run], format_: Format, arithmetic: Arithmetic) -> I
     nearest = min(explained, key=merit)  # all_rules puts the documented one first, and min keeps the first
     fits = [rule for rule in explained if merit(rule) == merit(nearest)]
     whole = len(explained[nearest]) == len(quantities)
-    habits = _merged(explained[nearest], hidden=explainer.hidden)
+    habits = _merged(explained[nearest], strictest, hidden=explainer.hidden)
     misfits = {
         q: divergence
         for q in quantities
@@ -243,13 +246,11 @@ def _identify(runs: Sequence[Run], format_: Format, arithmetic: Arithmetic) -> I
     )
 
 
-def _merged(explained: dict[Quantity, Habits], *, hidden: bool) -> Habits:
+def _merged(explained: dict[Quantity, Habits], strictest: Habits, *, hidden: bool) -> Habits:
     if hidden:
-        return explained.get(Quantity.THETA, STRICTEST)
-    m = explained.get(Quantity.M, STRICTEST)
-    u = explained.get(Quantity.U, STRICTEST)
-    theta = explained.get(Quantity.THETA, STRICTEST)
-    return Habits(m.form, m.m, u.u, theta.theta)
+        return explained.get(Quantity.THETA, strictest)
+    m, u, theta = (explained.get(q, strictest) for q in (Quantity.M, Quantity.U, Quantity.THETA))
+    return replace(strictest, form=m.form, m=m.m, u=u.u, theta=theta.theta)
 
 
 def _evidence(quantity: Quantity, habits: Habits | None, format_: Format) -> str:
