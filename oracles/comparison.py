@@ -8,6 +8,7 @@ start, which needs no state but theta.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -70,6 +71,7 @@ class Tally:
         by_step: for each step, the largest error in ulp, and the bound in ulp at that element.
         divergence: the first error above its bound.
         exceeded: how many errors were above their bounds.
+        sixteenths: how many errors there are for each whole number of sixteenths of an ulp, rounded down.
     """
 
     judged: int = 0
@@ -79,9 +81,13 @@ class Tally:
     by_step: dict[int, tuple[float, float]] = field(default_factory=dict)
     divergence: Divergence | None = None
     exceeded: int = 0
+    sixteenths: Counter[int] = field(default_factory=Counter)
 
 
 Findings = dict[Quantity, Tally]
+
+_BEYOND = 1 << 20
+"""Where all errors of 2^16 ulp and more are counted."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +140,8 @@ class _Judge:
         bound_in_ulp = float(radius / ulp)
         tally.largest_over_bound = max(tally.largest_over_bound, over)
         tally.largest_ulp = max(tally.largest_ulp, in_ulp)
+        if math.isfinite(in_ulp):
+            tally.sixteenths[min(int(in_ulp * 16), _BEYOND)] += 1
         if in_ulp >= tally.by_step.get(place.t, (-1.0, 0.0))[0]:
             tally.by_step[place.t] = (in_ulp, bound_in_ulp)
         if over <= 1:

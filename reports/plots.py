@@ -157,6 +157,8 @@ def _histogram(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - what
         f"{total} errors from {edges[0]:.3g} to {edges[-1]:.3g}; most ({counts[place]}) lie between "
         f"{edges[place]:.3g} and {edges[place + 1]:.3g}."
     )
+    if beyond := int(series.get("beyond", 0)):
+        text += f" {beyond} more are larger."
 
     def draw(axes: Axes) -> None:
         axes.stairs(counts, edges, fill=True, color=_BAND)

@@ -468,6 +468,7 @@ def merge(total: Tally, part: Tally) -> None:
     total.judged += part.judged
     total.open += part.open
     total.exceeded += part.exceeded
+    total.sixteenths.update(part.sixteenths)
     total.largest_over_bound = max(total.largest_over_bound, part.largest_over_bound)
     total.largest_ulp = max(total.largest_ulp, part.largest_ulp)
     for t, pair in part.by_step.items():
@@ -488,6 +489,20 @@ def figures(tally: Tally) -> dict[str, Any]:
         "largest_over_bound": tally.largest_over_bound,
         "largest_ulp": tally.largest_ulp,
         "ulp_by_step": [[t, error, bound] for t, (error, bound) in kept],
+        "histogram": _histogram(tally),
+    }
+
+
+_BINS: Final = 32
+"""Sixteenths of an ulp that are told apart; what is beyond 2 ulp is counted together."""
+
+
+def _histogram(tally: Tally) -> dict[str, Any]:
+    """How many elements have an error of which size, in ulp."""
+    return {
+        "edges": [place / 16 for place in range(_BINS + 1)],
+        "counts": [tally.sixteenths[place] for place in range(_BINS)],
+        "beyond": sum(count for place, count in tally.sixteenths.items() if place >= _BINS),
     }
 
 
