@@ -288,7 +288,9 @@ def compare_records(old: Path, new: Path, form: str) -> int:
         case "json":
             click.echo(json.dumps(comparison.to_json(), indent=2))
         case _:
-            Console().print(comparison.to_table())
+            console = Console()
+            terminal.spell_out(console)
+            console.print(comparison.to_table())
     return int(comparison.exit_code)
 
 
