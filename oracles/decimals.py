@@ -58,4 +58,5 @@ def _decimal_exponent(numerator: int, denominator: int) -> int:
 
 
 def _power_fits(k: int, numerator: int, denominator: int) -> bool:
-    return (10**k * denominator <= numerator) if k >= 0 else (denominator <= numerator * 10**-k)
+    power: int = 10 ** abs(k)
+    return power * denominator <= numerator if k >= 0 else denominator <= numerator * power

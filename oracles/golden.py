@@ -126,7 +126,12 @@ class _Element:
         for t in range(1, max(shown, default=0) + 1):
             h = self.group.at(t)
             scalars = Scalars(
-                *(Enclosure.of(ctx, x) for x in (h.lr, h.beta1, h.beta2, h.eps, h.weight_decay)), h.maximize
+                lr=Enclosure.of(ctx, h.lr),
+                beta1=Enclosure.of(ctx, h.beta1),
+                beta2=Enclosure.of(ctx, h.beta2),
+                eps=Enclosure.of(ctx, h.eps),
+                weight_decay=Enclosure.of(ctx, h.weight_decay),
+                maximize=h.maximize,
             )
             g = Enclosure.of(ctx, self.gradient(t))
             try:

@@ -52,11 +52,12 @@ def _formula() -> Iterator[GoldenCase]:
                 single(setting, (0.0, 1.0), pattern),
                 len(pattern),
             )
-    for bits, formats in (
-        (10, ("binary16", "binary32", "binary64")),
-        (23, ("binary32", "binary64")),
-        (52, ("binary64",)),
-    ):
+    widths: dict[int, tuple[FormatName, ...]] = {
+        10: ("binary16", "binary32", "binary64"),
+        23: ("binary32", "binary64"),
+        52: ("binary64",),
+    }
+    for bits, formats in widths.items():
         for seed, setting in ((2, _PLAIN), (3, _USUAL)):
             yield GoldenCase(
                 f"formula/{bits}-bits-{seed}",
@@ -347,14 +348,15 @@ def _special() -> Iterator[GoldenCase]:
             room=_ORDER,
             acceptable=(*_ANYTHING, "nan"),
         )
-    for name, (_, top) in (("binary16", (0, 15)), ("binary32", (0, 127)), ("binary64", (0, 1023))):
+    tops: dict[FormatName, int] = {"binary16": 15, "binary32": 127, "binary64": 1023}
+    for name, top in tops.items():
         yield GoldenCase(
             f"special/overflow-{name}",
             "a learning rate of 100 beside gradients near the largest number",
             ("range",),
             single(Hyperparameters(lr=100.0, beta1=0.5, beta2=0.5, eps=1.0), (0.0, 0.0), [(2.0**top, 1.0)]),
             2,
-            formats=(name,),  # type: ignore[arg-type]
+            formats=(name,),
             room=_ORDER,
             acceptable=(*_ANYTHING, "inf", "-inf"),
         )
