@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from adamax_conformance import oracles
 from adamax_conformance.oracles.arithmetic import CORRECTLY_ROUNDED, Arithmetic, Form, Habits
 from adamax_conformance.oracles.bounds import StepBounds, compound
 from adamax_conformance.oracles.comparison import Assumption, findings, lockstep
@@ -349,6 +352,29 @@ def test_a_device_that_flushes_is_within_the_bound_that_says_so_and_not_within_t
     assert exceeded[True] == 0
 
 
+class ComputedNarrow(Plain):
+    """Everything is read as float32, and computed in it, whatever it is stored as."""
+
+    def scalars_at(self, options, t, _dtype):
+        return super().scalars_at(options, t, np.float32)
+
+    def advance(self, theta, m, u, g, scalars):
+        return super().advance(*(x.astype(np.float32) for x in (theta, m, u, g)), scalars)
+
+
+@EVERY_MODE
+def test_a_subject_that_reads_float64_as_float32_is_within_the_bound_that_says_so(mode) -> None:
+    exceeded = []
+    for rounds in (True, False):
+        assumption = Assumption(Format.BINARY32, habits=Habits(rounds_operands=rounds))
+        found = findings(*QUANTITIES)
+        for case in runs(Format.BINARY64):
+            mode.compare(case, observe(ComputedNarrow, case, np.float64), assumption, found)
+        exceeded.append(sum(tally.exceeded for tally in found.values()))
+        assert sum(tally.judged - tally.open for tally in found.values()) > 1000
+    assert exceeded[0] == 0 < exceeded[1]
+
+
 # Evaluating a bound -----------------------------------------------------------------------------------------
 
 
@@ -402,3 +428,12 @@ def test_the_bound_of_another_rule_holds_for_a_decoupled_decay(format_) -> None:
 def test_an_arithmetic_better_than_correct_rounding_is_refused() -> None:
     with pytest.raises(ValueError, match=r"divide=0\.5"):
         Arithmetic("too good", divide=0.5)
+
+
+def test_every_section_that_a_docstring_names_is_in_the_derivation() -> None:
+    folder = Path(oracles.__file__).parent
+    headings = set(re.findall(r"^## (.+)$", (folder / "BOUNDS.md").read_text("utf-8"), re.MULTILINE))
+    sources = [source.read_text("utf-8") for source in folder.glob("*.py")]
+    named = {title for text in sources for title in re.findall(r'BOUNDS\.md,\s+"([^"]+)"', text)}
+    assert {"Scalars", "The gradient", "The first moment", "The infinity norm", "Theta"} <= named
+    assert named <= headings
