@@ -25,8 +25,8 @@ def precision_for(steps: int) -> int:
 
     53 bits for the finest format; 53 more that 1 - beta1^t may cancel, since beta1 <= 1 - 2^-53; the step's
     number, whose power multiplies the relative error of beta1^t; three roundings a step, accumulated; and
-    `GUARD_BITS`. Each quantity is then off by less than 2^-(53 + GUARD_BITS) of the sum of its terms'
-    magnitudes.
+    `GUARD_BITS`. Each quantity is then off by less than 2^-(53 + GUARD_BITS) of itself over magnitudes: with
+    every subtraction made an addition, and a step as much larger as the norm lost to cancellation.
     """
     return 53 + 53 + 2 * steps.bit_length() + 2 + GUARD_BITS
 
