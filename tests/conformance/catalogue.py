@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from adamax_conformance.reference import schedules
 from adamax_conformance.reference.case import Layout
 from adamax_conformance.reference.contract import CLAUSES
 from adamax_conformance.reference.golden_cases import GOLDEN_CASES
 from adamax_conformance.tests.conformance.pinned import SPECIALS
+from adamax_conformance.tests.conformance.scheduled import SETTINGS
 from packaging.version import Version
 
 
@@ -66,7 +66,7 @@ _ALL: Final = (
     Check("bookkeeping/layout/many", "many parameters in one group"),
     *(
         Check(f"schedulers/{name}", f"{name} gives its documented rate, and drives the steps")
-        for name in schedules.NAMES
+        for name in SETTINGS
     ),
     *(Check(f"special/{s.id}", s.title) for s in SPECIALS),
     *(Check(f"golden/{family}", f"the golden trajectories: {family}") for family in GOLDEN_FAMILIES),

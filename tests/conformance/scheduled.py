@@ -15,22 +15,35 @@ _FACTORS: Final = (0.3, 0.9, 0.7, 1.1, 0.01, 1.3, 0.6, 0.8, 1.7, 0.4, 0.9, 1.2)
 _METRICS: Final = (3.0, 2.0, 2.0, 2.0, 1.9999, 1.0, 1.5, 1.5, 1.5, 1.5, 1.5)
 _DECAYS: Final = Schedule("ExponentialLR", {"gamma": 0.9})
 _WAITS: Final = Schedule("ConstantLR", {"factor": 0.3, "total_iters": 3})
+_JUMPS: Final = Schedule("MultiStepLR", {"milestones": [2, 5, 5, 9], "gamma": 0.3})
 _CYCLE: Final = {"base_lr": 0.01, "max_lr": 0.3, "step_size_up": 4, "step_size_down": 2}
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A scheduler under test, and what it is told after each step."""
+    """A scheduler under test.
+
+    Attributes:
+        schedule: how it is constructed.
+        metrics: what it is told after each step, where it wants to know.
+        variant: what is special about it, where its class is tried more than once.
+    """
 
     schedule: Schedule
     metrics: tuple[float, ...] = ()
+    variant: str = ""
+
+    @property
+    def id(self) -> str:
+        """The last parts of the check's id."""
+        return "/".join(part for part in (self.schedule.name, self.variant) if part)
 
 
 _SETTINGS: Final = (
     Setting(Schedule("LambdaLR", {"lr_lambda": _FACTORS})),
     Setting(Schedule("MultiplicativeLR", {"lr_lambda": _FACTORS})),
     Setting(Schedule("StepLR", {"step_size": 3, "gamma": 0.3})),
-    Setting(Schedule("MultiStepLR", {"milestones": [2, 5, 5, 9], "gamma": 0.3})),
+    Setting(_JUMPS),
     Setting(_DECAYS),
     Setting(_WAITS),
     Setting(Schedule("LinearLR", {"start_factor": 0.3, "end_factor": 0.9, "total_iters": 7})),
@@ -59,6 +72,7 @@ _SETTINGS: Final = (
         _METRICS,
     ),
     Setting(Schedule("SequentialLR", {"milestones": [4]}, (_WAITS, _DECAYS))),
+    Setting(Schedule("SequentialLR", {"milestones": [4]}, (_DECAYS, _JUMPS)), variant="MultiStepLR"),
     Setting(Schedule("ChainedScheduler", {}, (_WAITS, _DECAYS))),
 )
-SETTINGS: Final = {setting.schedule.name: setting for setting in _SETTINGS}
+SETTINGS: Final = {setting.id: setting for setting in _SETTINGS}

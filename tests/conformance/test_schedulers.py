@@ -64,10 +64,10 @@ def _held_in(shown: Sequence[Sequence[float]]) -> Format:
     return Format.BINARY32 if held else Format.BINARY64
 
 
-@pytest.mark.parametrize("name", list(SETTINGS))
-@pytest.mark.check("schedulers/{name}")
-def test_the_framework_s_own_scheduler_drives_the_optimizer(bench: Bench, name: str) -> None:
-    check, setting = f"schedulers/{name}", SETTINGS[name]
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
+@pytest.mark.check("schedulers/{setting}")
+def test_the_framework_s_own_scheduler_drives_the_optimizer(bench: Bench, setting: Setting) -> None:
+    check, name = f"schedulers/{setting.id}", setting.schedule.name
     known = bench.subject.info.schedulers
     if name not in known:
         words = f"the subject's framework has no {name}; it has {', '.join(known)}"
