@@ -85,6 +85,9 @@ class Settings:
     arguments: tuple[str, ...] = ()
 
 
+_ENDED: Final = "the run ends at the first divergence"
+
+
 class _Stop(BaseException):
     """Ends a search at once: no answer came, so there is nothing to shrink."""
 
@@ -352,46 +355,45 @@ class Bench:
     ) -> None:
         """Look for a divergence of each check: in the pinned cases first, then in drawn ones.
 
-        A check that diverges is left out of the search for the next, so that one never hides another.
+        A check that diverges is left out of what follows, so that one never hides another.
         """
         left = list(checks)
-        while left:
-            found = self._hunt(left, examine, pinned, strategy)
-            if found is None:
-                break
-            check, divergence = found
-            left.remove(check)
-            self.decide(check, Status.DIVERGES, divergence=divergence, measured=measured(check))
-            if self.seat.settings.fail_fast:
-                self._decide_rest(Status.SKIPPED, "the run ends at the first divergence")
-                return
-        for check in left:
-            figures_ = measured(check)
-            if figures_.get("judged", 1) == 0:
-                self.decide(check, Status.SKIPPED, "it cannot be seen", measured=figures_)
-            else:
-                self.decide(check, Status.CONFORMS, measured=figures_)
 
-    def _hunt(
-        self,
-        wanted: Sequence[str],
-        examine: Examine,
-        pinned: Sequence[Case],
-        strategy: st.SearchStrategy[Case] | None,
-    ) -> tuple[str, Divergence] | None:
-        """The first divergence of any of the checks, shrunk."""
+        def found(divergences: Mapping[str, Divergence]) -> bool:
+            """Put divergences down; whether the run is to end with them."""
+            for check, divergence in divergences.items():
+                left.remove(check)
+                self.decide(check, Status.DIVERGES, divergence=divergence, measured=measured(check))
+            return bool(divergences) and self.seat.settings.fail_fast
 
-        def run(case: Case) -> Mapping[str, Divergence]:
+        def examined(case: Case) -> Mapping[str, Divergence]:
             try:
-                return examine(case, wanted)
+                return examine(case, left)
             except Rejected as error:
-                return dict.fromkeys(wanted, refusal(error, case))
+                return dict.fromkeys(left, refusal(error, case))
 
         for case in pinned:
-            if found := run(case):
-                return next(iter(found.items()))
-        if strategy is None:
-            return None
+            if left and found(examined(case)):
+                self._decide_rest(Status.SKIPPED, _ENDED)
+                return
+        while left and strategy is not None and (hunted := self._hunt(examined, strategy)) is not None:
+            if found(dict([hunted])):
+                self._decide_rest(Status.SKIPPED, _ENDED)
+                return
+        for check in left:
+            self._held(check, measured(check))
+
+    def _held(self, check: str, measured: Mapping[str, Any]) -> None:
+        """Nothing was found to diverge: it conforms, unless nothing could be judged."""
+        if measured.get("judged", 1) == 0:
+            self.decide(check, Status.SKIPPED, "it cannot be seen", measured=measured)
+        else:
+            self.decide(check, Status.CONFORMS, measured=measured)
+
+    def _hunt(
+        self, run: Callable[[Case], Mapping[str, Divergence]], strategy: st.SearchStrategy[Case]
+    ) -> tuple[str, Divergence] | None:
+        """The first divergence of any check in drawn cases, shrunk."""
         hunt = _Hunt(run, self.seat.settings.profile.shrinks)
         attempt = self._drawing(hypothesis.given(strategy)(hunt.attempt))
         try:
