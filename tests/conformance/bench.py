@@ -154,10 +154,11 @@ class Seat:
     def underflow(self) -> Divergence | None:
         """The evidence that the subject flushes subnormal numbers to zero; None where it does not.
 
-        It does where a case of subnormal numbers is beyond the bound, and within the one for flushing.
+        It does where a case of subnormal numbers, of the format that it computes in, is beyond the bound, and
+        within the one for flushing.
         """
         if self._underflow is None:
-            case = pinned.subnormals(self.format)
+            case = pinned.subnormals(self._assumption(flushes=False).format_)
             observed = self.subject.observe(case, self.dtype)
             strict, flushing = (findings(*NUMBERS) for _ in range(2))
             compare = lockstep if self.shows_state() else trajectory
