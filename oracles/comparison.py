@@ -141,7 +141,7 @@ class _Judge:
         tally.largest_over_bound = max(tally.largest_over_bound, over)
         tally.largest_ulp = max(tally.largest_ulp, in_ulp)
         if math.isfinite(in_ulp):
-            tally.sixteenths[min(int(in_ulp * 16), _BEYOND)] += 1
+            tally.sixteenths[int(min(in_ulp * 16, _BEYOND))] += 1
         if in_ulp >= tally.by_step.get(place.t, (-1.0, 0.0))[0]:
             tally.by_step[place.t] = (in_ulp, bound_in_ulp)
         if over <= 1:
