@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from adamax_conformance.oracles.verdict import Divergence, Quantity
 from adamax_conformance.reference.rules import DOCUMENTED
+from adamax_conformance.reports.training import trajectories
 from adamax_conformance.tests.conformance.bench import Bench
 
 
@@ -39,6 +40,7 @@ def test_the_formula_is_the_documented_one(bench: Bench) -> None:
                 extra={} if misfit is None else {"first misfit": misfit.reason},
             ),
             **facts,
+            **({"trajectories": trajectories(found.rule)} if found.rule else {}),
         )
     if found.admissible:
         bench.conforms("rule/scalars", **facts)
