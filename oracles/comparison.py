@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -90,6 +90,86 @@ _BEYOND = 1 << 20
 """Where all errors of 2^16 ulp and more are counted."""
 
 
+def sixteenth(in_ulp: float) -> int:
+    """Where a finite error is counted among the sixteenths of an ulp."""
+    return int(min(in_ulp * 16, _BEYOND))
+
+
+class Measured(NamedTuple):
+    """How far a number is from the exact one.
+
+    Attributes:
+        rounded: the exact number, rounded once to the working format.
+        over: the error as a fraction of its bound; above 1 is wrong.
+        in_ulp: the error in ulp of the expected value; infinite for what is not finite.
+        bound_in_ulp: the bound likewise.
+    """
+
+    rounded: float
+    over: float
+    in_ulp: float
+    bound_in_ulp: float
+
+
+def measured(format_: Format, exact: Any, radius: Any, actual: float) -> Measured:
+    """Measure a number against the exact one, where the radius is finite."""
+    rounded = format_.round(exact)
+    ulp = format_.ulp(rounded) if math.isfinite(rounded) else math.inf
+    if math.isfinite(actual):
+        error = abs(exact - actual)
+        over = float(error / radius) if radius else (math.inf if error else 0.0)
+        in_ulp = float(error / ulp)
+    else:
+        over = in_ulp = math.inf
+    return Measured(rounded, over, in_ulp, float(radius / ulp))
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One number, judged.
+
+    Attributes:
+        exact: the exact value, as mpf.
+        radius: its bound; infinite where nothing is judged.
+        actual: what came.
+        measured: how far it is off; None where the bound is infinite.
+    """
+
+    exact: Any
+    radius: Any
+    actual: float
+    measured: Measured | None
+
+
+def divergence_of(
+    quantity: Quantity,
+    reason: str,
+    judgement: Judgement,
+    place: tuple[int, int, tuple[int, ...]],
+    case: Case | None,
+) -> Divergence:
+    """The evidence for a number beyond its bound, at a step, parameter and element."""
+    if judgement.measured is None:
+        raise ValueError(f"{quantity.value} has an infinite bound: there is nothing that it diverges from")
+    step, parameter, element = place
+    radius = judgement.radius
+    return Divergence(
+        quantity=quantity,
+        reason=reason,
+        expected=decimal(judgement.exact),
+        actual=decimal(judgement.actual),
+        expected_hex=judgement.measured.rounded.hex(),
+        actual_hex=float(judgement.actual).hex(),
+        error_ulp=judgement.measured.in_ulp,
+        error_over_bound=judgement.measured.over,
+        bound=decimal(radius, 6) if not isinstance(radius, float) else f"{radius:.6g}",
+        step=step,
+        parameter=parameter,
+        element=element,
+        case=None if case is None else case.to_json(),
+    )
+
+
 @dataclass(frozen=True)
 class _Place:
     """Where an element is."""
@@ -129,39 +209,24 @@ class _Judge:
         if radius == math.inf:
             tally.open += 1
             return
-        rounded = self.format.round(exact)
-        ulp = self.format.ulp(rounded) if math.isfinite(rounded) else math.inf
-        if math.isfinite(actual):
-            error = abs(exact - actual)
-            over = float(error / radius) if radius else (math.inf if error else 0.0)
-            in_ulp = float(error / ulp)
-        else:
-            over = in_ulp = math.inf
-        bound_in_ulp = float(radius / ulp)
+        found = measured(self.format, exact, radius, actual)
+        _, over, in_ulp, bound_in_ulp = found
         tally.largest_over_bound = max(tally.largest_over_bound, over)
         tally.largest_ulp = max(tally.largest_ulp, in_ulp)
         if math.isfinite(in_ulp):
-            tally.sixteenths[int(min(in_ulp * 16, _BEYOND))] += 1
+            tally.sixteenths[sixteenth(in_ulp)] += 1
         if in_ulp >= tally.by_step.get(place.t, (-1.0, 0.0))[0]:
             tally.by_step[place.t] = (in_ulp, bound_in_ulp)
         if over <= 1:
             return
         tally.exceeded += 1
         if tally.divergence is None:
-            tally.divergence = Divergence(
-                quantity=quantity,
-                reason=_reason(quantity, place, self.mode, in_ulp, over, self.case),
-                expected=decimal(exact),
-                actual=decimal(actual),
-                expected_hex=rounded.hex(),
-                actual_hex=float(actual).hex(),
-                error_ulp=in_ulp,
-                error_over_bound=over,
-                bound=decimal(radius, 6) if not isinstance(radius, float) else f"{radius:.6g}",
-                step=place.t,
-                parameter=place.parameter,
-                element=place.element,
-                case=self.case.to_json(),
+            tally.divergence = divergence_of(
+                quantity,
+                _reason(quantity, place, self.mode, in_ulp, over, self.case),
+                Judgement(exact, radius, actual, found),
+                (place.t, place.parameter, place.element),
+                self.case,
             )
         if self.brief:
             raise _Enough
@@ -218,6 +283,53 @@ def _finite(*values: float) -> bool:
     return all(math.isfinite(x) for x in values)
 
 
+def step_judgements(
+    ctx: Any,
+    step_bounds: GroupBounds,
+    rule: Rule,
+    t: int,
+    values: Sequence[float],
+    after: Sequence[float],
+    quantities: Container[Quantity],
+) -> Iterator[tuple[Quantity, Any, Any, float]]:
+    """One step of one element in lockstep: each quantity with its exact value, its radius, and what came.
+
+    Args:
+        ctx: the context of the exact values.
+        step_bounds: the bounds of the step.
+        rule: the update formula.
+        t: the number of the step, from 1.
+        values: theta, m and u before the step, and the gradient; all finite.
+        after: theta, m and u after it.
+        quantities: which to judge; theta is left out where m or u after the step is not finite.
+    """
+    scalars = step_bounds.scalars
+    theta_after, m_after, u_after = after
+    bounds, number = step_bounds.over(*values, m_after, u_after)
+    theta, m, u, g = (ctx.mpf(x) for x in values)
+    near = [number(x) for x in values]
+    effective = effective_gradient(theta, g, scalars, rule)
+    formed = [math.inf, math.inf]  # how far m and u may have been when they entered theta
+    if Quantity.M in quantities:
+        radius = bounds.moment(near[1], bounds.zero, near[3], near[0], bounds.zero)
+        exact_m = first_moment(m, effective, scalars)
+        yield Quantity.M, exact_m, radius, m_after
+        formed[0] = number(abs(exact_m - m_after)) + radius
+    if Quantity.U in quantities:
+        radius = bounds.norm(near[2], bounds.zero, near[3], near[0], bounds.zero)
+        exact_u = max(norm_branches(u, effective, scalars, rule))
+        yield Quantity.U, exact_u, radius, u_after
+        formed[1] = number(abs(exact_u - u_after)) + radius
+    if Quantity.THETA in quantities and _finite(m_after, u_after):
+        radius = bounds.stored_theta(near[0], number(m_after), number(u_after), *formed)
+        exact_theta = (
+            theta  # nothing is compared with it
+            if radius == math.inf
+            else update(theta, ctx.mpf(m_after), ctx.mpf(u_after), t, scalars, rule)
+        )
+        yield Quantity.THETA, exact_theta, radius, theta_after
+
+
 def lockstep(
     case: Case, observed: Sequence[Snapshot], assumption: Assumption, found: Findings, *, brief: bool = False
 ) -> None:
@@ -244,36 +356,16 @@ def lockstep(
                     raise ValueError("lockstep needs m and u of the subject; judge its trajectory instead")
                 after = (snapshot.theta[place], snapshot.m[place], snapshot.u[place])
                 step_bounds = GroupBounds(ctx, exact_scalars(ctx, group.at(t)), t, assumption)
-                scalars = step_bounds.scalars
                 for element in _distinct(*before, parameter.gradients[t - 1], *after):
                     at = _Place(t, place, element)
                     values = [float(array[element]) for array in (*before, parameter.gradients[t - 1])]
                     if not _finite(*values):
                         continue
-                    theta_after, m_after, u_after = (float(array[element]) for array in after)
-                    bounds, number = step_bounds.over(*values, m_after, u_after)
-                    theta, m, u, g = (ctx.mpf(x) for x in values)
-                    near = [number(x) for x in values]
-                    effective = effective_gradient(theta, g, scalars, rule)
-                    formed = [math.inf, math.inf]  # how far m and u may have been when they entered theta
-                    if Quantity.M in found:
-                        radius = bounds.moment(near[1], bounds.zero, near[3], near[0], bounds.zero)
-                        exact_m = first_moment(m, effective, scalars)
-                        judge.judge(Quantity.M, at, exact_m, radius, m_after)
-                        formed[0] = number(abs(exact_m - m_after)) + radius
-                    if Quantity.U in found:
-                        radius = bounds.norm(near[2], bounds.zero, near[3], near[0], bounds.zero)
-                        exact_u = max(norm_branches(u, effective, scalars, rule))
-                        judge.judge(Quantity.U, at, exact_u, radius, u_after)
-                        formed[1] = number(abs(exact_u - u_after)) + radius
-                    if Quantity.THETA in found and _finite(m_after, u_after):
-                        radius = bounds.stored_theta(near[0], number(m_after), number(u_after), *formed)
-                        exact_theta = (
-                            theta  # nothing is compared with it
-                            if radius == math.inf
-                            else update(theta, ctx.mpf(m_after), ctx.mpf(u_after), t, scalars, rule)
-                        )
-                        judge.judge(Quantity.THETA, at, exact_theta, radius, theta_after)
+                    results = [float(array[element]) for array in after]
+                    for quantity, exact, radius, actual in step_judgements(
+                        ctx, step_bounds, rule, t, values, results, found
+                    ):
+                        judge.judge(quantity, at, exact, radius, actual)
                 before = after
 
 

@@ -1,0 +1,91 @@
+"""What the vectorised oracle is given: one step of many elements, as the arrays that hold them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+BFLOAT16_BITS: Final = np.dtype(np.uint16)
+"""NumPy has no bfloat16: its numbers are passed as the upper halves of binary32's."""
+
+_DTYPES: Final = (np.dtype(np.float16), BFLOAT16_BITS, np.dtype(np.float32), np.dtype(np.float64))
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """One step of some elements: their state before it, their gradients, and their state after it.
+
+    All seven arrays are one-dimensional, contiguous, of one length and one dtype: float16, float32, float64, or
+    uint16, which holds the bit patterns of bfloat16. The dtype is that of the storage; the working format may be a
+    narrower one (binary16 or bfloat16 held in float32, say). Nothing is written to them.
+
+    Attributes:
+        theta: the parameters before the step.
+        m: their first moments before it.
+        u: their infinity norms before it.
+        gradient: the gradients as passed.
+        theta_after: the parameters after the step.
+        m_after: their first moments after it.
+        u_after: their infinity norms after it.
+    """
+
+    theta: Array
+    m: Array
+    u: Array
+    gradient: Array
+    theta_after: Array
+    m_after: Array
+    u_after: Array
+
+    def __post_init__(self) -> None:
+        for name, array in self._arrays():
+            if array.ndim != 1 or not array.flags.c_contiguous:
+                raise ValueError(
+                    f"{name} has shape {array.shape} and strides {array.strides}; "
+                    "a block is of one-dimensional contiguous arrays"
+                )
+            if array.dtype not in _DTYPES:
+                raise ValueError(
+                    f"{name} is {array.dtype}; a block is of float16, float32, float64 or uint16 (bfloat16's bits)"
+                )
+            if array.dtype != self.theta.dtype or array.size != self.theta.size:
+                raise ValueError(
+                    f"{name} is {array.size} numbers of {array.dtype}; theta is {self.theta.size} of {self.theta.dtype}"
+                )
+
+    def _arrays(self) -> list[tuple[str, Array]]:
+        return [(field.name, getattr(self, field.name)) for field in fields(self)]
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return int(self.theta.size)
+
+    def cut(self, start: int, stop: int) -> Block:
+        """The elements from `start` to before `stop`, in the same memory."""
+        return Block(*(array[start:stop] for _, array in self._arrays()))
+
+    def taken(self, places: npt.NDArray[np.intp]) -> Block:
+        """The elements at some places, copied."""
+        return Block(*(array[places] for _, array in self._arrays()))
+
+    def widened(self, dtype: npt.DTypeLike = np.float64) -> Block:
+        """The same numbers in float64, or in float32 where that holds them: exactly."""
+        return Block(*(widened(array, dtype) for _, array in self._arrays()))
+
+    def element(self, place: int) -> tuple[list[float], list[float]]:
+        """Theta, m, u and the gradient before the step at a place, and theta, m and u after it."""
+        values = [float(widened(array[place : place + 1])[0]) for _, array in self._arrays()]
+        return values[:4], values[4:]
+
+
+def widened(array: Array, dtype: npt.DTypeLike = np.float64) -> Array:
+    """Numbers of any format in a wider dtype, exactly; themselves where they have it."""
+    if array.dtype == BFLOAT16_BITS:
+        array = (array.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    return array.astype(dtype, copy=False)
