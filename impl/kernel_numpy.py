@@ -10,7 +10,7 @@ the two perform the same operations in the same order and give the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -40,9 +40,9 @@ class Job(NamedTuple):
     scalars: StepScalars
 
 
-def run(jobs: Iterable[Job]) -> None:
+def run(jobs: Sequence[Job]) -> None:
     """One step of every job."""
-    buffers = np.empty((4, _BLOCK))
+    buffers = np.empty((4, min(_BLOCK, max((job.theta.size for job in jobs), default=0))))
     with np.errstate(all="ignore"):  # special values follow IEEE 754; no warning is due for them
         for theta, gradient, m, u, scalars in jobs:
             for start in range(0, theta.size, _BLOCK):

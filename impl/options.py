@@ -20,13 +20,15 @@ NAMES: Final = tuple(DEFAULTS.options())
 
 Real = int | float | np.integer[Any] | np.floating[Any]
 
+_REAL: Final = (int, float, np.integer, np.floating)
+
 Schedule = Callable[[int], Any]
 """A learning rate as a function of the number of the step, from 1."""
 
 
 def _is_real(value: object) -> TypeGuard[Real]:
     """Whether `value` is an int, a float or NumPy's scalar of one; bool is none."""
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    return isinstance(value, _REAL) and not isinstance(value, bool)
 
 
 def _finite(name: str, value: Real, domain: str) -> float:

@@ -45,12 +45,12 @@ class Hyperparameters:
         flat = dict(options)
         if "betas" in flat:
             flat["beta1"], flat["beta2"] = flat.pop("betas")
-        known = {field.name for field in fields(cls)}
-        if unknown := sorted(flat.keys() - known):
+        if unknown := sorted(flat.keys() - _NAMES):
             raise ValueError(
-                f"hyperparameters {unknown} are not documented; known are {sorted(known)} and betas"
+                f"hyperparameters {unknown} are not documented; known are {sorted(_NAMES)} and betas"
             )
         return cls(**flat)
 
 
+_NAMES: Final = frozenset(field.name for field in fields(Hyperparameters))
 DEFAULTS: Final = Hyperparameters()
