@@ -18,7 +18,9 @@ def extra_bytes(name: str, dtype: np.dtype, size: int) -> float:
     """By how much steps raise the process's high-water mark, for each element."""
     contestants(dtype, [1 << 16])[name]()  # what is compiled or loaded once is no part of a step
     step = contestants(dtype, [size])[name]
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the mark begins again from what is in use
+    Path("/proc/self/clear_refs").write_text(
+        "5", encoding="ascii"
+    )  # the mark begins again from what is in use
     before = high_water_mark()
     for _ in range(3):
         step()
