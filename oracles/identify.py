@@ -7,8 +7,8 @@ the cases; a rule fits when it explains all three. Where m and u are hidden, the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from itertools import product
 from typing import Final
@@ -36,6 +36,8 @@ _SETTINGS: Final = (
     Hyperparameters(lr=0.01, beta1=0.987, beta2=0.95, eps=0.01),
     # Decay while descending.
     Hyperparameters(lr=0.3, beta1=0.6, beta2=0.7, eps=0.3, weight_decay=0.3),
+    # Ascending, without decay: for who has no decay.
+    Hyperparameters(lr=0.3, beta1=0.6, beta2=0.7, eps=0.3, maximize=True),
     # Nothing but the moments: betas that show, eps that shows, lr that no binary format holds.
     Hyperparameters(lr=0.3, beta1=0.9, beta2=0.7, eps=0.3),
     # No memory of the gradient: 1 - beta1^t is exactly 1 in any precision, so the step stands bare.
@@ -70,13 +72,41 @@ def cases(format_: Format) -> tuple[Case, ...]:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """A case that the subject cannot be asked: it has no such argument, or does not take its value.
+
+    Attributes:
+        case: the case.
+        reason: in the words of the subject, or of its adapter.
+    """
+
+    case: Case
+    reason: str
+
+    def concerns(self, part: str) -> bool:
+        """Whether the case would have told something of a part of the rule."""
+        return any(_TELLING[part](group.hyperparameters) for group in self.case.groups)
+
+
+_TELLING: Final[Mapping[str, Callable[[Hyperparameters], bool]]] = {
+    "epsilon": lambda h: h.eps > 0,
+    "bias_correction": lambda h: h.beta1 > 0,
+    "decay": lambda h: h.weight_decay > 0,
+    "ascent": lambda h: h.maximize,
+}
+"""For each part of a rule, whether it shows under some hyperparameters."""
+
+
+@dataclass(frozen=True)
 class Identification:
     """What a subject was found to be.
 
     Attributes:
-        rule: the rule that explains all quantities, the documented one if it is among several; None if none.
+        rule: the rule that explains all quantities, the nearest to the documented one if there are several;
+            None if there is none.
         nearest: that rule, or the one that explains the most.
-        also: other rules that explain all quantities as well.
+        also: other rules that explain all quantities as well, each different in an `open` part only.
+        open: the parts of the rule that could not be told, each with the reason: what of it cannot be asked.
         habits: the form and the scalar precision that go with `nearest`.
         format_: the working format, which the parameters are stored in.
         computes_in: the format that explains the numbers: the working one, or a coarser one that they were
@@ -91,6 +121,7 @@ class Identification:
     habits: Habits
     format_: Format
     computes_in: Format
+    open: Mapping[str, str] = field(default_factory=dict)
     misfits: dict[Quantity, Divergence] = field(default_factory=dict)
     evidence: tuple[str, ...] = ()
 
@@ -100,12 +131,15 @@ class Identification:
         return self.computes_in is self.format_ and self.habits.admissible(self.format_)
 
     def describe(self) -> str:
-        """One sentence: the rule and the habits."""
+        """One sentence: the rule and the habits, and what of the rule is open."""
         habits = self.habits.describe(self.computes_in)
         if self.computes_in is not self.format_:
             habits = f"computed in {self.computes_in.name.lower()}, {habits}"
         if self.rule is not None:
             what = "the documented rule" if self.rule == DOCUMENTED else "; ".join(self.rule.deviations)
+            if self.open:
+                parts = " and ".join(part.replace("_", " ") for part in self.open)
+                what = f"{what}, as far as it can be asked: its {parts} cannot be told"
             return f"{what} ({habits})"
         missed = ", ".join(quantity.value for quantity in self.misfits)
         return f"no known rule; the nearest is {self.nearest.name}, which does not explain {missed}"
@@ -184,7 +218,10 @@ class _Explainer:
 
 
 def identify(
-    runs: Sequence[Run], format_: Format, arithmetic: Arithmetic = CORRECTLY_ROUNDED
+    runs: Sequence[Run],
+    format_: Format,
+    arithmetic: Arithmetic = CORRECTLY_ROUNDED,
+    refusals: Sequence[Refusal] = (),
 ) -> Identification:
     """Find the rule and the habits that explain what a subject did.
 
@@ -192,10 +229,31 @@ def identify(
     and only stored in the working one: seen on MindSpore, which reads float64 as float32.
 
     Args:
-        runs: the cases of `cases(format_)`, each with the subject's state after each step.
+        runs: cases of `cases(format_)`, each with the subject's state after each step.
         format_: the working format.
         arithmetic: the declared arithmetic.
+        refusals: the other cases, with why the subject cannot be asked them.
     """
+    found = _with_format(runs, format_, arithmetic)
+    return replace(found, open=_open(found, refusals))
+
+
+def _open(found: Identification, refusals: Sequence[Refusal]) -> dict[str, str]:
+    """In which parts the rules that fit differ, and why these could not be told."""
+    parts = [
+        part.name
+        for part in fields(Rule)
+        if len({getattr(rule, part.name) for rule in (found.nearest, *found.also)}) > 1
+    ]
+    return {
+        part: "; ".join(dict.fromkeys(r.reason for r in refusals if r.concerns(part)))
+        or "the rules that fit give the same numbers in each case"
+        for part in parts
+    }
+
+
+def _with_format(runs: Sequence[Run], format_: Format, arithmetic: Arithmetic) -> Identification:
+    """What explains the numbers, in the working format or a coarser one that they were computed in."""
     found = _identify(runs, format_, arithmetic)
     for coarser in _SCALARS:
         explained = found.rule is not None and coarser.precision <= _coarsest(found.habits).precision
@@ -242,7 +300,7 @@ def _identify(
         format_=format_,
         computes_in=format_,
         misfits=misfits,
-        evidence=tuple(_evidence(q, explained[nearest].get(q), format_) for q in quantities),
+        evidence=tuple(_evidence(q, explained[nearest].get(q), len(runs)) for q in quantities),
     )
 
 
@@ -253,8 +311,8 @@ def _merged(explained: dict[Quantity, Habits], strictest: Habits, *, hidden: boo
     return replace(strictest, form=m.form, m=m.m, u=u.u, theta=theta.theta)
 
 
-def _evidence(quantity: Quantity, habits: Habits | None, format_: Format) -> str:
-    count = f"{len(cases(format_))} cases of {_STEPS} steps and {_ELEMENTS} elements"
+def _evidence(quantity: Quantity, habits: Habits | None, runs: int) -> str:
+    count = f"{runs} cases of {_STEPS} steps and {_ELEMENTS} elements"
     if habits is None:
         return f"{quantity.value}: explained by no form or scalar precision on {count}"
     scalars: Format = getattr(habits, quantity.value)

@@ -12,8 +12,9 @@ from ..impl.client import Subject
 from ..impl.failures import Rejected, SubjectError, UnknownSubject
 from ..impl.messages import SubjectInfo
 from ..impl.registry import BUILTIN
-from ..oracles.formats import Format
-from ..oracles.identify import Identification, cases, identify
+from ..oracles.identify import Identification
+from ..reference.rules import DOCUMENTED
+from .identification import identified
 from .outcome import ExitCode
 from .text import one_line
 
@@ -90,7 +91,7 @@ def identify_and_show(
                     f"{name} has no {', '.join(missing)} on {device}; it has {', '.join(subject.info.dtypes)}",
                     ExitCode.NOTHING_JUDGED,
                 )
-            found = [_identified(subject, dtype) for dtype in dtypes or subject.info.dtypes]
+            found = [identified(subject, dtype) for dtype in dtypes or subject.info.dtypes]
     except UnknownSubject as error:
         raise NotIdentifiedError(str(error), ExitCode.USAGE) from error
     except Rejected as error:
@@ -101,14 +102,8 @@ def identify_and_show(
         raise NotIdentifiedError(str(error), ExitCode.NOTHING_JUDGED) from error
     for identification in found:
         _print(name, identification, console)
-    documented = all(i.rule is not None and not i.rule.deviations and i.admissible for i in found)
+    documented = all(i.rule == DOCUMENTED and i.admissible for i in found)
     return ExitCode.CONFORMS if documented else ExitCode.DIVERGES
-
-
-def _identified(subject: Subject, dtype: str) -> Identification:
-    format_ = Format.of(dtype)
-    runs = [(case, subject.observe(case, dtype)) for case in cases(format_)]
-    return identify(runs, format_)
 
 
 def _print(name: str, found: Identification, console: Console) -> None:
@@ -118,6 +113,8 @@ def _print(name: str, found: Identification, console: Console) -> None:
     line(f"{name} {found.format_.dtype}: {found.describe()}", indent="")
     for rule in found.also:
         line(f"fits as well: {rule.name}")
+    for part, reason in found.open.items():
+        line(f"{part.replace('_', ' ')} cannot be told: {reason}")
     for evidence in found.evidence:
         line(f"{evidence}")
     for misfit in found.misfits.values():

@@ -25,11 +25,11 @@ from adamax_conformance.oracles.comparison import (
     trajectory,
 )
 from adamax_conformance.oracles.formats import Format
-from adamax_conformance.oracles.identify import Identification, identify
-from adamax_conformance.oracles.identify import cases as identifying_cases
+from adamax_conformance.oracles.identify import Identification
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status, Verdict
 from adamax_conformance.reference.case import Case, FloatArray, Group, Parameter
 from adamax_conformance.reference.hyperparameters import DEFAULTS
+from adamax_conformance.reports.identification import identified
 from adamax_conformance.reports.ledger import Ledger
 from adamax_conformance.tests.conformance import pinned
 from adamax_conformance.tests.conformance.catalogue import CHECKS
@@ -121,10 +121,7 @@ class Seat:
         """What the subject was identified as; the failure to find out is raised again each time."""
         if self._identification is None:
             try:
-                runs = [
-                    (case, self.subject.observe(case, self.dtype)) for case in identifying_cases(self.format)
-                ]
-                self._identification = identify(runs, self.format, self.settings.arithmetic)
+                self._identification = identified(self.subject, self.dtype, self.settings.arithmetic)
             except Exception as error:  # noqa: BLE001 - kept, and raised below and again
                 self._identification = error
         if isinstance(self._identification, Exception):
@@ -134,7 +131,7 @@ class Seat:
     def shows_state(self) -> bool:
         """Whether m and u can be seen after a step."""
         if self._shows_state is None:
-            case = identifying_cases(self.format)[0]
+            case = Case("plain", (Group(DEFAULTS, (Parameter.of([1.0], [[1.0]]),)),))
             last = self.subject.observe(case, self.dtype)[-1]
             self._shows_state = last.m is not None and last.u is not None
         return self._shows_state

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from adamax_conformance.oracles.verdict import Divergence, Quantity
+from adamax_conformance.oracles.verdict import Divergence, Quantity, Status
 from adamax_conformance.reference.rules import DOCUMENTED
 from adamax_conformance.reports.training import trajectories
 from adamax_conformance.tests.conformance.bench import Bench
@@ -17,13 +17,15 @@ def test_the_formula_is_the_documented_one(bench: Bench) -> None:
     facts = {
         "rule": found.nearest.name if found.rule else None,
         "also": [rule.name for rule in found.also],
+        "open": dict(found.open),
         "computed in": found.computes_in.name.lower(),
         "form": found.habits.form.value,
         "scalars": {q: getattr(found.habits, q).name.lower() for q in ("m", "u", "theta")},
         "evidence": list(found.evidence),
     }
     if found.rule == DOCUMENTED:
-        bench.conforms("rule/documented", **facts)
+        words = found.describe() if found.open else ""
+        bench.decide("rule/documented", Status.CONFORMS, words, measured=facts)
     else:
         misfit = next(iter(found.misfits.values()), None)
         bench.diverges(
