@@ -17,9 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..reference.case import Case, Layout
+from ..reference.hyperparameters import DEFAULTS
 from . import messages
 from .adapters.factory import FactoryAdapter
-from .failures import SubjectBroken, SubjectDied, SubjectGarbled, UnsupportedDevice
+from .expressible import options
+from .failures import Rejected, SubjectBroken, SubjectDied, SubjectGarbled, UnsupportedDevice
 from .messages import FloatArray, Readout, Schedule, State, StepResult, SubjectInfo
 from .registry import Kind, open_adapter, parse
 from .representable import first_foreign
@@ -210,10 +212,24 @@ class Subject:
         if self._transport is not None and handle.life == self._life:
             self._ask(messages.Release(handle.number), messages.Done, handle)
 
+    def groups(self, case: Case) -> list[tuple[dict[str, Any], list[FloatArray]]]:
+        """The groups of a case, as `construct` takes them: the arguments that the subject has, and theta."""
+        return [(options(g.hyperparameters, self.info), [p.theta for p in g.parameters]) for g in case.groups]
+
+    def takes_zero_betas(self, dtype: str) -> bool:
+        """Whether the constructor takes betas of 0, which the page allows."""
+        given = options(replace(DEFAULTS, beta1=0.0, beta2=0.0), self.info)
+        try:
+            handle = self.construct([(given, [np.zeros(1)])], dtype)
+        except Rejected:
+            return False
+        self.release(handle)
+        return True
+
     def observe(self, case: Case, dtype: str) -> list[StepResult]:
-        """Run a whole case and return what could be seen after each step."""
+        """Run a whole case, of which the subject has all arguments, and return what could be seen after each step."""
         handle = self.construct(
-            [(g.hyperparameters.options(), [p.theta for p in g.parameters]) for g in case.groups],
+            self.groups(case),
             dtype,
             layout=case.layout,
         )

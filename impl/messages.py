@@ -19,6 +19,9 @@ FloatArray: TypeAlias = npt.NDArray[np.float64]
 
 PROTOCOL_VERSION: Final = 1
 DTYPES: Final = ("float16", "bfloat16", "float32", "float64")
+ARGUMENTS: Final = ("lr", "betas", "eps", "weight_decay", "maximize")
+"""The documented arguments after `params`."""
+
 DEVICES: Final = ("cpu", "cuda", "mps", "xpu", "npu")
 
 
@@ -56,6 +59,8 @@ class SubjectInfo:
         has: `state` (m and u can be seen), `groups`, `set_lr`, `save`; None where only trying can tell.
         keyword_only_maximize: by the constructor's signature; None where there is none to look at.
         defaults: the documented arguments' defaults, by the constructor's signature; likewise.
+        arguments: which of the documented ones its constructor has; the rest cannot be asked for.
+        group_options: which of these each of its groups may have for itself; the rest all groups share.
         layouts: the layouts of arrays that it can take.
         schedulers: the classes of its framework's learning rate schedulers.
         encodings: how arrays may cross the pipe to it.
@@ -73,6 +78,8 @@ class SubjectInfo:
     has: Mapping[str, bool | None] = field(default_factory=dict)
     keyword_only_maximize: bool | None = None
     defaults: Mapping[str, Any] | None = None
+    arguments: tuple[str, ...] = ARGUMENTS
+    group_options: tuple[str, ...] = ARGUMENTS
     layouts: tuple[Layout, ...] = tuple(Layout)
     schedulers: tuple[str, ...] = ()
     encodings: tuple[str, ...] = ("hex", "base64")

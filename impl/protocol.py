@@ -14,7 +14,7 @@ from typing import Any, Final
 from ..reference.case import Layout
 from . import failures, messages
 from .fields import Malformed, field, number, of_kind, one_of, optional, shown, strings, text
-from .messages import DEVICES, DTYPES, FloatArray
+from .messages import ARGUMENTS, DEVICES, DTYPES, FloatArray
 from .values import (
     Encoding,
     decode_arrays,
@@ -282,6 +282,8 @@ def _info_fields(info: messages.SubjectInfo) -> dict[str, Any]:
         "has": {**info.has, "keyword_only_maximize": info.keyword_only_maximize, "defaults": defaults},
         "schedulers": list(info.schedulers),
         "encodings": list(info.encodings),
+        "arguments": list(info.arguments),
+        "group_options": list(info.group_options),
         "layouts": [layout.value for layout in info.layouts],
     }
 
@@ -399,6 +401,8 @@ def _decode_info(value: Mapping[str, Any]) -> messages.SubjectInfo:
         keyword_only_maximize=facts.pop("keyword_only_maximize", None),
         has=facts,
         defaults=None if defaults is None else decode_mapping(defaults, "defaults"),
+        arguments=words("arguments", ARGUMENTS, ARGUMENTS),
+        group_options=words("group_options", ARGUMENTS, ARGUMENTS),
         layouts=tuple(Layout(name) for name in words("layouts", layouts, layouts)),
         schedulers=strings(value.get("schedulers", []), "schedulers"),
         encodings=words("encodings", tuple(e.value for e in Encoding), ("hex",)),

@@ -12,17 +12,14 @@ import inspect
 import platform
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ...reference.case import Layout
 from ..failures import Skipped
-from ..messages import FloatArray, Schedule, SubjectInfo
-
-ARGUMENTS: Final = ("lr", "betas", "eps", "weight_decay", "maximize")
-"""The documented arguments after `params`."""
+from ..messages import ARGUMENTS, FloatArray, Schedule, SubjectInfo
 
 
 class Adapter(ABC):
@@ -144,6 +141,17 @@ def signature_facts(constructor: Callable[..., Any]) -> tuple[bool | None, dict[
         if name in parameters and _is_plain(parameters[name].default)
     }
     return keyword_only, defaults or None
+
+
+def arguments_of(constructor: Callable[..., Any]) -> tuple[str, ...]:
+    """The documented arguments that a constructor has, by its signature; all where it does not tell."""
+    try:
+        parameters = inspect.signature(constructor).parameters
+    except (TypeError, ValueError):
+        return ARGUMENTS
+    if any(p.kind in {p.VAR_KEYWORD, p.VAR_POSITIONAL} for p in parameters.values()):
+        return ARGUMENTS
+    return tuple(name for name in ARGUMENTS if name in parameters)
 
 
 def _is_plain(value: object) -> bool:

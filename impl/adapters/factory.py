@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ...reference.case import Layout
 from ..failures import Skipped
 from ..messages import FloatArray, SubjectInfo
-from .base import Adapter, runtime, signature_facts
+from .base import Adapter, arguments_of, runtime, signature_facts
 from .layouts import allocate
 
 NUMPY_DTYPES: Final = ("float16", "float32", "float64")
@@ -54,6 +54,7 @@ class FactoryAdapter(Adapter):
             has={"state": None, "groups": None, "set_lr": None, "save": known},
             keyword_only_maximize=keyword_only,
             defaults=defaults,
+            arguments=arguments_of(self.factory),
         )
 
     def parameter(self, value: FloatArray, dtype: str, layout: Layout, place: int) -> npt.NDArray[Any]:  # noqa: ARG002

@@ -1,4 +1,8 @@
-"""How is a MindSpore optimizer asked? Parameters have names, and learning rates are parameters."""
+"""How is a MindSpore optimizer asked? Parameters have names, and learning rates are parameters.
+
+Translated, of `mindspore.nn.AdaMax` only: `lr` is its `learning_rate`, and `betas` its `beta1` and `beta2`; its
+groups have `lr` and `weight_decay` of their own, and share the rest. It has no `maximize`.
+"""
 
 # ruff: noqa: D102 - what each method does is said where `Adapter` declares it
 
@@ -7,6 +11,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +20,7 @@ import numpy.typing as npt
 
 from ...reference.case import Layout
 from ..failures import Skipped, UnsupportedDevice
-from ..messages import DTYPES, FloatArray, Schedule, SubjectInfo
+from ..messages import ARGUMENTS, DTYPES, FloatArray, Schedule, SubjectInfo
 from . import schedulers
 from .base import Adapter, runtime, signature_facts
 
@@ -149,8 +154,14 @@ class MindSporeNNAdapter(MindSporeAdapter):
 
     constructor = ms.nn.AdaMax
 
+    def describe(self) -> SubjectInfo:
+        arguments = tuple(name for name in ARGUMENTS if name != "maximize")
+        return replace(
+            super().describe(), arguments=arguments, group_options=("lr", "weight_decay"), schedulers=()
+        )
+
     def facts(self) -> tuple[bool | None, dict[str, Any] | None]:
-        return None, None
+        return None, None  # a decorator hides its signature
 
     def scheduler(self, optimizer: Any, schedule: Schedule) -> Any:  # noqa: ANN401, ARG002
         raise Skipped("the schedulers of mindspore.experimental drive its experimental optimizers only")
@@ -160,8 +171,6 @@ class MindSporeNNAdapter(MindSporeAdapter):
         for group in params:
             if isinstance(group, dict):
                 self._share(group, shared)
-        if not shared.get("maximize", True):
-            del shared["maximize"]  # it has no such argument; a true one it refuses itself
         if "lr" in shared:
             shared["learning_rate"] = shared.pop("lr")
         if "betas" in shared:
@@ -171,7 +180,7 @@ class MindSporeNNAdapter(MindSporeAdapter):
     @staticmethod
     def _share(group: dict[str, Any], shared: dict[str, Any]) -> None:
         """Move what its groups do not have to the arguments that all share."""
-        for name in ("betas", "eps", "maximize"):
+        for name in ("betas", "eps"):
             if name in group and shared.setdefault(name, group[name]) != group.pop(name):
                 raise Skipped(f"the groups of mindspore.nn.AdaMax share {name}")
 

@@ -13,6 +13,7 @@ import hypothesis
 import numpy as np
 import pytest
 from adamax_conformance.impl.client import Subject
+from adamax_conformance.impl.expressible import expressible
 from adamax_conformance.impl.failures import Rejected, Skipped, SubjectBroken, Unavailable
 from adamax_conformance.impl.messages import StepResult
 from adamax_conformance.oracles.arithmetic import CORRECTLY_ROUNDED, Arithmetic
@@ -111,11 +112,18 @@ class Seat:
     _shows_state: bool | None = None
     _underflow: tuple[Divergence | None] | None = None
     _takes_points: bool | None = None
+    _zero_betas: bool | None = None
 
     @property
     def format(self) -> Format:
         """The working format."""
         return Format.of(self.dtype)
+
+    def expressible(self, case: Case) -> Case:
+        """The case as far as the subject has arguments for it, and takes them."""
+        if self._zero_betas is None:
+            self._zero_betas = self.subject.takes_zero_betas(self.dtype)
+        return expressible(case, self.subject.info, zero_betas=self._zero_betas)
 
     def identification(self) -> Identification:
         """What the subject was identified as; the failure to find out is raised again each time."""
@@ -218,6 +226,10 @@ class Bench:
     def has(self, part: str) -> bool:
         """Whether the subject has an optional part, as far as it is known."""
         return self.subject.info.has.get(part) is not False
+
+    def lacks(self, argument: str) -> bool:
+        """Whether the subject has no such argument; `contract/defaults` says so, and its checks are skipped."""
+        return argument not in self.subject.info.arguments
 
     def shows_state(self) -> bool:
         """Whether m and u can be seen."""
@@ -365,6 +377,7 @@ class Bench:
             return bool(divergences) and self.seat.settings.fail_fast
 
         def examined(case: Case) -> Mapping[str, Divergence]:
+            case = self.seat.expressible(case)
             try:
                 return examine(case, left)
             except Rejected as error:

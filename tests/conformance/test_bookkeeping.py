@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from adamax_conformance.impl.expressible import options
 from adamax_conformance.impl.messages import StepResult
 from adamax_conformance.oracles.comparison import findings, lockstep, trajectory
 from adamax_conformance.oracles.verdict import Divergence, Quantity
@@ -101,7 +102,9 @@ def test_the_learning_rate_that_was_set_is_the_one_that_is_shown(bench: Bench) -
     if not bench.has("set_lr"):
         bench.skip("the subject's learning rate cannot be set")
         return
-    case = Case("lr-read-back", (Group(_A, (_parameter(bench, 720, (3,), 6),), _RATES[0]),))
+    case = bench.seat.expressible(
+        Case("lr-read-back", (Group(_A, (_parameter(bench, 720, (3,), 6),), _RATES[0]),))
+    )
     for t, state in enumerate(bench.observe(case), start=1):
         if state.lr is None:
             bench.skip("the subject does not show its learning rate")
@@ -129,7 +132,7 @@ def test_the_learning_rate_that_was_set_is_the_one_that_is_shown(bench: Bench) -
 def test_the_options_shown_after_some_steps_are_those_that_were_given(bench: Bench) -> None:
     check = "bookkeeping/options-kept"
     p = _parameter(bench, 740, (3,), 3)
-    handle = bench.subject.construct([(_B.options(), [p.theta])], bench.dtype)
+    handle = bench.subject.construct([(options(_B, bench.subject.info), [p.theta])], bench.dtype)
     before = bench.subject.read(handle).groups
     for g in p.gradients:
         bench.subject.step(handle, (g,))
@@ -155,12 +158,7 @@ def test_the_options_shown_after_some_steps_are_those_that_were_given(bench: Ben
 
 def _together(bench: Bench, cases: Sequence[Case]) -> list[list[StepResult]]:
     """Several optimizers at work in turn, step by step."""
-    handles = [
-        bench.subject.construct(
-            [(g.hyperparameters.options(), [p.theta for p in g.parameters]) for g in c.groups], bench.dtype
-        )
-        for c in cases
-    ]
+    handles = [bench.subject.construct(bench.subject.groups(c), bench.dtype) for c in cases]
     runs: list[list[StepResult]] = [[] for _ in cases]
     for t in range(1, cases[0].steps + 1):
         for handle, case, run in zip(handles, cases, runs, strict=True):
@@ -172,7 +170,9 @@ def _together(bench: Bench, cases: Sequence[Case]) -> list[list[StepResult]]:
 def test_two_optimizers_at_work_in_turn_do_not_disturb_each_other(bench: Bench) -> None:
     check = "bookkeeping/independent"
     pair = [
-        Case(f"independent/{i}", (Group(h, (_parameter(bench, 760 + 10 * i, (4,), 4),)),))
+        bench.seat.expressible(
+            Case(f"independent/{i}", (Group(h, (_parameter(bench, 760 + 10 * i, (4,), 4),)),))
+        )
         for i, h in enumerate((_A, _B))
     ]
     for case, run in zip(pair, _together(bench, pair), strict=True):
@@ -204,8 +204,8 @@ def _resumed(bench: Bench, case: Case, stops: Collection[int]) -> Divergence | N
 
     The run goes on after it was saved, before it is resumed: a checkpoint that shares its state shows.
     """
-    subject = bench.subject
-    given = [(g.hyperparameters.options(), [p.theta for p in g.parameters]) for g in case.groups]
+    subject, case = bench.subject, bench.seat.expressible(case)
+    given = subject.groups(case)
     first = subject.construct(given, bench.dtype)
     through, saved = [], {}
     for t in range(1, case.steps + 1):

@@ -35,9 +35,16 @@ def _chosen(bench: Bench, family: str) -> list[GoldenCase]:
         and bench.format.name.lower() in formats_of(case)
         and not (quick and case.steps > _QUICK_STEPS)
         and (bench.has("groups") or len(case.groups) == 1)
+        and _is_expressible(bench, case)
         and (bench.has("set_lr") or not any(group.learning_rates for group in case.groups))
     ]
     return fits[:: _COMPILING.get(bench.subject.info.framework, 1)] if quick else fits
+
+
+def _is_expressible(bench: Bench, case: GoldenCase) -> bool:
+    """Whether the subject has all arguments that the case is about."""
+    run = case.run()
+    return bench.seat.expressible(run) is run
 
 
 def _rests(case: GoldenCase) -> bool:
@@ -58,7 +65,8 @@ def _runs(bench: Bench, cases: Iterable[GoldenCase]) -> Iterator[Case]:
             yield from runs
         else:
             name = f"{runs[0].name} and {len(runs) - 1} more of {steps} steps"
-            yield Case(name, tuple(group for run in runs for group in run.groups))
+            whole = Case(name, tuple(group for run in runs for group in run.groups))
+            yield from [whole] if bench.seat.expressible(whole) is whole else runs
 
 
 @pytest.mark.parametrize("family", GOLDEN_FAMILIES)

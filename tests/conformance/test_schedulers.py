@@ -46,7 +46,7 @@ def _groups(bench: Bench) -> tuple[Group, ...]:
 
 def _run(bench: Bench, case: Case, setting: Setting) -> list[StepResult]:
     handle = bench.subject.construct(
-        [(g.hyperparameters.options(), [p.theta for p in g.parameters]) for g in case.groups],
+        bench.subject.groups(case),
         bench.dtype,
         schedule=setting.schedule,
     )
@@ -73,7 +73,7 @@ def test_the_framework_s_own_scheduler_drives_the_optimizer(bench: Bench, settin
         words = f"the subject's framework has no {name}; it has {', '.join(known)}"
         bench.skip(words if known else "the subject has no learning rate schedulers")
         return
-    bare = Case(check, _groups(bench))
+    bare = bench.seat.expressible(Case(check, _groups(bench)))
     observed = _run(bench, bare, setting)
     if any(state.lr is None for state in observed):
         bench.skip("the subject does not show its learning rate")
