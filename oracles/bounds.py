@@ -275,8 +275,11 @@ class StepBounds:
             u: the infinity norm after the step.
             u_radius: its radius.
         """
-        kept, kept_off = self._kept(theta, self._read(abs(theta), theta_radius))
+        theta_radius = self._read(abs(theta), theta_radius)
+        kept, kept_off = self._kept(theta, theta_radius)
         step, step_off = self._step(m, self._read(abs(m), m_radius), u, self._read(u, u_radius))
+        if kept is not theta:
+            step_off = step_off + self._joined(abs(step) + step_off, abs(theta) + theta_radius)
         off = kept_off + step_off
         total = abs(kept - step) + off
         if self._overflows(abs(kept) + kept_off, total):
@@ -313,12 +316,24 @@ class StepBounds:
         share = self.s.lr * self.s.weight_decay
         part = share * size
         off = (
-            part * compound(e.lr, e.weight_decay, self.multiply, self.multiply)
+            part * compound(e.lr, e.weight_decay, self.multiply, self.multiply, self.add)
             + self._lost(part)
             + self._lost(share) * size
             + compound(self.add, self.multiply) * (size + part)
         )
         return kept, theta_radius * (1 + share) + off
+
+    def _joined(self, size: Real, theta_size: Real) -> Real:
+        """What lr*(m/(c*d) + weight_decay*theta) adds to a step of at most this size: a sum, and what is lost."""
+        decay = self.s.weight_decay * theta_size
+        if size == math.inf or not self.s.lr or not decay:
+            return self.zero
+        joined = size / self.s.lr + decay
+        if self._overflows(joined):
+            return math.inf
+        lost = self.s.lr * (self._lost(decay) + self._lost_sum(joined))
+        lost = lost * (1 + compound(self.step_errors.lr, self.add, self.multiply))
+        return self.add * size + lost + self._lost(self.s.lr * joined)
 
     def _step(self, m: Real, m_radius: Real, u: Real, u_radius: Real) -> tuple[Real, Real]:
         """lr*m / (correction*denominator), and its radius over every admissible order of evaluation."""

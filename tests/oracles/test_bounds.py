@@ -404,25 +404,54 @@ def test_errors_multiply_without_losing_their_second_order() -> None:
     assert compound(2.0**-60, 2.0**-60) == 2.0**-59 + 2.0**-120
 
 
+class Decoupled(Plain):
+    """Theta is decayed by itself."""
+
+    def decayed(self, _theta, g, _scalars):
+        return g
+
+    def update(self, theta, m, u, s):
+        kept = theta - s.lr * s.weight_decay * theta if s.weight_decay else theta
+        return kept - np.where(m == 0, m, self.step(m, u, s))
+
+
+class DecoupledByAFactor(Decoupled):
+    """Theta is multiplied by what stays of it, as in PyTorch's AdamW."""
+
+    def update(self, theta, m, u, s):
+        return theta * (1 - s.lr * s.weight_decay) - self.step(m, u, s)
+
+
+class DecoupledBeforeTheRate(Decoupled):
+    """The learning rate multiplies the sum of step and decay, as in Optax."""
+
+    def update(self, theta, m, u, s):
+        return theta - s.lr * (m / s.correction / u + s.weight_decay * theta)
+
+
 @NUMPY_FORMATS
-def test_the_bound_of_another_rule_holds_for_a_decoupled_decay(format_) -> None:
-    class Decoupled(Plain):
-        """Theta is decayed by itself."""
-
-        def decayed(self, _theta, g, _scalars):
-            return g
-
-        def update(self, theta, m, u, scalars):
-            kept = theta - scalars.lr * scalars.weight_decay * theta if scalars.weight_decay else theta
-            return kept - np.where(m == 0, m, self.step(m, u, scalars))
-
+@pytest.mark.parametrize("way", [Decoupled, DecoupledByAFactor, DecoupledBeforeTheRate])
+def test_the_bound_of_another_rule_holds_for_each_way_to_decouple_the_decay(format_, way) -> None:
     rule = Rule(decay=Decay.DECOUPLED)
     for case in identifying_cases(format_):
         found = findings(*QUANTITIES)
-        states = observe(Decoupled, case, DTYPES[format_])
+        states = observe(way, case, DTYPES[format_])
         for mode in Mode:
             mode.compare(case, states, Assumption(format_, rule), found)
         assert not any(tally.exceeded for tally in found.values())
+
+
+@FORMATS
+def test_a_sum_of_step_and_decay_before_the_rate_is_one_rounding_more_of_each(format_) -> None:
+    setting = Hyperparameters(lr=0.5, beta1=0.5, weight_decay=2.0)  # held by every format
+    coupled, apart = (
+        bounds(format_, setting, t=1, rule=Rule(decay=decay)) for decay in (Decay.NONE, Decay.DECOUPLED)
+    )
+    u, tiny, one = format_.unit_roundoff, CTX.mpf(2) ** -12, CTX.mpf(1)
+    more = apart.stored_theta(tiny, one, one) - coupled.stored_theta(tiny, one, one)
+    assert u * 0.999 < more < u * 1.1
+    at_rest = [step.stored_theta(CTX.mpf(0), one, one) for step in (coupled, apart)]
+    assert at_rest[0] == at_rest[1]
 
 
 def test_an_arithmetic_better_than_correct_rounding_is_refused() -> None:
