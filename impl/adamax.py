@@ -10,19 +10,22 @@ Source: the page of `mindspore.experimental.optim.Adamax`. m and u are zero befo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
-from ..reference.hyperparameters import DEFAULTS
+from ..reference.hyperparameters import DEFAULTS, Hyperparameters
 from . import checkpoint, kernels, options
 from . import state as states
 from .arrays import Array, Gradients, Occupied, checked_parameter, reject_shared_memory
 from .options import Schedule
 from .storage import Storage, Work
+
+Watcher = tuple[Callable[[Sequence[Array], Sequence[Hyperparameters]], None], Callable[[], None]]
+"""What is called before a step, with its gradients and each group's hyperparameters, and what after it."""
 
 
 @final
@@ -84,6 +87,7 @@ class Adamax:
         self._storages: list[Storage] = []
         self._group_steps: list[int] = []
         self._parameters: list[Array] = []
+        self._watchers: list[Watcher] = []
         self._t = 0
         for group in _groups(params):
             self.add_param_group(group)
@@ -92,6 +96,16 @@ class Adamax:
     def t(self) -> int:
         """How many steps were taken."""
         return self._t
+
+    @property
+    def group_steps(self) -> list[int]:
+        """How many steps each group has taken."""
+        return list(self._group_steps)
+
+    @property
+    def parameters(self) -> list[Array]:
+        """Theta of each parameter, group by group: the caller's arrays."""
+        return list(self._parameters)
 
     @property
     def exp_avg(self) -> list[Array]:
@@ -150,12 +164,38 @@ class Adamax:
         hyperparameters = [
             options.in_force(group, self._t + 1, f"group {i}: ") for i, group in enumerate(self._options())
         ]
+        for before, _ in self._watchers:
+            before(checked, hyperparameters)
         work = Work()
         for storage, own, t in zip(self._storages, hyperparameters, self._group_steps, strict=True):
             storage.read(checked, own, t + 1, self._written, work)
         work.take(self._run)
         self._t += 1
         self._group_steps = [t + 1 for t in self._group_steps]
+        for _, after in self._watchers:
+            after()
+
+    def watch(
+        self,
+        before: Callable[[Sequence[Array], Sequence[Hyperparameters]], None],
+        after: Callable[[], None],
+    ) -> Callable[[], None]:
+        """Have functions called before and after each step.
+
+        Args:
+            before: called with the gradients and each group's hyperparameters, which are those in force.
+            after: called without arguments.
+
+        Returns:
+            A function that ends this; `copy` and `pickle` do not take the watchers along.
+        """
+        watcher = (before, after)
+        self._watchers = [*self._watchers, watcher]
+
+        def end() -> None:
+            self._watchers = [other for other in self._watchers if other is not watcher]
+
+        return end
 
     def state_dict(self) -> dict[str, Any]:
         """A copy of everything but theta: later steps do not change it.

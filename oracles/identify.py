@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from itertools import product
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from ..reference.case import Case, FloatArray, Group, Parameter
 from ..reference.hyperparameters import Hyperparameters
 from ..reference.rules import DOCUMENTED, Rule, all_rules
 from .arithmetic import CORRECTLY_ROUNDED, STRICTEST, Arithmetic, Form, Habits
-from .comparison import Assumption, Snapshot, Tally, findings, lockstep, trajectory
+from .comparison import Assumption, Snapshot, findings, lockstep, trajectory
 from .formats import Format
 from .verdict import Divergence, Quantity
 
@@ -156,28 +156,55 @@ def _with(habits: Habits, quantity: Quantity, scalars: Format) -> Habits:
             return replace(habits, theta=scalars)
 
 
+class Observed(Protocol):
+    """What a subject was seen to do, and can be held against an assumption."""
+
+    @property
+    def hidden(self) -> bool:
+        """Whether m and u cannot be seen."""
+
+    @property
+    def extent(self) -> str:
+        """How much was seen, in words that follow `on`."""
+
+    def misfit(self, quantity: Quantity, assumption: Assumption) -> Divergence | None:
+        """The first error of a quantity beyond its bound; None where all are within."""
+
+
+class _ObservedRuns:
+    """A subject's runs of some cases."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self._runs = runs
+        self.hidden = any(s.m is None or s.u is None for _, observed in runs for s in observed)
+        self.extent = f"{len(runs)} cases of {_STEPS} steps and {_ELEMENTS} elements"
+
+    def misfit(self, quantity: Quantity, assumption: Assumption) -> Divergence | None:
+        found = findings(quantity)
+        compare = trajectory if self.hidden else lockstep
+        for case, observed in self._runs:
+            compare(case, observed, assumption, found, brief=True)
+            if found[quantity].exceeded:
+                break
+        return found[quantity].divergence
+
+
 class _Explainer:
     """Finds, for each quantity and rule, the tightest habit that explains it; remembers what it found."""
 
     def __init__(
-        self, runs: Sequence[Run], format_: Format, arithmetic: Arithmetic, strictest: Habits
+        self, observed: Observed, format_: Format, arithmetic: Arithmetic, strictest: Habits
     ) -> None:
-        self.runs = runs
+        self.observed = observed
         self.strictest = strictest
         self.format = format_
         self.arithmetic = arithmetic
-        self.hidden = any(s.m is None or s.u is None for _, observed in runs for s in observed)
+        self.hidden = observed.hidden
         self._known: dict[tuple[object, ...], Habits | None] = {}
 
-    def _tally(self, quantity: Quantity, rule: Rule, habits: Habits) -> Tally:
-        """What the comparison finds under an assumption, up to the first error beyond its bound."""
-        found = findings(quantity)
-        compare = trajectory if self.hidden else lockstep
-        for case, observed in self.runs:
-            compare(case, observed, Assumption(self.format, rule, habits, self.arithmetic), found, brief=True)
-            if found[quantity].exceeded:
-                break
-        return found[quantity]
+    def _misfit(self, quantity: Quantity, rule: Rule, habits: Habits) -> Divergence | None:
+        """The first error beyond the bound under an assumption."""
+        return self.observed.misfit(quantity, Assumption(self.format, rule, habits, self.arithmetic))
 
     def _candidates(self, quantity: Quantity) -> Iterator[Habits]:
         """The habits to try: the admissible ones first, from the tightest bound to the widest."""
@@ -202,14 +229,14 @@ class _Explainer:
             fits = (
                 habits
                 for habits in self._candidates(quantity)
-                if not self._tally(quantity, rule, habits).exceeded
+                if self._misfit(quantity, rule, habits) is None
             )
             self._known[key] = next(fits, None)
         return self._known[key]
 
     def misfit(self, quantity: Quantity, rule: Rule) -> Divergence | None:
         """The first error of a quantity beyond the strictest bound of a rule."""
-        return self._tally(quantity, rule, self.strictest).divergence
+        return self._misfit(quantity, rule, self.strictest)
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
@@ -225,16 +252,33 @@ def identify(
 ) -> Identification:
     """Find the rule and the habits that explain what a subject did.
 
-    Numbers that no scalars of the next coarser format explain may have been computed in that format altogether,
-    and only stored in the working one: seen on MindSpore, which reads float64 as float32.
-
     Args:
         runs: cases of `cases(format_)`, each with the subject's state after each step.
         format_: the working format.
         arithmetic: the declared arithmetic.
         refusals: the other cases, with why the subject cannot be asked them.
     """
-    found = _with_format(runs, format_, arithmetic)
+    return identify_observed(_ObservedRuns(runs), format_, arithmetic, refusals)
+
+
+def identify_observed(
+    observed: Observed,
+    format_: Format,
+    arithmetic: Arithmetic = CORRECTLY_ROUNDED,
+    refusals: Sequence[Refusal] = (),
+) -> Identification:
+    """Find the rule and the habits that explain what a subject was seen to do, whatever that was.
+
+    Numbers that no scalars of the next coarser format explain may have been computed in that format altogether,
+    and only stored in the working one: seen on MindSpore, which reads float64 as float32.
+
+    Args:
+        observed: what was seen.
+        format_: the working format.
+        arithmetic: the declared arithmetic.
+        refusals: what could not be asked, with the reason.
+    """
+    found = _with_format(observed, format_, arithmetic)
     return replace(found, open=_open(found, refusals))
 
 
@@ -252,14 +296,14 @@ def _open(found: Identification, refusals: Sequence[Refusal]) -> dict[str, str]:
     }
 
 
-def _with_format(runs: Sequence[Run], format_: Format, arithmetic: Arithmetic) -> Identification:
+def _with_format(observed: Observed, format_: Format, arithmetic: Arithmetic) -> Identification:
     """What explains the numbers, in the working format or a coarser one that they were computed in."""
-    found = _identify(runs, format_, arithmetic)
+    found = _identify(observed, format_, arithmetic)
     for coarser in _SCALARS:
         explained = found.rule is not None and coarser.precision <= _coarsest(found.habits).precision
         if coarser.precision >= format_.precision or explained:
             continue
-        other = _identify(runs, coarser, arithmetic, replace(STRICTEST, rounds_operands=True))
+        other = _identify(observed, coarser, arithmetic, replace(STRICTEST, rounds_operands=True))
         if other.rule is not None and other.admissible:
             return replace(other, format_=format_)
     return found
@@ -270,10 +314,10 @@ def _coarsest(habits: Habits) -> Format:
 
 
 def _identify(
-    runs: Sequence[Run], format_: Format, arithmetic: Arithmetic, strictest: Habits = STRICTEST
+    observed: Observed, format_: Format, arithmetic: Arithmetic, strictest: Habits = STRICTEST
 ) -> Identification:
     """The same, by the bounds of one format."""
-    explainer = _Explainer(runs, format_, arithmetic, strictest)
+    explainer = _Explainer(observed, format_, arithmetic, strictest)
     quantities = explainer.quantities
     explained = {
         rule: {q: habits for q in quantities if (habits := explainer.explain(q, rule)) is not None}
@@ -300,7 +344,7 @@ def _identify(
         format_=format_,
         computes_in=format_,
         misfits=misfits,
-        evidence=tuple(_evidence(q, explained[nearest].get(q), len(runs)) for q in quantities),
+        evidence=tuple(_evidence(q, explained[nearest].get(q), observed.extent) for q in quantities),
     )
 
 
@@ -311,10 +355,9 @@ def _merged(explained: dict[Quantity, Habits], strictest: Habits, *, hidden: boo
     return replace(strictest, form=m.form, m=m.m, u=u.u, theta=theta.theta)
 
 
-def _evidence(quantity: Quantity, habits: Habits | None, runs: int) -> str:
-    count = f"{runs} cases of {_STEPS} steps and {_ELEMENTS} elements"
+def _evidence(quantity: Quantity, habits: Habits | None, extent: str) -> str:
     if habits is None:
-        return f"{quantity.value}: explained by no form or scalar precision on {count}"
+        return f"{quantity.value}: explained by no form or scalar precision on {extent}"
     scalars: Format = getattr(habits, quantity.value)
     form = f", {habits.form.value} form" if quantity is Quantity.M else ""
-    return f"{quantity.value}: within the bound on {count}, scalars of {scalars.name.lower()}{form}"
+    return f"{quantity.value}: within the bound on {extent}, scalars of {scalars.name.lower()}{form}"

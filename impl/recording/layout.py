@@ -1,0 +1,82 @@
+"""How does a recording lie on disk? Names, constants and the checksums, shared by who writes and who reads.
+
+A recording is a folder. `recording.jsonl` is its manifest: a header, one line for each recorded step in the order
+in which they were taken, and an end. Each line carries the digest of itself and of the line before (`chain`), so
+that one that was changed, lost or moved is noticed. Each recorded step is one safetensors file:
+
+    gradient.N                       the gradient of parameter N, as it was passed
+    theta.N, m.N, u.N                the state after the step
+    before.theta.N, before.m.N, ...  the state before it, where that is not the state after the recorded step before
+
+and its metadata holds, under `step`, the step's description as JSON (`schema/recording.schema.json`): the
+hyperparameters in force, the number t of the step of each parameter, where its state before lies, and a CRC-32 of
+each `CHUNK` elements of every tensor, so that damage is noticed where it is. The manifest holds the SHA-256 of the
+file's header, which protects the description.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+FORMAT: Final = 1
+"""The version of this layout."""
+
+MANIFEST: Final = "recording.jsonl"
+PART: Final = ".part"
+"""The ending of a file that is being written, or that a crash left."""
+
+CHUNK: Final = 1 << 20
+"""Elements under one checksum."""
+
+RAW: Final[Mapping[str, np.dtype[Any]]] = {
+    "float16": np.dtype("<f2"),
+    "bfloat16": np.dtype("<u2"),
+    "float32": np.dtype("<f4"),
+    "float64": np.dtype("<f8"),
+}
+"""What NumPy reads a dtype's elements as; it has no bfloat16, whose bits are held as integers."""
+
+CODES: Final[Mapping[str, str]] = {"float16": "F16", "bfloat16": "BF16", "float32": "F32", "float64": "F64"}
+"""What safetensors calls the dtypes."""
+
+STATE: Final = ("theta", "m", "u")
+
+
+class Before(Enum):
+    """Where the state before a step lies."""
+
+    OWN = "own"
+    """In the step's own file."""
+    PREVIOUS = "previous"
+    """It is the state after the recorded step before."""
+    ZERO = "zero"
+    """It is zero: m and u before the first step."""
+
+
+def file_name(number: int) -> str:
+    """The file of a recorded step, by its place among the recorded steps, from 1."""
+    return f"step-{number:08d}.safetensors"
+
+
+def checksums(raw: npt.NDArray[Any]) -> list[str]:
+    """A CRC-32 of each `CHUNK` elements of a flat array."""
+    return [crc(raw[start : start + CHUNK]) for start in range(0, raw.size, CHUNK)]
+
+
+def crc(raw: npt.NDArray[Any]) -> str:
+    """The CRC-32 of a contiguous array's bytes, as eight hexadecimal digits."""
+    return f"{zlib.crc32(raw.view(np.uint8).data):08x}"
+
+
+def chained(line: Mapping[str, Any], before: str) -> str:
+    """What a manifest line's `chain` has to be: the digest of the line without it, and of the chain before."""
+    text = json.dumps({**line, "chain": before}, separators=(",", ":"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

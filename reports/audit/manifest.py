@@ -1,0 +1,200 @@
+"""Which steps does a recording have, and is the manifest in hand the whole of what was written?
+
+What is wrong is named and kept, and the rest is read: only a folder without a header that can be read is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from ...impl.recording.layout import FORMAT, MANIFEST, PART, chained, file_name
+from ..text import one_line
+
+
+class NotARecordingError(Exception):
+    """There is no recording in this folder that this version can read; says why, and what would be right."""
+
+
+@dataclass(frozen=True, order=True)
+class Damage:
+    """Something of a recording that is missing, or not as it was written.
+
+    Attributes:
+        file: its name in the recording.
+        what: one sentence.
+    """
+
+    file: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.what}"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A recorded step as the manifest lists it.
+
+    Attributes:
+        number: its place among the recorded steps, from 1.
+        size: of its file, in bytes.
+        header: SHA-256 of the file up to its first tensor.
+    """
+
+    number: int
+    size: int
+    header: str
+
+    @property
+    def file(self) -> str:
+        """The name of its file."""
+        return file_name(self.number)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a recording's manifest says.
+
+    Attributes:
+        folder: of the recording.
+        facts: the header: subject, framework, version, device, chunk, ...
+        steps: by their numbers, in order.
+        ended: the exception that ended the training; empty for none; None where the recording has no end.
+        digest: the chain's last link: another recording has another.
+        damages: what is wrong with it.
+    """
+
+    folder: Path
+    facts: Mapping[str, Any]
+    steps: Mapping[int, Listed]
+    ended: str | None
+    digest: str
+    damages: tuple[Damage, ...]
+
+
+def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
+    """Read the manifest of a recording.
+
+    Raises:
+        NotARecordingError: the folder or the header of its manifest cannot be read.
+    """
+    folder = Path(folder)
+    try:
+        content = (folder / MANIFEST).read_bytes()
+        present = sorted(entry.name for entry in folder.iterdir())
+    except OSError as error:
+        reason = f"{error.strerror}; want a folder that adamax_conformance.impl.recording.record wrote"
+        raise NotARecordingError(f"{folder / MANIFEST} cannot be read: {reason}") from error
+    reader = _Reader()
+    lines = content.split(b"\n")
+    cut = lines.pop()  # empty where the last line is whole
+    for number, raw in enumerate(lines, start=1):
+        reader.read(number, raw)
+    if reader.header is None:
+        raise NotARecordingError(
+            f"{folder / MANIFEST} has no header that can be read: "
+            + "; ".join(damage.what for damage in reader.damages[:1] or [Damage("", "it is empty")])
+        )
+    if cut:
+        reader.damage(f"line {len(lines) + 1} is cut off after {len(cut)} bytes")
+    damages = [*reader.damages, *_missing(reader.steps, reader.end), *_foreign(present, reader.steps)]
+    ended = None if reader.end is None else str(reader.end["ended"])
+    return Manifest(folder, reader.header, reader.steps, ended, reader.chain, tuple(damages))
+
+
+@dataclass
+class _Reader:
+    """Reads a manifest's lines one after the other."""
+
+    header: Mapping[str, Any] | None = None
+    end: Mapping[str, Any] | None = None
+    steps: dict[int, Listed] = field(default_factory=dict)
+    damages: list[Damage] = field(default_factory=list)
+    chain: str = ""
+
+    def damage(self, what: str) -> None:
+        self.damages.append(Damage(MANIFEST, what))
+
+    def read(self, number: int, raw: bytes) -> None:
+        """Take one line over, as far as it can be."""
+        try:
+            line = json.loads(raw.decode("utf-8"))
+        except (ValueError, RecursionError) as error:
+            self.damage(f"line {number} is no JSON ({one_line(str(error), 100)})")
+            return
+        kind = line.get("kind") if isinstance(line, dict) else None
+        if kind not in {"recording", "step", "end"}:
+            self.damage(f"line {number} is none of a recording")
+            return
+        if kind == "recording" and isinstance(line.get("format"), int) and line["format"] > FORMAT:
+            self.damage(
+                f"line {number}: the format {line['format']} is newer than {FORMAT}; upgrade adamax-conformance"
+            )
+            return
+        if wrong := best_match(_validator(kind).iter_errors(line)):
+            place = "/".join(map(str, wrong.absolute_path)) or kind
+            self.damage(f"line {number}: {one_line(place, 60)}: {one_line(wrong.message, 160)}")
+            return
+        link = chained({k: v for k, v in line.items() if k != "chain"}, self.chain)
+        if link != line["chain"]:
+            self.damage(f"line {number} was changed, or does not belong after the line before it")
+        self.chain = line["chain"]
+        self._take(number, kind, line)
+
+    def _take(self, number: int, kind: str, line: Mapping[str, Any]) -> None:
+        match kind:
+            case "recording" if self.header is None and number == 1:
+                self.header = line
+            case "step" if line["file"] != file_name(line["number"]):
+                self.damage(f"line {number} names {line['file']} where {file_name(line['number'])} belongs")
+            case "step" if line["number"] not in self.steps and self.end is None:
+                self.steps[line["number"]] = Listed(line["number"], line["bytes"], line["header"])
+            case "end" if self.end is None:
+                self.end = line
+            case _:
+                self.damage(f"line {number}, of the kind {kind}, does not belong here")
+
+
+def _missing(steps: Mapping[int, Listed], end: Mapping[str, Any] | None) -> Iterator[Damage]:
+    last = max(steps, default=0)
+    lost = [n for n in range(1, last + 1) if n not in steps]
+    yield from (Damage(file_name(n), "the manifest has no line for it") for n in lost[:_SHOWN])
+    if lost[_SHOWN:]:
+        yield Damage(MANIFEST, f"and {len(lost) - _SHOWN} more steps have no line")
+    if end is not None and end["steps"] != last:
+        yield Damage(MANIFEST, f"its end counts {end['steps']} steps; it lists {last}")
+
+
+_SHOWN: Final = 20
+
+
+def _foreign(present: list[str], steps: Mapping[int, Listed]) -> Iterator[Damage]:
+    ours = {MANIFEST, *(step.file for step in steps.values())}
+    for name in present:
+        if name.endswith(PART):
+            yield Damage(name, "a file that was being written when the recording stopped")
+        elif name not in ours and not name.startswith("."):
+            yield Damage(name, "a file that the manifest does not list")
+
+
+@cache
+def _validator(definition: str) -> Draft202012Validator:
+    whole = schema()
+    return Draft202012Validator({"$ref": f"#/$defs/{definition}", "$defs": whole["$defs"]})
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a recording's lines and descriptions."""
+    text = resources.files("adamax_conformance.impl").joinpath("schema/recording.schema.json")
+    result: dict[str, Any] = json.loads(text.read_text(encoding="utf-8"))
+    return result

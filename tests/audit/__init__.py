@@ -1,0 +1,1 @@
+"""Tests of recording and auditing a training run."""
