@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from ..impl.client import Handle, Subject
 from ..impl.failures import Rejected, Skipped, SubjectError
 from ..oracles.arithmetic import CORRECTLY_ROUNDED, Arithmetic
@@ -48,23 +45,27 @@ def identified(subject: Subject, dtype: str, arithmetic: Arithmetic = CORRECTLY_
 
 def _constructed(subject: Subject, case: Case, dtype: str) -> Handle:
     """An optimizer for a case, which is not told what changes nothing where it will not hear of that."""
-
-    def construct(options: Callable[[Hyperparameters], dict[str, Any]]) -> Handle:
-        groups = [(options(g.hyperparameters), [p.theta for p in g.parameters]) for g in case.groups]
-        return subject.construct(groups, dtype)
-
+    known = subject.info.arguments
+    lacking = {name for group in case.groups for name in _needed(group.hyperparameters) if name not in known}
+    if lacking:
+        raise Skipped(f"{subject.info.framework} has no argument {' and '.join(sorted(lacking))}")
+    told = subject.groups(case)
     try:
-        return construct(lambda h: h.options())
+        return subject.construct(told, dtype)
     except (Rejected, Skipped):
-        if all(_needed(g.hyperparameters) == g.hyperparameters.options() for g in case.groups):
+        needed = [
+            ({name: x for name, x in options.items() if name in _needed(group.hyperparameters)}, params)
+            for (options, params), group in zip(told, case.groups, strict=True)
+        ]
+        if needed == told:
             raise
-        return construct(_needed)
+        return subject.construct(needed, dtype)
 
 
-def _needed(hyperparameters: Hyperparameters) -> dict[str, Any]:
-    """The options without those that say that there is no decay, or no ascent."""
+def _needed(hyperparameters: Hyperparameters) -> set[str]:
+    """The options but those that say that there is no decay, or no ascent."""
     return {
-        name: value
+        name
         for name, value in hyperparameters.options().items()
         if value or name not in {"weight_decay", "maximize"}
     }
