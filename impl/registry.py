@@ -1,4 +1,4 @@
-"""Which subject does a name name, and how is one got that is not here?"""
+"""Which subject does a name name?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -19,6 +19,7 @@ from typing import Any, Final
 from .adapters.base import Adapter
 from .adapters.factory import FactoryAdapter
 from .failures import Unavailable, UnknownSubject, UnsupportedDevice
+from .frameworks import FRAMEWORKS, Framework
 from .messages import Start
 
 
@@ -27,8 +28,8 @@ class Kind(Enum):
 
     NUMPY = "numpy"
     """Our own fast implementation."""
-    TORCH = "torch"
-    MINDSPORE = "mindspore"
+    FRAMEWORK = "framework or framework[mode]"
+    """A row of `frameworks`."""
     TORCH_CLASS = "torch:package.module.Class"
     FACTORY = "package.module:factory or path/to/file.py:factory"
     PROCESS = "process:COMMAND"
@@ -40,20 +41,22 @@ class Named:
 
     Attributes:
         name: as on the command line.
-        kind: which adapter.
-        mode: of a built-in one; empty for the usual.
+        kind: what kind of thing that is.
+        framework: the built-in framework's name; empty for every other kind.
+        mode: of a built-in framework; empty for the usual.
         target: what is to be found: a class, a factory, a command.
     """
 
     name: str
     kind: Kind
+    framework: str = ""
     mode: str = ""
     target: str = ""
 
     @property
     def is_builtin(self) -> bool:
         """Whether no code of the user's runs."""
-        return self.kind in {Kind.NUMPY, Kind.TORCH, Kind.MINDSPORE}
+        return self.kind in {Kind.NUMPY, Kind.FRAMEWORK}
 
     @property
     def command(self) -> list[str]:
@@ -63,18 +66,12 @@ class Named:
 
 _NUMPY_DTYPES: Final = ("float32", "float64")
 
-MODES: Final = {
-    Kind.NUMPY: ("",),
-    Kind.TORCH: ("", "foreach", "capturable", "capturable-foreach", "differentiable", "tensor-lr"),
-    Kind.MINDSPORE: ("", "pynative", "graph", "nn"),
+_ROWS: Final[Mapping[str, tuple[Framework, str]]] = {
+    name: (row, mode) for row in FRAMEWORKS for name, mode in zip(row.names, row.modes, strict=True)
 }
+"""The row of each framework's subject, and its mode."""
 
-REQUIREMENTS: Final = {Kind.TORCH: ("torch>=2.4",), Kind.MINDSPORE: ("mindspore>=2.6", "numpy<2")}
-"""What pip is asked for."""
-
-BUILTIN: Final = tuple(
-    f"{kind.value}[{mode}]" if mode else kind.value for kind, modes in MODES.items() for mode in modes
-)
+BUILTIN: Final = (Kind.NUMPY.value, *_ROWS)
 """The names of all built-in subjects."""
 
 
@@ -84,13 +81,15 @@ def parse(name: str) -> Named:
     Raises:
         UnknownSubject: the name has none of the forms that there are.
     """
-    if match := re.fullmatch(r"(numpy|torch|mindspore)(?:\[([^\]]*)\])?", name):
-        kind, mode = Kind(match[1]), match[2] or ""
-        if mode in MODES[kind] and name in BUILTIN:
-            return Named(name, kind, mode)
-        raise UnknownSubject(
-            f"subject {name!r}: {kind.value} has no such mode; there are {', '.join(BUILTIN)}"
-        )
+    if name == Kind.NUMPY.value:
+        return Named(name, Kind.NUMPY)
+    if name in _ROWS:
+        row, mode = _ROWS[name]
+        return Named(name, Kind.FRAMEWORK, row.name, mode)
+    framework = name.partition("[")[0]
+    if re.fullmatch(r"\w+\[[^\]]*\]", name) and framework in BUILTIN:
+        modes = [known for known in BUILTIN if known.partition("[")[0] == framework]
+        raise UnknownSubject(f"subject {name!r}: {framework} has no such mode; there are {', '.join(modes)}")
     scheme, _, rest = name.partition(":")
     if scheme == "process" and rest.strip():
         return Named(name, Kind.PROCESS, target=rest.strip())
@@ -106,11 +105,6 @@ def parse(name: str) -> Named:
     )
 
 
-def install_command(kind: Kind) -> str:
-    """How to get what a built-in subject needs, for the interpreter that this runs in."""
-    return f"{sys.executable} -m pip install " + " ".join(f'"{r}"' for r in REQUIREMENTS[kind])
-
-
 def open_adapter(start: Start) -> Adapter:
     """The adapter of the subject that a `start` names, in this very process.
 
@@ -120,9 +114,19 @@ def open_adapter(start: Start) -> Adapter:
         UnsupportedDevice: it does not run on that device here.
     """
     named = parse(start.subject)
+    framework: Adapter
     match named.kind:
-        case Kind.TORCH | Kind.TORCH_CLASS | Kind.MINDSPORE:
-            return _open_framework(named, start)
+        case Kind.FRAMEWORK:
+            row, mode = _ROWS[named.name]
+            framework = row.adapter_class()(start.device, mode)
+            return framework
+        case Kind.TORCH_CLASS:
+            row, _ = _ROWS["torch"]
+            torch_adapter = row.adapter_class()
+            module, _, name = named.target.rpartition(".")
+            optimizer = _attribute(_import(module, start.path), name, module)
+            framework = torch_adapter(start.device, optimizer_class=optimizer)
+            return framework
         case Kind.PROCESS:
             raise Unavailable(f"{named.name} runs in a process of its own")
         case Kind.NUMPY:
@@ -136,32 +140,6 @@ def open_adapter(start: Start) -> Adapter:
             f"{named.name} computes on NumPy arrays, so on the cpu, not on {start.device}"
         )
     return adapter
-
-
-def _open_framework(named: Named, start: Start) -> Adapter:
-    if named.kind is Kind.MINDSPORE:
-        with _installed(Kind.MINDSPORE):
-            from .adapters.mindspore import MindSporeAdapter, MindSporeNNAdapter  # noqa: PLC0415
-        if named.mode == "nn":
-            return MindSporeNNAdapter(start.device, named.mode)
-        return MindSporeAdapter(start.device, named.mode)
-    with _installed(Kind.TORCH):
-        from .adapters.torch import TorchAdapter  # noqa: PLC0415
-    if named.kind is Kind.TORCH:
-        return TorchAdapter(start.device, named.mode)
-    module, _, name = named.target.rpartition(".")
-    return TorchAdapter(start.device, optimizer_class=_attribute(_import(module, start.path), name, module))
-
-
-@contextmanager
-def _installed(kind: Kind) -> Iterator[None]:
-    """What cannot be imported within is told with the command that would get it."""
-    try:
-        yield
-    except ImportError as error:
-        raise Unavailable(
-            f"{kind.value} is not here ({error}); get it with: {install_command(kind)}"
-        ) from None
 
 
 def _find_factory(target: str, path: tuple[str, ...]) -> Callable[..., Any]:

@@ -63,19 +63,19 @@ def dialect_of(named: Named, dtype: str, device: str) -> Dialect | None:
     dialect = None
     if dtype not in DTYPES or device not in DEVICES:
         return dialect
-    match named.kind:
-        case Kind.TORCH if named.mode in _TORCH_MODES:
+    match named.kind, named.framework:
+        case Kind.FRAMEWORK, "torch" if named.mode in _TORCH_MODES:
             dialect = _torch(dtype, device, f"torch.optim.Adamax({{}}{_TORCH_MODES[named.mode]})")
-        case Kind.TORCH_CLASS:
+        case Kind.FRAMEWORK, "mindspore" if device == "cpu" and named.mode == "nn":
+            dialect = _mindspore_nn(dtype)
+        case Kind.FRAMEWORK, "mindspore" if device == "cpu":
+            dialect = _mindspore(dtype, *_MINDSPORE_MODES[named.mode])
+        case Kind.TORCH_CLASS, _:
             module, _, name = named.target.rpartition(".")
             dialect = _torch(dtype, device, f"{name}({{}})", f"from {module} import {name}")
-        case Kind.MINDSPORE if device == "cpu" and named.mode == "nn":
-            dialect = _mindspore_nn(dtype)
-        case Kind.MINDSPORE if device == "cpu":
-            dialect = _mindspore(dtype, *_MINDSPORE_MODES[named.mode])
-        case Kind.NUMPY if device == "cpu" and dtype != "bfloat16":
+        case Kind.NUMPY, _ if device == "cpu" and dtype != "bfloat16":
             dialect = _arrays(dtype, "Adamax", "from adamax_conformance.impl import Adamax")
-        case Kind.FACTORY if device == "cpu" and dtype != "bfloat16":
+        case Kind.FACTORY, _ if device == "cpu" and dtype != "bfloat16":
             dialect = _factory(dtype, *named.target.rsplit(":", 1))
     return dialect
 

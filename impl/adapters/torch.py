@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from ...reference.case import Layout
-from ..failures import Unavailable, UnsupportedDevice
+from ..failures import UnsupportedDevice
 from ..messages import DEVICES, DTYPES, FloatArray, Schedule, SubjectInfo
 from . import schedulers
 from .base import Adapter, runtime, signature_facts
@@ -30,7 +30,6 @@ MODES: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 """The keyword arguments of each mode; the empty one is the for-loop."""
 
-OLDEST: Final = (2, 4)
 _CYCLING: Final = ("CyclicLR", "OneCycleLR")
 """These move beta1 as well, unless they are told not to; what is asked of a scheduler is the learning rate."""
 
@@ -47,12 +46,6 @@ class TorchAdapter(Adapter):
     def __init__(
         self, device: str, mode: str = "", optimizer_class: Callable[..., Any] | None = None
     ) -> None:
-        version = tuple(int(part) for part in torch.__version__.split(".")[:2])
-        if version < OLDEST:
-            oldest = ".".join(map(str, OLDEST))
-            raise Unavailable(
-                f"torch {torch.__version__} is too old; the oldest that can be asked is {oldest}"
-            )
         self.device = device
         self.mode = mode
         self.mode_arguments = MODES[mode] if optimizer_class is None else {}

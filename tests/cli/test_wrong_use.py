@@ -39,6 +39,23 @@ def test_wrong_use_is_one_line(run, arguments, code, said):
     assert len([line for line in ran.err.splitlines() if line.startswith("Error")]) == 1
 
 
+@pytest.mark.parametrize("command", ["check", "identify"])
+@pytest.mark.parametrize(
+    ("version", "words"), [("2.3.1", "torch 2.3.1 is too old"), ("3.0", "torch 3.0 is too new")]
+)
+def test_a_framework_of_a_version_that_is_not_asked_is_one_line_with_the_command(
+    run, command, version, words
+):
+    folder = run("--version").folder
+    (folder / "torch.dist-info").mkdir()
+    (folder / "torch.dist-info" / "METADATA").write_text(f"Name: torch\nVersion: {version}\n")
+    ran = run(command, "torch", PYTHONPATH=str(folder))
+    assert ran.code == 3
+    (line,) = [line for line in ran.err.splitlines() if line]
+    assert words in line
+    assert line.endswith('-m pip install "torch>=2.4,<3"')
+
+
 def test_a_ledger_that_names_no_check_is_refused(run):
     folder = run("--version").folder
     (folder / "known.toml").write_text(

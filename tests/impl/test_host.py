@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -330,6 +331,39 @@ def test_a_framework_that_is_not_there_is_told_with_the_command_that_gets_it(int
         Subject.open(name, python=python)
     assert str(caught.value).startswith(f"{package} is not here")
     assert f'-m pip install "{package}>=' in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "version", "words"),
+    [
+        ("torch", "torch", "2.3.1", "torch 2.3.1 is too old; the oldest that can be asked is 2.4"),
+        ("torch[foreach]", "torch", "3.0.0.dev20270101", "is too new; what can be asked is below 3"),
+        ("torch:torch.optim.Adamax", "torch", "1.13+cpu", "torch 1.13+cpu is too old"),
+        (
+            "mindspore",
+            "mindspore",
+            "2.5.0",
+            "mindspore 2.5.0 is too old; the oldest that can be asked is 2.6",
+        ),
+        ("mindspore[nn]", "numpy", "2.1.0", "numpy 2.1.0 is too new; what can be asked is below 2"),
+    ],
+)
+def test_a_framework_that_is_too_old_or_too_new_is_told_with_the_range_and_the_command(
+    interpreter, tmp_path, name, package, version, words
+):
+    metadata = tmp_path / f"{package}-{version}.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+    if package == "numpy":
+        (tmp_path / "mindspore-2.10.0.dist-info").mkdir()
+        (tmp_path / "mindspore-2.10.0.dist-info" / "METADATA").write_text(
+            "Metadata-Version: 2.1\nName: mindspore\nVersion: 2.10.0\n"
+        )
+    with pytest.raises(failures.Unavailable) as caught:
+        Subject.open(name, python=interpreter(""))
+    assert words in str(caught.value)
+    assert re.search(r"get it with: .* -m pip install \"\w+>=[\d.]+,<\d+\"", str(caught.value))
     assert "\n" not in str(caught.value)
 
 

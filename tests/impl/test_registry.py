@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
 import pytest
 from adamax_conformance.impl.failures import Unavailable, UnknownSubject, UnsupportedDevice
+from adamax_conformance.impl.frameworks import FRAMEWORKS
 from adamax_conformance.impl.messages import Start
-from adamax_conformance.impl.registry import BUILTIN, Kind, install_command, open_adapter, parse
+from adamax_conformance.impl.registry import BUILTIN, Kind, open_adapter, parse
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
     ("name", "kind", "mode", "target"),
     [
         ("numpy", Kind.NUMPY, "", ""),
-        ("torch", Kind.TORCH, "", ""),
-        ("torch[foreach]", Kind.TORCH, "foreach", ""),
-        ("mindspore", Kind.MINDSPORE, "", ""),
-        ("mindspore[nn]", Kind.MINDSPORE, "nn", ""),
+        ("torch", Kind.FRAMEWORK, "", ""),
+        ("torch[foreach]", Kind.FRAMEWORK, "foreach", ""),
+        ("mindspore", Kind.FRAMEWORK, "", ""),
+        ("mindspore[nn]", Kind.FRAMEWORK, "nn", ""),
         ("torch:torch.optim.Adamax", Kind.TORCH_CLASS, "", "torch.optim.Adamax"),
         ("package.module:factory", Kind.FACTORY, "", "package.module:factory"),
         ("module:Class.make", Kind.FACTORY, "", "module:Class.make"),
@@ -28,6 +34,18 @@ from adamax_conformance.impl.registry import BUILTIN, Kind, install_command, ope
 def test_a_name_is_taken_apart(name, kind, mode, target):
     named = parse(name)
     assert (named.name, named.kind, named.mode, named.target) == (name, kind, mode, target)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS, ids=lambda row: row.names[0])
+def test_every_framework_is_a_row_with_an_adapter_an_extra_and_pinned_versions(framework):
+    module, _, name = framework.adapter.partition(":")
+    assert f"class {name}(" in (ROOT / "impl" / "adapters" / f"{module}.py").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = {str(requirement) for requirement in framework.requires}
+    extras = [{x.partition(";")[0] for x in extra} for extra in project["optional-dependencies"].values()]
+    assert any(wanted <= extra for extra in extras)
+    pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    assert f"\n{framework.requires[0].package}==" in pinned
 
 
 def test_every_built_in_name_is_built_in():
@@ -64,10 +82,6 @@ def test_a_mode_that_is_not_there_is_refused_with_those_that_are(name):
 
 def test_a_command_is_split_as_a_shell_would():
     assert parse("process:'my program' --fast").command[-1] == "--fast"
-
-
-def test_mindspore_is_asked_for_with_the_numpy_that_it_is_built_against():
-    assert install_command(Kind.MINDSPORE).endswith('-m pip install "mindspore>=2.6" "numpy<2"')
 
 
 def test_our_own_runs_on_the_cpu_only():
