@@ -11,12 +11,11 @@ from adamax_conformance.oracles.arithmetic import STRICTEST, Form, Habits
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.identify import Identification, cases, identify
 from adamax_conformance.oracles.verdict import Quantity
-from adamax_conformance.reference.rules import DOCUMENTED, Rule, all_rules
-from adamax_conformance.tests.oracles.plain import Numbers, plain_step
+from adamax_conformance.reference.rules import DOCUMENTED, all_rules
+from adamax_conformance.tests.oracles.ruled import following
 from adamax_conformance.tests.oracles.running import declared, observe
 from adamax_conformance.tests.oracles.tightness import DTYPES
 from adamax_conformance.tests.planted import FAITHFUL
-from adamax_conformance.tests.planted.base import Adamax
 from adamax_conformance.tests.planted.faithful import (
     HiddenState,
     Interpolated,
@@ -28,24 +27,6 @@ from adamax_conformance.tests.planted.faithful import (
 
 NUMPY_FORMATS = pytest.mark.parametrize("format_", DTYPES, ids=lambda f: f.dtype)
 RULES = pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.name)
-
-
-class Ruled(Adamax):
-    """An optimizer that follows a rule in its plain form; a subclass for each rule names it."""
-
-    rule: Rule = DOCUMENTED
-
-    def advance(self, theta, m, u, g, scalars):
-        s = scalars
-        numbers = Numbers(
-            s.lr, s.beta1, s.complement, s.beta2, s.eps, s.weight_decay, s.correction, s.maximize
-        )
-        return plain_step((theta, m, u), g, numbers, self.rule, np.maximum)
-
-
-def following(rule: Rule) -> type[Ruled]:
-    """An optimizer that follows a rule."""
-    return type("Following", (Ruled,), {"rule": rule})
 
 
 def identified(factory, format_: Format, *, hidden: bool = False) -> Identification:
