@@ -17,7 +17,7 @@ class Epsilon(Enum):
     """Where eps enters."""
 
     IN_NORM = "u = max(beta2*u, |g| + eps)"
-    """The documented place (PyTorch, mindspore.experimental, optax)."""
+    """The documented place (PyTorch, mindspore.experimental, Optax, pytorch_optimizer)."""
     IN_DENOMINATOR = "u = max(beta2*u, |g|), divided by u + eps"
     """Keras, TensorFlow's ApplyAdaMax, MLX, mindspore.nn.AdaMax."""
     ON_DECAYED_NORM = "u = max(beta2*u + eps, |g|)"
@@ -32,6 +32,7 @@ class BiasCorrection(Enum):
     FIRST_MOMENT = "divided by 1 - beta1^t"
     """The documented one."""
     NONE = "no bias correction"
+    """MLX, which says that its Adams omit it."""
 
 
 class Decay(Enum):
@@ -40,7 +41,8 @@ class Decay(Enum):
     L2 = "weight_decay*theta is added to the gradient"
     """The documented one (PyTorch, MindSpore, MXNet)."""
     DECOUPLED = "lr*weight_decay*theta is taken from theta, apart from the gradient"
-    """Loshchilov and Hutter, "Decoupled weight decay regularization" (ICLR 2019); Keras, optax.adamaxw."""
+    """Keras, optax.adamaxw; after Loshchilov and Hutter, "Decoupled weight decay regularization" (ICLR 2019), who
+    multiply the decay by the schedule's factor alone, and not by the learning rate."""
     NONE = "weight_decay is ignored"
 
 

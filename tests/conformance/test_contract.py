@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from adamax_conformance.oracles.comparison import findings, lockstep, trajectory
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status
 from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.contract import CLAUSES, Clause, Outcome, Params
+from adamax_conformance.reference.documentation import Documentation, documentation_of
 from adamax_conformance.reference.hyperparameters import DEFAULTS, Hyperparameters
 from adamax_conformance.tests.conformance.bench import NUMBERS, Bench, first_difference
 from adamax_conformance.tests.conformance.pinned import noise, one
@@ -122,9 +123,10 @@ def test_each_argument_is_treated_as_the_page_says(bench: Bench, clause: Clause)
     error = outcome if isinstance(outcome, Rejected) else None
     actual = "accepted" if error is None else f"{error.type}: {error.message}"
     found = None
+    facts = _own_promise(bench, clause)
     match clause.outcome:
         case Outcome.OPEN:
-            bench.decide(check, Status.UNSPECIFIED, f"{actual} ({clause.statement})")
+            bench.decide(check, Status.UNSPECIFIED, f"{actual} ({clause.statement})", measured=facts)
             return
         case Outcome.REJECT if error is None or not error.is_a("ValueError"):
             found = _divergence(clause, "ValueError", actual)
@@ -135,53 +137,98 @@ def test_each_argument_is_treated_as_the_page_says(bench: Bench, clause: Clause)
         case Outcome.ACCEPT if isinstance(outcome, StepResult):
             found = _misused(bench, clause, outcome)
     if found is None:
-        bench.conforms(check)
+        bench.conforms(check, **facts)
     else:
-        bench.diverges(check, found)
+        bench.diverges(check, found, **facts)
+
+
+def _own_promise(bench: Bench, clause: Clause) -> dict[str, str]:
+    """What the framework's own documentation says of a clause, for the record."""
+    own = documentation_of(bench.subject.name)
+    return {} if own is None else {"own documentation": f"{own.promise(clause.id)} ({own.source})"}
 
 
 @pytest.mark.check("contract/defaults")
 def test_the_defaults_are_those_of_the_page(bench: Bench) -> None:
-    shown = bench.subject.info.defaults
-    wanted = DEFAULTS.options()
-    if shown is not None:
-        wrong = {k: (v, shown[k]) for k, v in wanted.items() if k in shown and not _equal(shown[k], v)}
-        missing = sorted(wanted.keys() - shown.keys())
-        if wrong or missing:
-            words = [
-                f"{k} is {_shown(has)}, the page says {_shown(want)}" for k, (want, has) in wrong.items()
-            ]
-            words += [f"{k} is missing" if bench.lacks(k) else f"{k} has no default" for k in missing]
-            bench.diverges(
-                "contract/defaults",
-                Divergence(
-                    quantity=Quantity.OUTCOME,
-                    reason="defaults differ: " + "; ".join(words),
-                    expected=_shown(wanted),
-                    actual=_shown(dict(shown)),
-                ),
-            )
-            return
-    divergence = _undocumented_run(bench)
-    if divergence is None:
-        bench.conforms("contract/defaults")
+    """Where they are those of the framework's own documentation instead, that is known, and it is cited."""
+    check, own, shown = "contract/defaults", documentation_of(bench.subject.name), bench.subject.info.defaults
+    found = _other_defaults(bench, shown) if shown is not None else None
+    if own is not None:
+        _judge_by_its_own(bench, own, found or _other_defaults(bench, own.defaults))
+    elif found := found or _undocumented_run(bench, DEFAULTS):
+        bench.diverges(check, found)
     else:
-        bench.diverges("contract/defaults", divergence)
+        bench.conforms(check)
 
 
-def _undocumented_run(bench: Bench) -> Divergence | None:
-    """What a run without options does that one with the page's defaults does not, or may not.
+def _judge_by_its_own(bench: Bench, own: Documentation, differs: Divergence | None) -> None:
+    """The verdict on defaults that another documentation than the page's promises."""
+    check, words = "contract/defaults", f"{own.title} documents {_listed(own)} ({own.source})"
+    facts = {"own documentation": own.source}
+    found: Divergence | None = None
+    if unkept := _unkept(own, bench.subject.info.defaults or {}):
+        found = _outcome_of(f"{unkept}; {words}", _shown(dict(own.defaults)), unkept)
+    elif not own.required:
+        found = _undocumented_run(bench, _documented_defaults(own))
+    if found is not None:
+        bench.diverges(check, found, **facts)
+    elif differs is not None:
+        bench.decide(check, Status.KNOWN, f"{differs.reason}; {words}", differs, facts)
+    else:
+        bench.conforms(check, **facts)
+
+
+def _other_defaults(bench: Bench, shown: Mapping[str, Any]) -> Divergence | None:
+    """How the defaults that a constructor shows differ from the page's."""
+    wanted = DEFAULTS.options()
+    wrong = {k: (v, shown[k]) for k, v in wanted.items() if k in shown and not _equal(shown[k], v)}
+    missing = sorted(wanted.keys() - shown.keys())
+    words = [f"{k} is {_shown(has)}, the page says {_shown(want)}" for k, (want, has) in wrong.items()]
+    words += [f"{k} is missing" if bench.lacks(k) else f"{k} has no default" for k in missing]
+    return (
+        _outcome_of("defaults differ: " + "; ".join(words), _shown(wanted), _shown(dict(shown)))
+        if words
+        else None
+    )
+
+
+def _outcome_of(reason: str, expected: str, actual: str) -> Divergence:
+    return Divergence(quantity=Quantity.OUTCOME, reason=reason, expected=expected, actual=actual)
+
+
+def _unkept(own: Documentation, shown: Mapping[str, Any]) -> str:
+    """Which of the defaults that a constructor shows its own documentation does not have."""
+    wrong = {
+        k: v
+        for k, v in shown.items()
+        if k in own.required or (k in own.defaults and not _equal(v or 0, own.defaults[k] or 0))
+    }
+    return "; ".join(f"{k} is {_shown(v)}" for k, v in wrong.items())
+
+
+def _listed(own: Documentation) -> str:
+    words = [f"{name}={value!r}" for name, value in own.defaults.items()]
+    return ", ".join([*words, *(f"no default of {name}" for name in own.required)])
+
+
+def _documented_defaults(own: Documentation) -> Hyperparameters:
+    """A framework's own defaults; what it has no argument for is as the page has it."""
+    return Hyperparameters.from_options({name: value or 0.0 for name, value in own.defaults.items()})
+
+
+def _undocumented_run(bench: Bench, defaults: Hyperparameters) -> Divergence | None:
+    """What a run without options does that one with the documented defaults does not, or may not.
 
     A theta that is not 0 shows decay; gradients that fade show the betas and, where the format has it, eps.
     """
     gradients = [noise(bench.format, 32 + t, (4,)) * 2.0 ** -(2 * t) for t in range(4)]
     case = bench.seat.expressible(
-        one("contract/defaults", DEFAULTS, noise(bench.format, 31, (4,)), gradients)
+        one("contract/defaults", defaults, noise(bench.format, 31, (4,)), gradients)
     )
     bare = bench.subject.construct([({}, [case.parameters[0].theta])], bench.dtype)
     without = [bench.subject.step(bare, case.gradients(t)) for t in range(1, case.steps + 1)]
     bench.subject.release(bare)
-    reason = "without options it is not what the page's defaults give"
+    reason = "without options it is not what the documented defaults give"
     if difference := first_difference(bench.observe(case), without, bench.format, reason, case):
         return difference
     return _beyond_bound(bench, case, without)

@@ -5,10 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from adamax_conformance.oracles.identify import Identification
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status
+from adamax_conformance.reference.documentation import Documentation, documentation_of
 from adamax_conformance.reference.rules import DOCUMENTED
 from adamax_conformance.reports.training import trajectories
 from adamax_conformance.tests.conformance.bench import Bench
+
+
+def _as_documented(own: Documentation | None, found: Identification) -> str:
+    """Whether the framework's own documentation states the formula that was found."""
+    if own is None or own.rule is None or found.rule is None:
+        return ""
+    agrees = own.rule in (found.rule, *found.also)
+    return f", {'as' if agrees else 'other than'} {own.title} documents ({own.source})"
 
 
 @pytest.mark.check("rule/documented", "rule/scalars")
@@ -23,6 +33,10 @@ def test_the_formula_is_the_documented_one(bench: Bench) -> None:
         "scalars": {q: getattr(found.habits, q).name.lower() for q in ("m", "u", "theta")},
         "evidence": list(found.evidence),
     }
+    own = documentation_of(bench.subject.name)
+    if own is not None:
+        facts["own documentation"] = own.source
+        facts["documented there"] = own.rule.name if own.rule else "no formula"
     if found.rule == DOCUMENTED:
         words = found.describe() if found.open else ""
         bench.decide("rule/documented", Status.CONFORMS, words, measured=facts)
@@ -32,7 +46,7 @@ def test_the_formula_is_the_documented_one(bench: Bench) -> None:
             "rule/documented",
             Divergence(
                 quantity=Quantity.OUTCOME,
-                reason=f"implements {found.describe()}",
+                reason=f"implements {found.describe()}{_as_documented(own, found)}",
                 expected="the documented rule",
                 actual=found.rule.name if found.rule else "no known rule",
                 case=misfit.case if misfit else None,
