@@ -116,8 +116,17 @@ FRAMEWORKS: Final = (
         (_TORCH,),
         ("", "foreach", "capturable", "capturable-foreach", "differentiable", "tensor-lr"),
     ),
+    Framework("torch", "torch_functional:TorchFunctionalAdapter", (_TORCH,), ("functional",)),
+    Framework(
+        "pytorch_optimizer",
+        "pytorch_optimizer:PytorchOptimizerAdapter",
+        (Requirement("pytorch_optimizer", "4.0", "5"), _TORCH),
+        ("", "foreach"),
+    ),
     Framework("mindspore", "mindspore:MindSporeAdapter", _MINDSPORE, ("", "pynative", "graph")),
     Framework("mindspore", "mindspore:MindSporeNNAdapter", _MINDSPORE, ("nn",)),
+    # On Linux the bare package has no backend: the extra brings the one for the CPU.
+    Framework("mlx", "mlx:MLXAdapter", (Requirement("mlx", "0.26", "1", extra="cpu"),)),
 )
 
 

@@ -222,3 +222,21 @@ def test_a_scheduler_of_its_own_drives_the_optimizer(subjects, schedule, rates):
 def test_a_scheduler_that_is_not_there_is_skipped(subjects):
     with pytest.raises(failures.Skipped, match="has no Nonesuch; there are"):
         subjects("torch").construct([({}, [THETA])], "float32", schedule=Schedule("Nonesuch"))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_functional_form_gives_what_the_optimizer_gives(subjects, dtype):
+    subject = subjects("torch[functional]")
+    options = {"lr": 0.125, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.5, "maximize": False}
+    handle = subject.construct([(options, [THETA])], dtype)
+    result = [subject.step(handle, [g]) for g in GRADIENTS][-1]
+    expected = alone(dtype, foreach=False, **options)
+    assert [x.tolist() for (x,) in (result.theta, result.m, result.u)] == expected
+    assert result.lr is None
+
+
+def test_the_functional_form_says_what_it_has_not(subjects):
+    subject = subjects("torch[functional]")
+    assert subject.info.has == {"state": True, "groups": False, "set_lr": False, "save": False}
+    with pytest.raises(failures.Skipped, match="one param_group"):
+        subject.construct([({"lr": 0.5}, [THETA])], "float32", plain=False)

@@ -1,0 +1,42 @@
+"""How is the AdaMax of pytorch_optimizer asked? As every optimizer of PyTorch, of which it is one.
+
+Translated: its modes are its argument `foreach`. The rest is the documented interface, with further arguments that
+stay at their defaults (`weight_decouple`, `fixed_decay`, and by `**kwargs` `adanorm` and `adam_debias`).
+
+What it cannot express: `maximize` belongs to the optimizer, not to a group.
+"""
+
+# ruff: noqa: D102 - what each method does is said where `Adapter` declares it
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Final
+
+import pytorch_optimizer
+
+from ..messages import ARGUMENTS, SubjectInfo
+from .torch import TorchAdapter
+
+MODES: Final = {"": {"foreach": False}, "foreach": {"foreach": True}}
+"""The keyword arguments of each mode."""
+
+
+class PytorchOptimizerAdapter(TorchAdapter):
+    """`pytorch_optimizer.AdaMax`, over torch."""
+
+    def __init__(self, device: str, mode: str = "") -> None:
+        super().__init__(device, optimizer_class=pytorch_optimizer.AdaMax)
+        self.mode = mode
+        self.mode_arguments = MODES[mode]
+
+    def describe(self) -> SubjectInfo:
+        described = super().describe()
+        return replace(
+            described,
+            framework="pytorch_optimizer",
+            version=version("pytorch_optimizer"),
+            runtime=f"{described.runtime}, torch {described.version}",
+            group_options=tuple(name for name in ARGUMENTS if name != "maximize"),
+        )
