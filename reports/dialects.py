@@ -66,6 +66,11 @@ def dialect_of(named: Named, dtype: str, device: str) -> Dialect | None:
     match named.kind, named.framework:
         case Kind.FRAMEWORK, "torch" if named.mode in _TORCH_MODES:
             dialect = _torch(dtype, device, f"torch.optim.Adamax({{}}{_TORCH_MODES[named.mode]})")
+        case Kind.FRAMEWORK, "pytorch_optimizer":
+            foreach = named.mode == "foreach"
+            dialect = _torch(
+                dtype, device, f"AdaMax({{}}, foreach={foreach})", "from pytorch_optimizer import AdaMax"
+            )
         case Kind.FRAMEWORK, "mindspore" if device == "cpu" and named.mode == "nn":
             dialect = _mindspore_nn(dtype)
         case Kind.FRAMEWORK, "mindspore" if device == "cpu":
