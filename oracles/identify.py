@@ -45,7 +45,8 @@ _SETTINGS: Final = (
     # Small beta1: the interpolated form loses what the weighted one keeps.
     Hyperparameters(lr=0.3, beta1=1.1e-3, beta2=0.6, eps=0.01),
 )
-_STEPS: Final = 4
+_STEPS: Final = (4, 12, 4, 4, 4, 4, 4)
+"""How long each is run: the one whose bias correction shows longest is long enough to see it end."""
 _ELEMENTS: Final = 8
 
 
@@ -61,12 +62,12 @@ def cases(format_: Format) -> tuple[Case, ...]:
         return result
 
     result = []
-    for number, setting in enumerate(_SETTINGS, start=1):
+    for number, (setting, steps) in enumerate(zip(_SETTINGS, _STEPS, strict=True), start=1):
         # Elements 0 to 3 start at 0, where a step shows in full; the odd ones see their gradient fade, so that
         # the decayed norm wins, and m is remembered rather than renewed.
         theta = draw(np.repeat([0.0, 1.0], _ELEMENTS // 2))
         fading = np.tile([1.0, 2.0**-9], _ELEMENTS // 2)
-        gradients = [draw(), *(draw(fading) for _ in range(_STEPS - 1))]
+        gradients = [draw(), *(draw(fading) for _ in range(steps - 1))]
         result.append(Case(f"identify/{number}", (Group(setting, (Parameter.of(theta, gradients),)),)))
     return tuple(result)
 
@@ -177,7 +178,8 @@ class _ObservedRuns:
     def __init__(self, runs: Sequence[Run]) -> None:
         self._runs = runs
         self.hidden = any(s.m is None or s.u is None for _, observed in runs for s in observed)
-        self.extent = f"{len(runs)} cases of {_STEPS} steps and {_ELEMENTS} elements"
+        steps = sum(case.steps for case, _ in runs)
+        self.extent = f"{len(runs)} cases, {steps} steps of {_ELEMENTS} elements"
 
     def misfit(self, quantity: Quantity, assumption: Assumption) -> Divergence | None:
         found = findings(quantity)

@@ -29,13 +29,12 @@ class Right(Ruled):
     """Nothing but the rule."""
 
 
-class NormCoarseFromStepFive(Ruled):
-    """From step 5 on, which identification does not see, u loses four of its bits."""
+class NormCoarseWhereLarge(Ruled):
+    """Where u is large, as it is in no identifying case, it keeps but 16 of its bits."""
 
     def store(self, place, theta, new_theta, m, u) -> None:
-        if self.steps >= 5:
-            u = np.round(u * 2.0**20) * 2.0**-20
-        super().store(place, theta, new_theta, m, u)
+        coarse = np.ldexp(np.round(np.ldexp(np.frexp(u)[0], 16)), np.frexp(u)[1] - 16)
+        super().store(place, theta, new_theta, m, np.where(u > 2.0**20, coarse, u))
 
 
 class LearningRateSetInVain(Ruled):
@@ -53,7 +52,7 @@ class NanDropped(Ruled):
 
 
 BUGS = {
-    NormCoarseFromStepFive: "value/*/u",
+    NormCoarseWhereLarge: "value/*/u",
     LearningRateSetInVain: "bookkeeping/lr-schedule",
     NanDropped: "special/nan-gradient",
 }
