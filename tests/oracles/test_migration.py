@@ -1,0 +1,96 @@
+"""Between frameworks: adjusted, one rule follows another exactly; with eps, within the distance that is stated."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from itertools import product
+
+import pytest
+from adamax_conformance.reference.documentation import DOCUMENTATION
+from adamax_conformance.reference.formula import Scalars, State, step
+from adamax_conformance.reference.migration import Adjustment, adjustments, departure, followed
+from adamax_conformance.reference.rules import Ascent, Decay, Epsilon, Rule, all_rules
+
+RULES = tuple(rule for rule in all_rules() if rule.ascent is not Ascent.NEGATE_AFTER_DECAY)
+SCALARS = Scalars(
+    lr=Fraction(1, 10),
+    beta1=Fraction(9, 10),
+    beta2=Fraction(7, 10),
+    eps=Fraction(1, 8),
+    weight_decay=Fraction(3, 100),
+)
+GRADIENTS = [Fraction(n, 64) for n in (50, -3, 1, 77, -20, 2)]
+START = State(Fraction(3, 2), Fraction(0), Fraction(0))
+
+
+def thetas(advance):
+    """Theta after each step."""
+    state, seen = START, []
+    for t, g in enumerate(GRADIENTS, start=1):
+        state = advance(state, g, t)
+        seen.append(state.theta)
+    return seen
+
+
+def leading(rule, scalars):
+    return thetas(lambda state, g, t: step(state, g, t, scalars, rule))
+
+
+@pytest.mark.parametrize("leader", RULES, ids=lambda rule: rule.name)
+def test_adjusted_every_rule_follows_every_other_exactly(leader):
+    for follower, decays, ascends in product(RULES, (False, True), (False, True)):
+        told = replace(SCALARS, weight_decay=SCALARS.weight_decay * decays, maximize=ascends)
+        todo = adjustments(leader, follower, decays=decays, ascends=ascends)
+        if leader.ascent is Ascent.NONE:
+            told = replace(told, maximize=False)
+        if Adjustment.WITHOUT_EPS in todo:
+            told = replace(told, eps=Fraction(0))
+        adjusted = thetas(lambda s, g, t, a=(told, follower, todo): followed(s, g, t, *a))
+        assert adjusted == leading(leader, told), (follower.name, todo)
+
+
+@pytest.mark.parametrize("leader", RULES, ids=lambda rule: rule.name)
+def test_no_adjustment_is_asked_for_in_vain(leader):
+    for follower in RULES:
+        if leader.ascent is Ascent.NONE or leader.decay is Decay.NONE:
+            continue
+        told = replace(SCALARS, maximize=True)
+        todo = adjustments(leader, follower)
+        if Adjustment.WITHOUT_EPS in todo:
+            told = replace(told, eps=Fraction(0))
+        right = leading(leader, told)
+        for left_out in todo - {Adjustment.WITHOUT_EPS}:
+            less = todo - {left_out}
+            assert thetas(lambda s, g, t, a=(told, follower, less): followed(s, g, t, *a)) != right
+
+
+def test_rules_of_other_places_of_eps_are_no_further_apart_than_stated():
+    told = replace(SCALARS, weight_decay=Fraction(0))
+    bare = replace(told, eps=Fraction(0))
+    runs = [leading(Rule(epsilon), told) for epsilon in Epsilon]
+    state, allowed = START, Fraction(0)
+    for t, g in enumerate(GRADIENTS, start=1):
+        before = state
+        state = step(state, g, t, bare, Rule(Epsilon.NONE))
+        allowed += departure(abs(before.theta - state.theta), state.u, told)
+        at = [run[t - 1] for run in runs]
+        assert max(at) - min(at) <= allowed
+    assert max(at) - min(at) > allowed / 100
+
+
+def test_an_eps_of_the_documented_size_is_a_small_distance():
+    told = replace(SCALARS, eps=Fraction(1, 10**8), weight_decay=Fraction(0))
+    assert departure(Fraction(1), Fraction(1), told) < Fraction(4, 10**8)
+
+
+@pytest.mark.parametrize(
+    "rule", [d.rule for d in DOCUMENTATION.values() if d.rule], ids=lambda rule: rule.name
+)
+def test_a_framework_follows_itself_as_it_is(rule):
+    assert not adjustments(rule, rule)
+
+
+def test_negation_after_the_decay_is_nobody_s():
+    with pytest.raises(ValueError, match="nobody"):
+        adjustments(Rule(ascent=Ascent.NEGATE_AFTER_DECAY), Rule())
