@@ -43,7 +43,8 @@ class Decay(Enum):
     DECOUPLED = "lr*weight_decay*theta is taken from theta, apart from the gradient"
     """Keras, optax.adamaxw; after Loshchilov and Hutter, "Decoupled weight decay regularization" (ICLR 2019), who
     multiply the decay by the schedule's factor alone, and not by the learning rate."""
-    NONE = "weight_decay is ignored"
+    NONE = "no weight decay"
+    """Optax's adamax, TensorFlow, MLX."""
 
 
 class Ascent(Enum):
@@ -53,6 +54,7 @@ class Ascent(Enum):
     """The documented order (PyTorch, MindSpore)."""
     NEGATE_AFTER_DECAY = "the decay is added, then the sum is negated"
     NONE = "maximize is ignored"
+    """All but PyTorch, mindspore.experimental and pytorch_optimizer."""
 
 
 @dataclass(frozen=True)

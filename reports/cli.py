@@ -22,6 +22,7 @@ from rich.console import Console
 
 from ..impl.messages import DEVICES, DTYPES
 from . import arithmetic, diff, ledger, subjects, terminal
+from .matrix_page import write_matrix
 from .merge import merge
 from .outcome import ExitCode, outcome
 from .record import FILE_NAME, Record, RecordError, read_record
@@ -261,13 +262,23 @@ _FILE = click.Path(path_type=Path)
 @cli.command("report")
 @click.argument("files", nargs=-1, required=True, type=_FILE)
 @click.option("--output", type=_FILE, required=True, help="The folder to write to.")
-def merge_records(files: tuple[Path, ...], output: Path) -> int:
+@click.option(
+    "--matrix",
+    "matrix_file",
+    type=_FILE,
+    help="Also write the matrix of all subjects to this Markdown file, and what it is made of beside it.",
+)
+def merge_records(files: tuple[Path, ...], output: Path, matrix_file: Path | None) -> int:
     """Merge the records of several runs, and render them. FILE is a record, a report's folder, or a folder of those."""
     records = _merged(*files)
     try:
         summary = render(records, output)
+        if matrix_file is not None:
+            write_matrix(records, matrix_file)
     except OSError as error:
-        raise _Failure(f"{output} cannot be written to ({error.strerror})", ExitCode.USAGE) from error
+        raise _Failure(
+            f"{error.filename or output} cannot be written to ({error.strerror})", ExitCode.USAGE
+        ) from error
     terminal.show(summary, Console())
     _say(f"report: {output / 'index.html'}", Console())
     return int(summary.exit_code)

@@ -79,6 +79,13 @@ def test_rules_of_other_places_of_eps_are_no_further_apart_than_stated():
     assert max(at) - min(at) > allowed / 100
 
 
+@pytest.mark.parametrize("epsilon", Epsilon)
+def test_gradients_and_eps_times_a_constant_give_the_same_trajectory(epsilon):
+    told, rule = replace(SCALARS, weight_decay=Fraction(0)), Rule(epsilon)
+    scaled = replace(told, eps=told.eps * 1024)
+    assert thetas(lambda s, g, t: step(s, g * 1024, t, scaled, rule)) == leading(rule, told)
+
+
 def test_an_eps_of_the_documented_size_is_a_small_distance():
     told = replace(SCALARS, eps=Fraction(1, 10**8), weight_decay=Fraction(0))
     assert departure(Fraction(1), Fraction(1), told) < Fraction(4, 10**8)

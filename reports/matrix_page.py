@@ -1,0 +1,300 @@
+"""The published matrix as Markdown: which rule each follows, what the suite says, how to go from one to another."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from ..oracles.formats import Format
+from ..oracles.verdict import Status
+from ..reference.documentation import DOCUMENTATION
+from ..reference.hyperparameters import DEFAULTS
+from ..reference.migration import Adjustment, adjustments
+from ..reference.rules import Ascent, Decay, Rule, all_rules
+from .matrix import Matrix, Row, from_json, gather, to_json
+from .record import Record
+from .summary import GROUPS, SYMBOL
+from .text import markdown, markdown_code
+
+_RULES: Final = {rule.name: rule for rule in all_rules()}
+_LONGEST: Final = 240
+_BAD: Final = (Status.DIVERGES, Status.BROKEN)
+
+
+KEPT: Final = "matrix.json"
+"""The file beside the page that it is made from."""
+
+
+def write_matrix(records: Sequence[Record], file: Path) -> None:
+    """Write the page of some runs, and beside it what it is made from.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    kept = to_json(gather(records))
+    file.with_name(KEPT).write_text(text(kept), encoding="utf-8", newline="\n")
+    file.write_text(page(from_json(kept)), encoding="utf-8", newline="\n")
+
+
+def text(kept: Mapping[str, Any]) -> str:
+    """What the page is made from as a file: one line for each row and each reason."""
+    plain = {name: value for name, value in kept.items() if name not in {"rows", "reasons"}}
+    members = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in plain.items()]
+    for name in ("reasons", "rows"):
+        lines = ",\n".join(json.dumps(each, ensure_ascii=False) for each in kept[name])
+        members.append(f"{json.dumps(name)}: [\n{lines}\n]")
+    return "{\n" + ",\n".join(members) + "\n}\n"
+
+
+def page(matrix: Matrix) -> str:
+    """The whole page."""
+    return "\n".join(_lines(matrix)) + "\n"
+
+
+def _lines(matrix: Matrix) -> Iterator[str]:
+    yield from ("# Everyone's Adamax", "")
+    yield from _opening(matrix)
+    yield from ("", "## Which rule each follows", "")
+    yield from _rules(matrix)
+    yield from ("", "## What the suite says", "")
+    yield from _verdicts(matrix)
+    if any(said.status in _BAD for row in matrix.rows for said in row.said):
+        yield from ("", "## Divergences that no ledger lists", "")
+        yield from _findings(matrix, _BAD)
+    yield from ("", "## Known divergences", "")
+    yield from _findings(matrix, (Status.KNOWN,))
+    yield from ("", "## What cannot be asked", "")
+    yield from _skipped(matrix)
+    yield from ("", "## What each documents as its defaults", "")
+    yield from _defaults()
+    yield from ("", "## From one framework to another", "")
+    yield from _migration(matrix)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield "| --- " * len(head) + "|"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def _opening(matrix: Matrix) -> Iterator[str]:
+    days = sorted({row.created[:10] for row in matrix.rows})
+    span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    subjects = {row.subject for row in matrix.rows}
+    count = sum(len(row.said) for row in matrix.rows)
+    yield (
+        f"{count} verdicts of suite {matrix.suite} on {len(subjects)} subjects in {len(matrix.rows)} rows, "
+        f"recorded {span}. "
+        "`tox -m matrix` records them anew and writes this page; it is never edited, and a test holds it to "
+        "`matrix.json`, which keeps every verdict."
+    )
+    yield ""
+    versions = dict.fromkeys((row.framework, row.version, row.runtime) for row in matrix.rows)
+    yield from _table(
+        ("framework", "version", "ran on"),
+        ((name, markdown(version), markdown(runtime)) for name, version, runtime in versions),
+    )
+
+
+def _grouped(rows: Iterable[Row], facts: Any) -> dict[tuple[str, Any], list[Row]]:  # noqa: ANN401 - any key
+    groups: dict[tuple[str, Any], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.subject, repr(facts(row))), []).append(row)
+    return groups
+
+
+def _rules(matrix: Matrix) -> Iterator[str]:
+    def cells(rows: Sequence[Row]) -> tuple[str, ...]:
+        row, facts = rows[0], rows[0].rule
+        name = facts.get("rule")
+        rule = "not told" if not facts else "none" if name is None else _in_words(name)
+        there = facts.get("documented there", "")
+        told = (
+            "the page"
+            if not there
+            else "as found"
+            if there in (name, *facts.get("also", ()))
+            else markdown(there)
+        )
+        return (
+            markdown_code(row.subject),
+            ", ".join(r.dtype for r in rows),
+            rule,
+            told,
+            ", ".join(part.replace("_", " ") for part in facts.get("open", ())) or "",
+            facts.get("form", ""),
+            _scalars(row),
+        )
+
+    head = (
+        "subject",
+        "dtypes",
+        "rule",
+        "its documentation",
+        "cannot be told",
+        "first moment",
+        "scalars of m, u, theta",
+    )
+    yield from _table(head, (cells(rows) for rows in _grouped(matrix.rows, lambda row: row.rule).values()))
+
+
+def _in_words(name: str) -> str:
+    rule = _RULES.get(name)
+    if rule is None:
+        return markdown(name)
+    return markdown("; ".join(rule.deviations) or "documented")
+
+
+def _scalars(row: Row) -> str:
+    """The formats of the scalars, and the one that all was computed in where that is not the dtype's."""
+    scalars = list(row.rule.get("scalars", {}).values())
+    words = scalars[0] if len(set(scalars)) == 1 else ", ".join(scalars)
+    computed = row.rule.get("computed in", "")
+    own = Format.of(row.dtype).name.lower()
+    return words if computed in ("", own) else f"{words}; all computed in {computed}"
+
+
+def _verdicts(matrix: Matrix) -> Iterator[str]:
+    groups = dict.fromkeys([*GROUPS, *(s.check.partition("/")[0] for row in matrix.rows for s in row.said)])
+    symbols = ", ".join(f"{SYMBOL[s]} {s.value}" for s in Status)
+    yield from (f"How many checks of each layer say what: {symbols}.", "")
+
+    def cell(row: Row, group: str) -> str:
+        counts = Counter(s.status for s in row.said if s.check.partition("/")[0] == group)
+        return " ".join(f"{SYMBOL[s]}{counts[s]}" for s in Status if counts[s])
+
+    yield from _table(
+        ("subject", "dtype", *groups),
+        (
+            (markdown_code(row.subject), row.dtype, *(cell(row, group) for group in groups))
+            for row in matrix.rows
+        ),
+    )
+
+
+def _findings(matrix: Matrix, statuses: Sequence[Status]) -> Iterator[str]:
+    found: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for row in matrix.rows:
+        for said in row.said:
+            if said.status in statuses:
+                where = found.setdefault((said.check, said.reason), {})
+                where.setdefault(row.subject, []).append(row.dtype)
+    if not found:
+        yield "None."
+        return
+    yield from _table(
+        ("check", "where", "what"),
+        (
+            (markdown_code(check), _places(where), markdown(reason, _LONGEST))
+            for (check, reason), where in sorted(found.items())
+        ),
+    )
+
+
+def _places(where: Mapping[str, Sequence[str]]) -> str:
+    return "; ".join(f"{markdown_code(subject)} {', '.join(dtypes)}" for subject, dtypes in where.items())
+
+
+def _skipped(matrix: Matrix) -> Iterator[str]:
+    found: dict[tuple[str, str], set[str]] = {}
+    for row in matrix.rows:
+        for said in row.said:
+            if said.status is Status.SKIPPED:
+                found.setdefault((row.subject, said.reason), set()).add(said.check)
+    yield from _table(
+        ("subject", "why", "checks"),
+        (
+            (markdown_code(subject), markdown(reason, _LONGEST), str(len(checks)))
+            for (subject, reason), checks in sorted(found.items())
+        ),
+    )
+
+
+def _defaults() -> Iterator[str]:
+    names = tuple(DEFAULTS.options())
+
+    def cell(name: str, defaults: Mapping[str, Any], required: Sequence[str]) -> str:
+        if name in required:
+            return "no default"
+        return markdown(str(defaults[name])) if name in defaults else "no such argument"
+
+    yield from _table(
+        ("documentation", *names, "states"),
+        [
+            (
+                "the page (mindspore.experimental.optim.Adamax)",
+                *(markdown(str(x)) for x in DEFAULTS.options().values()),
+                "documented",
+            ),
+            *(
+                (
+                    f"[{markdown(own.title)}]({own.source})",
+                    *(cell(name, own.defaults, own.required) for name in names),
+                    "no formula" if own.rule is None else _in_words(own.rule.name),
+                )
+                for own in DOCUMENTATION.values()
+            ),
+        ],
+    )
+
+
+def followers(matrix: Matrix) -> dict[Rule, list[str]]:
+    """The subjects of each rule, as found in the matrix; a part that they have no argument for is none."""
+    found: dict[Rule, list[str]] = {}
+    for row in matrix.rows:
+        name = row.rule.get("rule")
+        if name is None or name not in _RULES:
+            continue
+        rule = _RULES[name]
+        if "decay" in row.rule.get("open", ()):
+            rule = replace(rule, decay=Decay.NONE)
+        if "ascent" in row.rule.get("open", ()):
+            rule = replace(rule, ascent=Ascent.NONE)
+        subjects = found.setdefault(rule, [])
+        if row.subject not in subjects and not any(row.subject in others for others in found.values()):
+            subjects.append(row.subject)
+    return {
+        rule: subjects
+        for rule, subjects in found.items()
+        if subjects and rule.ascent is not Ascent.NEGATE_AFTER_DECAY
+    }
+
+
+def _migration(matrix: Matrix) -> Iterator[str]:
+    yield (
+        "What has to be done in the framework on the left so that it follows the trajectory of the one above: pass "
+        "its lr, betas, eps and weight_decay, never rely on defaults, and do what the letters say. `=` is nothing. "
+        "In exact arithmetic the trajectories are then the same: `tests/oracles/test_migration.py` proves it of each "
+        "cell, in fractions."
+    )
+    yield ""
+    yield from (f"- **{a.letter}**: {a.words}." for a in Adjustment)
+    yield ""
+    yield (
+        "With eps=0, a gradient that was always 0 divides 0 by 0. Where eps=0 is refused, scale the loss: gradients "
+        "and eps times a constant give the same trajectory (without decay), so gradients alone times 2^k make eps 2^k "
+        "times smaller. With an eps above 0 in different places, a step differs by less than "
+        "eps/((1 - beta2)\\*u + eps) of itself, and without decay these differences add up."
+    )
+    yield ""
+    found = followers(matrix)
+    names = {
+        rule: ", ".join(markdown_code(subject) for subject in subjects) for rule, subjects in found.items()
+    }
+    yield from _table(
+        ("", *names.values()),
+        (
+            (f"**{name}**", *(_letters(leader, follower) for leader in found))
+            for follower, name in names.items()
+        ),
+    )
+
+
+def _letters(leader: Rule, follower: Rule) -> str:
+    needed = adjustments(leader, follower, decays=leader.decay is not Decay.NONE)
+    return "".join(a.letter for a in Adjustment if a in needed) or "="
