@@ -10,6 +10,7 @@ import re
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Any, Final
 
 from .failures import Unavailable
@@ -25,6 +26,7 @@ class Requirement:
         below: the first version that nobody has tried and that may differ by its number.
         extra: of the package, as in `mlx[cpu]`.
         others: packages by which the same comes under another name.
+        module: what is imported; of the package's name where it is empty.
     """
 
     package: str
@@ -32,27 +34,26 @@ class Requirement:
     below: str
     extra: str = ""
     others: tuple[str, ...] = ()
+    module: str = ""
 
     def __str__(self) -> str:
         extra = f"[{self.extra}]" if self.extra else ""
         return f"{self.package}{extra}>={self.oldest},<{self.below}"
 
-    def installed(self) -> tuple[str, str] | None:
-        """The package and its version; None where no metadata tell of it."""
+    def complaint(self) -> str:
+        """Why what is installed will not do; empty where it does, or no metadata tell its version."""
+        module = self.module or self.package
+        if find_spec(module) is None:
+            return f"{self.package} is not here (No module named {module!r})"
         for package in (self.package, *self.others):
             try:
-                return package, version(package)
+                here = version(package)
             except PackageNotFoundError:
                 continue
-        return None
-
-    def complaint(self) -> str:
-        """What is wrong with the version that is installed; empty where nothing is, or none is known."""
-        package, here = self.installed() or (self.package, self.oldest)
-        if _release(here) < _release(self.oldest):
-            return f"{package} {here} is too old; the oldest that can be asked is {self.oldest}"
-        if _release(here) >= _release(self.below):
-            return f"{package} {here} is too new; what can be asked is below {self.below}"
+            if _release(here) < _release(self.oldest):
+                return f"{package} {here} is too old; the oldest that can be asked is {self.oldest}"
+            if _release(here) >= _release(self.below):
+                return f"{package} {here} is too new; what can be asked is below {self.below}"
         return ""
 
 
@@ -88,8 +89,7 @@ class Framework:
         Raises:
             Unavailable: the framework is missing, too old or too new.
         """
-        # What else it needs matters only where it is there itself.
-        for requirement in self.requires if self.requires[0].installed() else ():
+        for requirement in self.requires:
             if complaint := requirement.complaint():
                 raise Unavailable(f"{complaint}; get it with: {self.install_command}")
         module, _, name = self.adapter.partition(":")
@@ -103,6 +103,13 @@ class Framework:
 
 
 _TORCH: Final = Requirement("torch", "2.4", "3")
+_JAX: Final = Requirement("jax", "0.5", "1")
+_KERAS: Final = Requirement("keras", "3.5", "4")
+_OPTAX: Final = Requirement("optax", "0.2.4", "1")
+_PADDLE: Final = Requirement("paddlepaddle", "3.0", "4", others=("paddlepaddle-gpu",), module="paddle")
+_TENSORFLOW: Final = Requirement(
+    "tensorflow-cpu", "2.16", "3", others=("tensorflow", "tensorflow-macos"), module="tensorflow"
+)
 _MINDSPORE: Final = (
     Requirement("mindspore", "2.6", "3"),
     # It is built against NumPy 1. Its metadata admits NumPy 2, and then lr=Tensor(...) crashes.
@@ -127,6 +134,13 @@ FRAMEWORKS: Final = (
     Framework("mindspore", "mindspore:MindSporeNNAdapter", _MINDSPORE, ("nn",)),
     # On Linux the bare package has no backend: the extra brings the one for the CPU.
     Framework("mlx", "mlx:MLXAdapter", (Requirement("mlx", "0.26", "1", extra="cpu"),)),
+    Framework("optax", "optax:OptaxAdapter", (_OPTAX, _JAX), ("", "adamaxw")),
+    Framework("keras", "keras:KerasAdapter", (_KERAS,)),
+    Framework("keras", "keras:KerasAdapter", (_KERAS, _JAX), ("jax",)),
+    Framework("keras", "keras:KerasAdapter", (_KERAS, _TORCH), ("torch",)),
+    Framework("keras", "keras:KerasAdapter", (_KERAS, _TENSORFLOW), ("tensorflow",)),
+    Framework("tensorflow", "tensorflow:TensorFlowAdapter", (_TENSORFLOW,)),
+    Framework("paddle", "paddle:PaddleAdapter", (_PADDLE,)),
 )
 
 
