@@ -30,7 +30,11 @@ from ..messages import DTYPES, FloatArray, SubjectInfo
 from .base import Adapter, runtime
 from .translation import Names
 
-_ADAMAX: Final = {"lr": "learning_rate", "betas": ("b1", "b2"), "eps": "eps"}
+_ADAMAX: Final[Mapping[str, str | tuple[str, str]]] = {
+    "lr": "learning_rate",
+    "betas": ("b1", "b2"),
+    "eps": "eps",
+}
 PLATFORMS: Final[Mapping[str, str]] = {"cpu": "cpu", "cuda": "gpu"}
 """What JAX calls the devices."""
 
@@ -77,8 +81,8 @@ class OptaxAdapter(Adapter):
         self.device = device
         self.mode = mode
         self.factory = optax.adamaxw if mode == "adamaxw" else optax.adamax
-        decay = {"weight_decay": "weight_decay"} if mode == "adamaxw" else {}
-        self.names = Names(f"optax.{self.factory.__name__}", {**_ADAMAX, **decay})
+        own = {**_ADAMAX, "weight_decay": "weight_decay"} if mode == "adamaxw" else _ADAMAX
+        self.names = Names(f"optax.{self.factory.__name__}", own)
         self.devices = tuple(name for name, own in PLATFORMS.items() if _is_there(own))
         if device not in self.devices:
             raise UnsupportedDevice(

@@ -4,7 +4,8 @@ Translated: `lr` is `learning_rate`, `betas` are `beta1` and `beta2`, `eps` is `
 "the scale of base learning_rate" there: so the base is 1 where groups are passed, and the scale their learning
 rate. That of a plain list is set by `set_lr`, that of a group by the scale of its parameters (`optimize_attr`).
 `weight_decay` is the coefficient of `paddle.regularizer.L2Decay`; a group's 0 is passed as none. A checkpoint is what
-`paddle.save` writes of `state_dict()`, under the names of the parameters, which the optimizer made anew has as well.
+`paddle.save` writes of `state_dict()`. It goes by names, of which a program has each but once: so an optimizer that
+loads gets the names of the one that saved, as in a program that is started anew.
 
 Not there: `maximize`; float16 and bfloat16 on the CPU; layouts other than contiguous.
 """
@@ -109,7 +110,9 @@ class PaddleAdapter(Adapter):
     def step(self, optimizer: Any, params: Sequence[Any], gradients: Sequence[Any]) -> None:  # noqa: ANN401
         for parameter, gradient in zip(params, gradients, strict=True):
             parameter.grad = gradient
-        optimizer.step()
+        # The first step names m and u; a second optimizer in one program would get other names.
+        with paddle.utils.unique_name.guard():
+            optimizer.step()
 
     def moments(
         self,

@@ -118,8 +118,9 @@ class TensorFlowAdapter(Adapter):
                 raise Skipped(f"ResourceApplyAdaMax has no default for {' and '.join(missing)}")
         variables = [variable for group in groups for variable in group["params"]]
         return Host(
-            [({name: group[name] for name in _OPTIONS}, len(group["params"])) for group in groups],
-            *([tf.Variable(tf.zeros_like(variable)) for variable in variables] for _ in range(2)),
+            groups=[({name: group[name] for name in _OPTIONS}, len(group["params"])) for group in groups],
+            m=[tf.Variable(tf.zeros_like(variable)) for variable in variables],
+            v=[tf.Variable(tf.zeros_like(variable)) for variable in variables],
         )
 
     def step(self, optimizer: Host, params: Sequence[Any], gradients: Sequence[Any]) -> None:
