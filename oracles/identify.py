@@ -72,7 +72,7 @@ def cases(format_: Format) -> tuple[Case, ...]:
     return tuple(result)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Refusal:
     """A case that the subject cannot be asked: it has no such argument, or does not take its value.
 
@@ -291,11 +291,15 @@ def _open(found: Identification, refusals: Sequence[Refusal]) -> dict[str, str]:
         for part in fields(Rule)
         if len({getattr(rule, part.name) for rule in (found.nearest, *found.also)}) > 1
     ]
-    return {
-        part: "; ".join(dict.fromkeys(r.reason for r in refusals if r.concerns(part)))
-        or "the rules that fit give the same numbers in each case"
-        for part in parts
-    }
+    return {part: _why(part, refusals) for part in parts}
+
+
+def _why(part: str, refusals: Sequence[Refusal]) -> str:
+    """Why a part could not be told: what was said of the cases that would have told the least beside it."""
+    telling = {r: sum(r.concerns(other) for other in _TELLING) for r in refusals if r.concerns(part)}
+    fewest = min(telling.values(), default=0)
+    reasons = dict.fromkeys(r.reason for r, others in telling.items() if others == fewest)
+    return "; ".join(reasons) or "the rules that fit give the same numbers in each case"
 
 
 def _with_format(observed: Observed, format_: Format, arithmetic: Arithmetic) -> Identification:

@@ -57,6 +57,19 @@ class Ascent(Enum):
     """All but PyTorch, mindspore.experimental and pytorch_optimizer."""
 
 
+class Norm(Enum):
+    """How large a complex number is. Of a real one both are the absolute value, so this is no part of a `Rule`.
+
+    The page does not speak of complex parameters. The formula is the same: with `PARTS` its numbers are the real
+    and the imaginary parts, each with a norm of its own; with `MODULUS` they are complex, and u is real.
+    """
+
+    PARTS = "each of the real and the imaginary part has its own norm"
+    """PyTorch and pytorch_optimizer, which view a complex array as a real one."""
+    MODULUS = "the norm is that of the modulus"
+    """Optax, whose absolute value is that of the complex number."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """One update formula.

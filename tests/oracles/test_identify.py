@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 
+import ml_dtypes
 import numpy as np
 import pytest
 from adamax_conformance.oracles.arithmetic import STRICTEST, Form, Habits
@@ -25,13 +26,15 @@ from adamax_conformance.tests.planted.faithful import (
     WorkingScalars,
 )
 
+EVERY_FORMAT = DTYPES | {Format.BFLOAT16: ml_dtypes.bfloat16}
+FORMATS = pytest.mark.parametrize("format_", EVERY_FORMAT, ids=lambda f: f.dtype)
 NUMPY_FORMATS = pytest.mark.parametrize("format_", DTYPES, ids=lambda f: f.dtype)
 RULES = pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.name)
 
 
 def identified(factory, format_: Format, *, hidden: bool = False) -> Identification:
     """What an optimizer is identified as."""
-    runs = [(case, observe(factory, case, DTYPES[format_])) for case in cases(format_)]
+    runs = [(case, observe(factory, case, EVERY_FORMAT[format_])) for case in cases(format_)]
     if hidden:
         runs = [(case, [replace(s, m=None, u=None) for s in states]) for case, states in runs]
     return identify(runs, format_)
@@ -43,7 +46,7 @@ def identified_variant(variant, format_: Format) -> Identification:
     return identified(variant, format_)
 
 
-@NUMPY_FORMATS
+@FORMATS
 @RULES
 def test_each_rule_is_identified_and_no_other(rule, format_) -> None:
     found = identified(following(rule), format_)
@@ -52,9 +55,10 @@ def test_each_rule_is_identified_and_no_other(rule, format_) -> None:
     assert found.admissible
 
 
-@RULES
-def test_each_rule_is_identified_by_theta_alone(rule) -> None:
-    found = identified(following(rule), Format.BINARY32, hidden=True)
+@FORMATS
+@pytest.mark.parametrize("rule", all_rules()[::4], ids=lambda rule: rule.name)
+def test_each_rule_is_identified_by_theta_alone(rule, format_) -> None:
+    found = identified(following(rule), format_, hidden=True)
     assert (found.rule, found.also) == (rule, ())
 
 
