@@ -47,6 +47,8 @@ _SETTINGS: Final = (
 )
 _STEPS: Final = (4, 12, 4, 4, 4, 4, 4)
 """How long each is run: the one whose bias correction shows longest is long enough to see it end."""
+_NEAREST_ONE: Final = Hyperparameters(lr=0.01, beta1=1 - 2.0**-26, beta2=0.95, eps=0.01)
+"""A beta1 that is 1 in binary32: so binary32 scalars, which bfloat16 hides elsewhere, are told from binary64 ones."""
 _ELEMENTS: Final = 8
 
 
@@ -62,7 +64,10 @@ def cases(format_: Format) -> tuple[Case, ...]:
         return result
 
     result = []
-    for number, (setting, steps) in enumerate(zip(_SETTINGS, _STEPS, strict=True), start=1):
+    runs = [*zip(_SETTINGS, _STEPS, strict=True)]
+    if format_ is Format.BFLOAT16:
+        runs.append((_NEAREST_ONE, 4))
+    for number, (setting, steps) in enumerate(runs, start=1):
         # Elements 0 to 3 start at 0, where a step shows in full; the odd ones see their gradient fade, so that
         # the decayed norm wins, and m is remembered rather than renewed.
         theta = draw(np.repeat([0.0, 1.0], _ELEMENTS // 2))

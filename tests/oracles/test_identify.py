@@ -100,6 +100,22 @@ def test_scalars_below_the_working_precision_are_named_and_not_admissible() -> N
     assert "binary16" in found.describe()
 
 
+class SinglePower(Plain):
+    """beta1^t and 1 - beta1^t in binary32 for parameters of bfloat16, as in JAX."""
+
+    def scalars_at(self, options, t, dtype):
+        right = super().scalars_at(options, t, dtype)
+        correction = np.float32(1) - np.float32(options["betas"][0]) ** np.float32(t)
+        rate = np.float32(options["lr"]) / correction
+        return replace(right, correction=dtype.type(correction), rate=dtype.type(rate))
+
+
+def test_scalars_between_bfloat16_and_binary64_are_told_and_admissible() -> None:
+    found = identified(SinglePower, Format.BFLOAT16)
+    assert (found.rule, found.habits.theta) == (DOCUMENTED, Format.BINARY32)
+    assert found.admissible
+
+
 class NoRule(Plain):
     """The step is halved, which no rule does."""
 
