@@ -23,7 +23,7 @@ from ..reference.formula import (
     norm_branches,
     retained,
 )
-from ..reference.rules import Decay, Epsilon, Rule
+from ..reference.rules import BiasCorrection, Decay, Epsilon, Rule
 from .arithmetic import Arithmetic, Form, Habits
 from .formats import Format
 from .scalars import Entrance, Real, ScalarErrors, scalar_errors
@@ -31,6 +31,9 @@ from .scalars import Entrance, Real, ScalarErrors, scalar_errors
 SLACK: Final = 1 + 2.0**-40
 """Covers the evaluation of a bound in binary64 (fewer than 2**11 roundings, each 2**-53) and the oracle's own
 error (BOUNDS.md, "The oracle's own error")."""
+
+TWICE: Final = 1 + 2.0**-11
+"""Covers a result that is rounded twice, first to at least 11 bits more (BOUNDS.md, "What is assumed")."""
 
 
 def compound(*errors: Real) -> Real:
@@ -70,10 +73,10 @@ class StepBounds:
         self.rounds_operands = habits.rounds_operands
         two = type(scalars.lr)(2)
         self.zero = number(0)
-        self.roundoff = number(format_.unit_roundoff)
+        self.roundoff = number(format_.unit_roundoff * TWICE)
         # Half the smallest subnormal of binary64 is no binary64 number; the bound is then evaluated in mpf,
         # or no size comes near it.
-        self.half_subnormal = number(two ** (format_.emin - format_.precision))
+        self.half_subnormal = number(two ** (format_.emin - format_.precision) * TWICE)
         self.smallest_normal = number(format_.smallest_normal)
         self.largest = number(format_.largest)
         self.add = arithmetic.add * self.roundoff
@@ -97,10 +100,11 @@ class StepBounds:
         self.moment_errors = errors[habits.m]
         self.norm_errors = errors[habits.u]
         self.step_errors = errors[habits.theta]
-        # The operations of the step: the division by the norm, and one each for lr and the correction. A factor
-        # of exactly 1 changes nothing.
+        # The operations of the step: one each for the norm, lr and the correction, where the rule has one. A
+        # factor of exactly 1 saves none: 1/c is a quotient like another, and so is c/(1/u).
         other = max(self.multiply, self.divide)
-        self.operations = (self.divide, *(other for factor in (scalars.lr, correction) if factor != 1))
+        factors = 1 if rule.bias_correction is BiasCorrection.NONE else 2
+        self.operations = (self.divide, *(other,) * factors)
 
     def _read(self, size: Real, radius: Real) -> Real:
         """The radius of an operand of this size, which may be rounded as it is read, or flushed to zero."""
@@ -256,6 +260,8 @@ class StepBounds:
         """Radius of a number plus eps, from the number's size and radius."""
         off = radius + self.s.eps * e.eps
         total = size + self.s.eps + off
+        if e.eps and total < self.smallest_normal:
+            off += (TWICE - 1) * 2 * self.half_subnormal  # a wide sum that another rounding takes for a tie
         if self.s.eps and size + radius:
             off += self.add * total
         return off + self._lost_sum(total)

@@ -390,7 +390,8 @@ def trajectory(
                 GroupBounds(ctx, exact_scalars(ctx, group.at(t)), t, assumption)
                 for t in range(1, len(observed) + 1)
             ]
-            for element in np.ndindex(parameter.theta.shape):
+            seen = [a[place] for s in observed for a in (s.theta, s.m, s.u) if a is not None]
+            for element in _distinct(parameter.theta, *parameter.gradients, *seen):
                 state: State[Any] = State(ctx.mpf(float(parameter.theta[element])), zero, zero)
                 radii: State[Any] = State(0.0, 0.0, 0.0)
                 for t, bounds in enumerate(steps, start=1):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from ..reference.formula import Scalars
 from .arithmetic import Arithmetic
@@ -33,6 +33,17 @@ class ScalarErrors:
     correction: Real
 
 
+_MORE_BITS: Final = 11
+"""How many bits more than the format has a wider one through which a number may go on its way."""
+
+
+def _rounded(value: Any, format_: Format) -> tuple[Any, Any]:
+    """What rounding to a format makes of a number, once or through a wider format: one number but at near-ties."""
+    nudge = value * 2.0 ** -(format_.precision + _MORE_BITS)
+    below, above = (type(value)(format_.round(x)) for x in (value - nudge, value + nudge))
+    return below, above
+
+
 @dataclass(frozen=True)
 class Entrance:
     """The way of a scalar into an operation.
@@ -47,9 +58,9 @@ class Entrance:
     habit: Format
     arithmetic: Arithmetic
 
-    def given(self, value: Any) -> Any:
-        """A hyperparameter as the habit holds it: binary64 holds every one."""
-        return value if self.habit is Format.BINARY64 else type(value)(self.habit.round(value))
+    def given(self, value: Any) -> tuple[Any, Any]:
+        """The ends of what the habit holds of a hyperparameter: binary64 holds every one."""
+        return (value, value) if self.habit is Format.BINARY64 else _rounded(value, self.habit)
 
     def computed(self, low: Any, high: Any, spare: float) -> tuple[Any, Any]:
         """The ends of what an operation of the habit makes of an exact result within [low, high].
@@ -60,17 +71,17 @@ class Entrance:
             spare: the declared error of the operation beyond correct rounding, in unit roundoffs.
         """
         roundoff = type(low)(self.habit.unit_roundoff)
-        rounded = [type(low)(self.habit.round(x)) for x in (low, high)]
+        rounded = [*_rounded(low, self.habit), *_rounded(high, self.habit)]
         return (
-            min(low, rounded[0]) - spare * roundoff * abs(low),
-            max(high, rounded[1]) + spare * roundoff * abs(high),
+            min(low, *rounded) - spare * roundoff * abs(low),
+            max(high, *rounded) + spare * roundoff * abs(high),
         )
 
     def error(self, value: Any, low: Any, high: Any) -> Any:
         """The largest relative error of a scalar within [low, high], entering as it is or rounded once more."""
         if not value:
             return value
-        ends = [low, high, *(type(low)(self.format_.round(x)) for x in (low, high))]
+        ends = [low, high, *_rounded(low, self.format_), *_rounded(high, self.format_)]
         if self.arithmetic.flush_to_zero and min(abs(x) for x in ends) < self.format_.smallest_normal:
             ends.append(value * 0)
         return max(abs(x - value) for x in ends) / abs(value)
@@ -95,23 +106,23 @@ def scalar_errors(
     """
 
     def plain(value: Any) -> Real:
-        held = entrance.given(value)
-        return number(entrance.error(value, held, held))
+        return number(entrance.error(value, *entrance.given(value)))
 
-    beta1 = entrance.given(scalars.beta1)
+    smallest, largest = entrance.given(scalars.beta1)
     spare = entrance.arithmetic.add - 1
     complement = 1 - scalars.beta1
+    corrections = [end for beta1 in {smallest, largest} for end in _correction(beta1, t, entrance)]
     return ScalarErrors(
         lr=plain(scalars.lr),
         beta1=plain(scalars.beta1),
-        complement=number(entrance.error(complement, *entrance.computed(1 - beta1, 1 - beta1, spare))),
+        complement=number(entrance.error(complement, *entrance.computed(1 - largest, 1 - smallest, spare))),
         beta2=plain(scalars.beta2),
         eps=plain(scalars.eps),
         weight_decay=plain(scalars.weight_decay),
         correction=number(
             scalars.beta1 * 0
             if correction == 1
-            else entrance.error(correction, *_correction(beta1, t, entrance))
+            else entrance.error(correction, min(corrections), max(corrections))
         ),
     )
 

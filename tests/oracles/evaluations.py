@@ -27,16 +27,34 @@ class Overflow(Exception):  # noqa: N818 - an outcome, not a failure
 
 def rounded(format_: Format, value: Fraction) -> Fraction:
     """A rational number rounded to a format, to nearest, ties to even."""
+    result = _nearest(value, format_.precision, format_.emin)
+    if abs(result) > Fraction(format_.largest):
+        raise Overflow
+    return result
+
+
+def widely(format_: Format, value: Fraction) -> Fraction:
+    """The same to the narrowest of the wider formats that its intermediates are kept in."""
+    return _nearest(value, *_WIDER[format_])
+
+
+_WIDER = {
+    Format.BINARY16: (24, -126),
+    Format.BFLOAT16: (24, -126),
+    Format.BINARY32: (53, -1022),
+    Format.BINARY64: (64, -16382),
+}
+"""Precision and smallest exponent: binary32, binary64, and the extended registers of an x87."""
+
+
+def _nearest(value: Fraction, precision: int, emin: int) -> Fraction:
     numerator, denominator = abs(value.numerator), value.denominator
     top = numerator.bit_length() - denominator.bit_length()
     if numerator < denominator << top if top >= 0 else numerator << -top < denominator:
         top -= 1
-    last = max(top, format_.emin) - format_.precision + 1
+    last = max(top, emin) - precision + 1
     spacing = Fraction(1 << last) if last >= 0 else Fraction(1, 1 << -last)
-    result = round(value / spacing) * spacing
-    if abs(result) > Fraction(format_.largest):
-        raise Overflow
-    return result
+    return round(value / spacing) * spacing
 
 
 def neighbours(format_: Format, value: Fraction) -> tuple[Fraction, Fraction]:
@@ -139,12 +157,24 @@ class Evaluation:
         self.decide = decisions.choose
 
     def operation(self, name: str, exact: Fraction) -> Fraction:
-        """What an operation gives: rounded, or kept wide."""
-        return exact if self.decide(f"{name} is wide", 4) == 1 else rounded(self.format, exact)
+        """What an operation gives: rounded once or twice, or kept wide, as it is or rounded to the wider format."""
+        match self.decide(f"{name} is wide", 6):
+            case 1:
+                return exact
+            case 2:
+                return widely(self.format, exact)
+            case 3:
+                return rounded(self.format, widely(self.format, exact))
+        return rounded(self.format, exact)
 
     def entering(self, name: str, value: Fraction) -> Fraction:
         """A scalar as it enters."""
-        return value if self.decide(f"{name} enters wide", 3) == 1 else rounded(self.format, value)
+        match self.decide(f"{name} enters wide", 4):
+            case 1:
+                return value
+            case 2:
+                return rounded(self.format, widely(self.format, value))
+        return rounded(self.format, value)
 
     def given(self, name: str, value: float) -> Fraction:
         """A hyperparameter as it enters."""

@@ -6,8 +6,10 @@ import math
 import random
 import re
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import pytest
 from adamax_conformance import oracles
@@ -22,7 +24,16 @@ from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.formula import bias_correction
 from adamax_conformance.reference.hyperparameters import Hyperparameters
 from adamax_conformance.reference.rules import DOCUMENTED, BiasCorrection, Decay, Epsilon, Rule
-from adamax_conformance.tests.oracles.evaluations import TREES
+from adamax_conformance.tests.oracles.evaluations import (
+    TREES,
+    Decisions,
+    Evaluation,
+    Setting,
+    drawn_number,
+    rounded,
+    widely,
+)
+from adamax_conformance.tests.oracles.rationals import fraction
 from adamax_conformance.tests.oracles.running import declared, observe
 from adamax_conformance.tests.oracles.search import QUANTITIES, climb
 from adamax_conformance.tests.oracles.tightness import DTYPES, Mode, caught, modes, reached, reached_by, runs
@@ -30,7 +41,7 @@ from adamax_conformance.tests.planted import FAITHFUL
 from adamax_conformance.tests.planted.faithful import Plain, WiderThroughout
 
 FORMATS = pytest.mark.parametrize("format_", Format, ids=lambda f: f.dtype)
-NUMPY_FORMATS = pytest.mark.parametrize("format_", DTYPES, ids=lambda f: f.dtype)
+
 EVERY_QUANTITY = pytest.mark.parametrize("quantity", QUANTITIES, ids=lambda q: q.value)
 EVERY_MODE = pytest.mark.parametrize("mode", Mode, ids=lambda m: m.value)
 
@@ -48,7 +59,7 @@ def bounds(
 # Nothing honest exceeds them --------------------------------------------------------------------------------
 
 
-@NUMPY_FORMATS
+@FORMATS
 @pytest.mark.parametrize("variant", FAITHFUL, ids=lambda variant: variant.name)
 def test_a_faithful_optimizer_is_within_every_bound(variant, format_) -> None:
     for mode in modes(variant, format_):
@@ -72,25 +83,70 @@ def test_the_orders_of_the_step_are_twenty_four_and_no_two_the_same() -> None:
     assert len(TREES) == len(set(TREES)) == 24
 
 
+class Narrow(Decisions):
+    """Decisions of an evaluation that rounds every result, in the order that is named."""
+
+    def choose(self, name: str, options: int) -> int:
+        """Never wide; the rest is drawn."""
+        return 0 if "wide" in name else super().choose(name, options)
+
+
+@FORMATS
+@pytest.mark.parametrize("lr", [1.0, 0.3])
+@pytest.mark.parametrize("beta1", [0.0, 0.9])
+def test_every_order_of_the_step_is_within_what_is_counted_for_the_step_alone(format_, lr, beta1) -> None:
+    """Here m and u are exact, and theta is 0, so that no other rounding hides one that is not counted."""
+    rng = random.Random(20150507)
+    setting = Hyperparameters(lr=lr, beta1=beta1)
+    step_bounds, zero = bounds(format_, setting, t=1), CTX.mpf(0)
+    correction = 1 - Fraction(beta1)
+    for order, tree in enumerate(TREES):
+        for _ in range(40):
+            m, u = drawn_number(format_, rng, -1, 1), abs(drawn_number(format_, rng, -1, 1)) or 1.0
+            step = Setting(format_, Format.BINARY64, Form.WEIGHTED, setting, 1, 0.0, 0.0, 0.0, m)
+            taken = Evaluation(step, Narrow(rng, {"order": order})).step(Fraction(m), Fraction(u))
+            right = Fraction(lr) * Fraction(m) / (correction * Fraction(u))
+            radius = step_bounds.theta(zero, zero, CTX.mpf(m), zero, CTX.mpf(u), zero)
+            assert abs(taken - right) <= fraction(radius), (tree, m, u)
+
+
+@pytest.mark.parametrize(
+    ("format_", "g", "eps"),
+    [
+        (Format.BINARY64, 1.0, 2.0**-53 + 2.0**-65),  # an extended register
+        (Format.BINARY16, 1022 * 2.0**-24, 2.0**-25 + 2.0**-40),  # binary32, and a subnormal norm
+        (Format.BFLOAT16, 1.0, 2.0**-8 + 2.0**-25),
+    ],
+)
+def test_a_norm_that_is_rounded_twice_is_not_accused(format_, g, eps) -> None:
+    """A wider register takes |g| + eps for a tie, and it goes down where it should go up."""
+    total = Fraction(g) + Fraction(eps)
+    stored = rounded(format_, widely(format_, total))
+    assert stored != rounded(format_, total)
+    zero = CTX.mpf(0)
+    radius = bounds(format_, Hyperparameters(eps=eps)).norm(zero, zero, CTX.mpf(g), zero, zero)
+    assert abs(stored - total) <= fraction(radius)
+
+
 # And they are no wider than needed --------------------------------------------------------------------------
 
 
 @EVERY_QUANTITY
-@NUMPY_FORMATS
+@FORMATS
 def test_the_worst_faithful_optimizer_reaches_a_quarter_of_the_lockstep_bound(format_, quantity) -> None:
     assert reached(format_, Mode.LOCKSTEP, quantity, ordinary=True).fraction >= 0.25
 
 
 @EVERY_MODE
 @EVERY_QUANTITY
-@NUMPY_FORMATS
+@FORMATS
 def test_a_systematic_error_of_a_few_ulp_is_caught(format_, quantity, mode) -> None:
     smallest = caught(format_, mode, quantity)
     assert smallest is not None
     assert smallest <= (8 if mode is Mode.LOCKSTEP else 24)
 
 
-@NUMPY_FORMATS
+@FORMATS
 def test_most_elements_are_judged_rather_than_open(format_) -> None:
     judged = sum(found.judged for found in reached_by(Plain, format_, Mode.LOCKSTEP).values())
     elements = sum(p.theta.size for case in runs(format_) for p in case.parameters for _ in range(case.steps))
@@ -155,20 +211,18 @@ def test_the_first_step_of_a_float32_counts_seven_roundings_from_zero_and_one_mo
     taken = CTX.mpf(lr) / (1 - CTX.mpf(beta1))
     u = Format.BINARY32.unit_roundoff
     from_zero = step.stored_theta(CTX.mpf(0), CTX.mpf(1), CTX.mpf(1))
-    assert 5 * u * taken < from_zero <= 7.0001 * u * taken
+    assert 5 * u * taken < from_zero <= 7.004 * u * taken
     elsewhere = step.stored_theta(CTX.mpf(64), CTX.mpf(1), CTX.mpf(1))
-    assert from_zero + u * (64 - taken) < elsewhere < from_zero + 1.0001 * u * 64
+    assert from_zero + u * (64 - taken) < elsewhere < from_zero + 1.001 * u * 64
 
 
 @FORMATS
-def test_a_factor_of_one_is_no_operation(format_) -> None:
-    counts = [
-        len(bounds(format_, Hyperparameters(lr=lr, beta1=beta1)).operations)
-        for lr, beta1 in ((0.3, 0.9), (1.0, 0.9), (0.3, 0.0), (1.0, 0.0))
-    ]
-    assert counts == [3, 2, 2, 1]
-    uncorrected = Rule(bias_correction=BiasCorrection.NONE)
-    assert len(bounds(format_, Hyperparameters(), rule=uncorrected).operations) == 2
+def test_a_factor_of_one_spares_no_operation_but_a_rule_without_correction_does(format_) -> None:
+    for lr, beta1 in ((0.3, 0.9), (1.0, 0.9), (0.3, 0.0), (1.0, 0.0)):
+        setting = Hyperparameters(lr=lr, beta1=beta1)
+        assert len(bounds(format_, setting).operations) == 3
+        uncorrected = Rule(bias_correction=BiasCorrection.NONE)
+        assert len(bounds(format_, setting, rule=uncorrected).operations) == 2
 
 
 # The scalars ------------------------------------------------------------------------------------------------
@@ -335,10 +389,10 @@ class Flushing(Plain):
 
 def flushed(x):
     """The numbers, with zeros for subnormal ones."""
-    return np.where(np.abs(x) < np.finfo(x.dtype).smallest_normal, x * 0, x)
+    return np.where(np.abs(x) < ml_dtypes.finfo(x.dtype).smallest_normal, x * 0, x)
 
 
-@NUMPY_FORMATS
+@FORMATS
 def test_a_device_that_flushes_is_within_the_bound_that_says_so_and_not_within_the_other(format_) -> None:
     exceeded = {}
     for arithmetic in (CORRECTLY_ROUNDED, Arithmetic("flushes", flush_to_zero=True)):
@@ -429,7 +483,7 @@ class DecoupledBeforeTheRate(Decoupled):
         return theta - s.lr * (m / s.correction / u + s.weight_decay * theta)
 
 
-@NUMPY_FORMATS
+@FORMATS
 @pytest.mark.parametrize("way", [Decoupled, DecoupledByAFactor, DecoupledBeforeTheRate])
 def test_the_bound_of_another_rule_holds_for_each_way_to_decouple_the_decay(format_, way) -> None:
     rule = Rule(decay=Decay.DECOUPLED)

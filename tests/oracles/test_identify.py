@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 
-import ml_dtypes
 import numpy as np
 import pytest
 from adamax_conformance.oracles.arithmetic import STRICTEST, Form, Habits
@@ -26,15 +25,13 @@ from adamax_conformance.tests.planted.faithful import (
     WorkingScalars,
 )
 
-EVERY_FORMAT = DTYPES | {Format.BFLOAT16: ml_dtypes.bfloat16}
-FORMATS = pytest.mark.parametrize("format_", EVERY_FORMAT, ids=lambda f: f.dtype)
-NUMPY_FORMATS = pytest.mark.parametrize("format_", DTYPES, ids=lambda f: f.dtype)
+FORMATS = pytest.mark.parametrize("format_", Format, ids=lambda f: f.dtype)
 RULES = pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.name)
 
 
 def identified(factory, format_: Format, *, hidden: bool = False) -> Identification:
     """What an optimizer is identified as."""
-    runs = [(case, observe(factory, case, EVERY_FORMAT[format_])) for case in cases(format_)]
+    runs = [(case, observe(factory, case, DTYPES[format_])) for case in cases(format_)]
     if hidden:
         runs = [(case, [replace(s, m=None, u=None) for s in states]) for case, states in runs]
     return identify(runs, format_)
@@ -69,7 +66,7 @@ def test_each_faithful_optimizer_is_recognized(variant) -> None:
     assert found.admissible
 
 
-@NUMPY_FORMATS
+@FORMATS
 @pytest.mark.parametrize(
     "variant",
     [Plain, Interpolated, TorchLerp, WorkingScalars, WorkingInterpolated],
@@ -145,7 +142,7 @@ def test_scalars_of_the_same_format_are_not_called_working_in_binary64() -> None
     assert working.describe(Format.BINARY32) == "weighted form, working scalars"
 
 
-@NUMPY_FORMATS
+@FORMATS
 def test_every_number_of_an_identifying_case_is_one_of_the_format(format_) -> None:
     for case in cases(format_):
         for parameter in case.parameters:

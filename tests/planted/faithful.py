@@ -175,6 +175,20 @@ class WiderThroughout(Faithful):
         return super().advance(*(x.astype(np.float64) for x in (theta, m, u, g)), scalars)
 
 
+class WiderRegisters(Faithful):
+    """Computed in the next wider format from end to end: binary64 in the registers of an x87, where there are any."""
+
+    _REGISTERS: ClassVar = {"float16": np.float32, "float32": np.float64, "float64": np.longdouble}
+
+    def advance(self, theta, m, u, g, scalars):
+        wide = self._REGISTERS.get(theta.dtype.name, np.float32)
+        return super().advance(*(x.astype(wide) for x in (theta, m, u, g)), scalars)
+
+    def scalars_at(self, options, t, dtype):
+        wide = self._REGISTERS.get(np.dtype(dtype).name, np.float32)
+        return super().scalars_at(options, t, wide)
+
+
 class WiderStep(Faithful):
     """Only the new theta is formed in binary64, from m and u as stored."""
 
@@ -437,6 +451,7 @@ FAITHFUL = (
     FusedEverywhere,
     FusedInterpolated,
     WiderThroughout,
+    WiderRegisters,
     WiderStep,
     WiderState,
     ExactElement,
