@@ -53,6 +53,7 @@ _ALL: Final = (
     Check("relations/maximize", "maximizing is minimizing with negated gradients, bit for bit"),
     Check("relations/split", "an array's parts are treated as the whole, within the bound"),
     Check("bookkeeping/groups", "each group keeps to its own options"),
+    Check("bookkeeping/group-defaults", "an option that a group leaves out is the constructor's"),
     Check("bookkeeping/lr-schedule", "a learning rate that is set takes effect at the next step"),
     Check("bookkeeping/lr-read-back", "the learning rate that was set is the one that is shown"),
     Check("bookkeeping/options-kept", "the options shown after some steps are those that were given"),
@@ -74,6 +75,10 @@ _ALL: Final = (
 
 LAYERS: Final = tuple(dict.fromkeys(check.id.partition("/")[0] for check in _ALL))
 """In the order in which they are asked: what is found early is not said again later."""
+
+SOONEST: Final = ("contract", "rule", "special", "relations", "bookkeeping", "value", "schedulers", "golden")
+"""The same by what they cost, for a run that ends at the first divergence."""
+assert sorted(SOONEST) == sorted(LAYERS)
 
 CHECKS: Final = {check.id: check for check in _ALL}
 assert len(CHECKS) == len(_ALL)

@@ -42,6 +42,9 @@ def noise(format_: Format, seed: int, shape: tuple[int, ...]) -> FloatArray:
 
 # Every magnitude --------------------------------------------------------------------------------------------
 
+VECTORS: Final = 4096 + 67
+"""Past the vectors and the blocks that a kernel works in, with a tail."""
+
 
 def scales(format_: Format) -> tuple[Case, ...]:
     """Gradients of every magnitude, from the subnormal numbers up to where a square would overflow.
@@ -59,9 +62,11 @@ def scales(format_: Format) -> tuple[Case, ...]:
     zeros = np.zeros(len(exponents))
     small = Hyperparameters(lr=0.3, beta1=0.7, beta2=0.9, eps=eps)
     tiny = Hyperparameters(lr=0.3, beta1=0.7, beta2=0.9, eps=format_.smallest_normal)
+    long = [np.resize(g, VECTORS) for g in gradients]
     return (
         one("scales/eps-small", small, zeros, gradients),
         one("scales/eps-smallest-normal", tiny, zeros, gradients),
+        one("scales/long", tiny, np.zeros(VECTORS), long),
         one("scales/eps-one", Hyperparameters(lr=1.0, beta1=0.3, beta2=0.5, eps=1.0), zeros, gradients),
         one(
             "scales/theta",
@@ -125,6 +130,10 @@ def large(format_: Format) -> Case:
     return Case("layout/large", (Group(setting, parameters),))
 
 
+MANY: Final = 131
+"""Past the 110 parameters that one launch of PyTorch's multi-tensor kernels takes."""
+
+
 def many(format_: Format) -> Case:
     """Many parameters of few elements in one group, each with its own values."""
     setting = Hyperparameters(lr=0.1, beta1=0.8, beta2=0.7, eps=0.01)
@@ -133,7 +142,7 @@ def many(format_: Format) -> Case:
             noise(format_, 100 + i, (1 + i % 3,)),
             tuple(noise(format_, 200 + 3 * i + t, (1 + i % 3,)) for t in range(3)),
         )
-        for i in range(20)
+        for i in range(MANY)
     )
     return Case("layout/many", (Group(setting, parameters),))
 
@@ -174,15 +183,19 @@ _PLAIN: Final = Hyperparameters(lr=0.1, beta1=0.5, beta2=0.75, eps=0.0625)
 
 
 def _injected(
-    name: str, value: Callable[[Format], float], at: int = 2, settings: Hyperparameters = _PLAIN
+    name: str,
+    value: Callable[[Format], float],
+    at: int = 2,
+    settings: Hyperparameters = _PLAIN,
+    size: int = 4,
 ) -> Callable[[Format], Case]:
-    """Four elements, four steps of ordinary gradients; a special one at the even places, at one step."""
+    """Four steps of ordinary gradients, periodic; a special one at the even places, at one step."""
 
     def make(format_: Format) -> Case:
-        gradients = [noise(format_, 20 + t, (4,)) for t in range(4)]
-        for place in (0, 2):
-            gradients[at - 1][place] = value(format_)
-        return one(f"special/{name}", settings, rounded(format_, [0.0, 1.5, -2.0, 0.25]), gradients)
+        gradients = [np.resize(noise(format_, 20 + t, (4,)), size) for t in range(4)]
+        gradients[at - 1][::2] = value(format_)
+        theta = np.resize(rounded(format_, [0.0, 1.5, -2.0, 0.25]), size)
+        return one(f"special/{name}", settings, theta, gradients)
 
     return make
 
@@ -241,6 +254,20 @@ SPECIALS: Final = (
         "a negative infinite gradient likewise",
         Wanted.INFINITE,
         _injected("negative-infinite-gradient", lambda _: -math.inf),
+        at=2,
+    ),
+    Special(
+        "nan-gradient-long",
+        "a NaN gradient likewise in every vector and block of a long array, and in its tail",
+        Wanted.NAN,
+        _injected("nan-gradient-long", lambda _: math.nan, size=VECTORS),
+        at=2,
+    ),
+    Special(
+        "infinite-gradient-long",
+        "an infinite gradient likewise in every vector and block of a long array, and in its tail",
+        Wanted.INFINITE,
+        _injected("infinite-gradient-long", lambda _: math.inf, size=VECTORS),
         at=2,
     ),
     Special(

@@ -35,7 +35,7 @@ from adamax_conformance.reports.record import FILE_NAME, Header, RecordWriter, r
 from adamax_conformance.reports.render import render
 from adamax_conformance.reports.text import one_line
 from adamax_conformance.tests.conformance.bench import Bench, Profile, Seat, Settings
-from adamax_conformance.tests.conformance.catalogue import CHECKS, LAYERS, appeared
+from adamax_conformance.tests.conformance.catalogue import CHECKS, LAYERS, SOONEST, appeared
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -176,7 +176,8 @@ class _Suite:
             named = not globs or any(fnmatchcase(i, glob) for i in ids for glob in globs)
             return not ids or (named and any(appeared(i, suite) for i in ids))
 
-        order = {layer: place for place, layer in enumerate(LAYERS)}
+        layers = SOONEST if self.settings.fail_fast else LAYERS
+        order = {layer: place for place, layer in enumerate(layers)}
         items.sort(key=lambda item: min((order[i.partition("/")[0]] for i in _ids(item)), default=len(order)))
         left_out = [item for item in items if not wanted(item)]
         if left_out:

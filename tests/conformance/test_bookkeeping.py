@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,13 +28,19 @@ def _parameter(bench: Bench, seed: int, shape: tuple[int, ...], steps: int) -> P
     return Parameter(noise(bench.format, seed, shape), gradients)
 
 
-def _within(bench: Bench, check: str, cases: Sequence[Case]) -> None:
+def _within(
+    bench: Bench,
+    check: str,
+    cases: Sequence[Case],
+    observe: Callable[[Case], list[StepResult]] | None = None,
+) -> None:
     """Each quantity of each case is within the bound; one verdict."""
+    observed = observe or bench.observe
     compare = lockstep if bench.shows_state() else trajectory
     total = findings(Quantity.M, Quantity.U, Quantity.THETA)
 
     def examine(case: Case, _: Collection[str]) -> dict[str, Divergence]:
-        compare(case, bench.observe(case), bench.seat.assumption(), total)
+        compare(case, observed(case), bench.seat.assumption(), total)
         found = next((tally.divergence for tally in total.values() if tally.divergence is not None), None)
         return {} if found is None else {check: found}
 
@@ -77,6 +83,25 @@ def test_each_group_keeps_to_its_own_options(bench: Bench) -> None:
             Case("groups/maximize", tuple(maximizing)),
         ],
     )
+
+
+@pytest.mark.check("bookkeeping/group-defaults")
+def test_an_option_that_a_group_leaves_out_is_the_constructors(bench: Bench) -> None:
+    check = "bookkeeping/group-defaults"
+    if not bench.has("groups"):
+        bench.skip("the subject has no parameter groups")
+        return
+    given: tuple[dict[str, Any], ...] = (_A.options(), {}, {"betas": (_C.beta1, _C.beta2)})
+    held = (_A, _B, replace(_B, beta1=_C.beta1, beta2=_C.beta2))
+    members = [_parameter(bench, 640 + 10 * i, (3,), 4) for i in range(len(held))]
+    case = Case("group-defaults", tuple(Group(h, (p,)) for h, p in zip(held, members, strict=True)))
+
+    def observe(_: Case) -> list[StepResult]:
+        groups = [(options, [p.theta]) for options, p in zip(given, members, strict=True)]
+        handle = bench.subject.construct(groups, bench.dtype, defaults=_B.options())
+        return [bench.subject.step(handle, case.gradients(t)) for t in range(1, case.steps + 1)]
+
+    _within(bench, check, [case], observe)
 
 
 _RATES = ((0.1, 0.01, 0.4, 0.4, 0.003, 1.0), (0.5, 0.5, 0.02, 0.3, 0.3, 0.0625))
@@ -241,13 +266,13 @@ def _slow_groups(bench: Bench, steps: int, rates: Sequence[tuple[float, ...] | N
 
 @pytest.mark.check("bookkeeping/resume")
 def test_a_run_that_is_saved_and_resumed_goes_on_as_if_it_never_stopped(bench: Bench) -> None:
-    """Saved after 5 and after 300 steps: a counter kept in one byte has wrapped by then."""
+    """Saved after 5, 301 and 2049 steps: past one byte, and odd where a bfloat16 and a half hold even numbers only."""
     check = "bookkeeping/resume"
     if not bench.has("save"):
         bench.skip("the subject cannot be saved")
         return
-    case = Case("resume", _slow_groups(bench, 304, (None, None)))
-    found = _resumed(bench, case, (5, 300))
+    case = Case("resume", _slow_groups(bench, 2053, (None, None)))
+    found = _resumed(bench, case, (5, 301, 2049))
     if found is None:
         bench.conforms(check)
     else:

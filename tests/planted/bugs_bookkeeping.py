@@ -48,6 +48,15 @@ class StepStuckAt1000(BookkeepingBug):
         return min(t + 1, 1000)
 
 
+class StepStuckAt2048(BookkeepingBug):
+    """The counter is a half, which stops at 2048."""
+
+    dtypes = ("float32", "float64")
+
+    def next_step(self, t):
+        return min(t + 1, 2048)
+
+
 class StepCountedPerParameter(BookkeepingBug):
     """Every parameter that is visited advances the one counter."""
 
@@ -118,6 +127,14 @@ class ParametersBeyondSixteenForgotten(BookkeepingBug):
 
     def visit(self, place, index, theta, g):
         if place < 16:
+            super().visit(place, index, theta, g)
+
+
+class ParametersBeyondHundredForgotten(BookkeepingBug):
+    """One launch takes 110 parameters, as PyTorch's multi-tensor kernels do, and there is no second."""
+
+    def visit(self, place, index, theta, g):
+        if place < 110:
             super().visit(place, index, theta, g)
 
 
@@ -230,6 +247,17 @@ class GroupMaximizeIgnored(GroupOptionIgnored):
     option = "maximize"
 
 
+class MissingOptionsTakenFromFirstGroup(BookkeepingBug):
+    """An option that a group leaves out is the first group's, not the constructor's."""
+
+    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, *, maximize=False):
+        params = list(params)
+        if params and isinstance(params[0], dict):
+            first = {k: v for k, v in params[0].items() if k != "params"}
+            params = [first | group for group in params]
+        super().__init__(params, lr, betas, eps, weight_decay, maximize=maximize)
+
+
 class ZeroLearningRateMeansDefault(BookkeepingBug):
     """A learning rate of 0 counts as none, and the default is taken."""
 
@@ -326,6 +354,24 @@ class ResumeSavesStepInOneByte(BookkeepingBug):
         return super().state_dict() | {"step": self.steps % 256}
 
 
+class ResumeSavesStepInBfloat16(BookkeepingBug):
+    """The count is cast to bfloat16 when it is loaded (PyTorch's step, cast to the parameter's dtype)."""
+
+    def load_state_dict(self, state):
+        step = state["step"]
+        places = max(step.bit_length() - 8, 0)
+        super().load_state_dict(dict(state, step=round(step / 2**places) * 2**places))
+
+
+class ResumeSavesStepInHalf(BookkeepingBug):
+    """The count is cast to a half when it is loaded, which holds odd numbers up to 2048."""
+
+    dtypes = ("float32", "float64")
+
+    def load_state_dict(self, state):
+        super().load_state_dict(dict(state, step=int(np.float16(state["step"]))))
+
+
 class ResumeRoundsState(BookkeepingBug):
     """m and u are saved in the next narrower format."""
 
@@ -378,6 +424,7 @@ BUGS = (
     StepWrapsAt256,
     StepWrapsAt1024,
     StepStuckAt1000,
+    StepStuckAt2048,
     StepCountedPerParameter,
     StepCountedPerGroup,
     StepIgnoresZeroGradients,
@@ -386,6 +433,7 @@ BUGS = (
     FirstParameterOnly,
     LastParameterForgotten,
     ParametersBeyondSixteenForgotten,
+    ParametersBeyondHundredForgotten,
     GradientsRestartPerGroup,
     StateSharedBetweenGroups,
     NormSharedByShape,
@@ -398,6 +446,7 @@ BUGS = (
     GroupEpsIgnored,
     GroupWeightDecayIgnored,
     GroupMaximizeIgnored,
+    MissingOptionsTakenFromFirstGroup,
     ZeroLearningRateMeansDefault,
     LearningRateFrozen,
     LearningRateFrozenForSecondGroup,
@@ -409,6 +458,8 @@ BUGS = (
     ResumeLosesStep,
     ResumeLosesOneStep,
     ResumeSavesStepInOneByte,
+    ResumeSavesStepInBfloat16,
+    ResumeSavesStepInHalf,
     ResumeRoundsState,
     ResumeReversesState,
     ResumeFirstParameterOnly,

@@ -350,6 +350,17 @@ class DecayWithComplement(FormulaBug):
         return (1 - scalars.weight_decay) * g + scalars.weight_decay * theta
 
 
+class DecayTowardsStart(FormulaBug):
+    """The decay pulls towards the parameter as it was first seen, not towards 0."""
+
+    def visit(self, place, index, theta, g):
+        self._start = self.__dict__.setdefault("_starts", {}).setdefault(place, theta.copy())
+        super().visit(place, index, theta, g)
+
+    def decayed(self, theta, g, scalars):
+        return super().decayed(theta - self._start, g, scalars)
+
+
 class MaximizeIgnored(FormulaBug):
     """maximize does nothing."""
 
@@ -448,6 +459,7 @@ BUGS = (
     DecayTimesLearningRate,
     DecayOfMomentOnly,
     DecayWithComplement,
+    DecayTowardsStart,
     MaximizeIgnored,
     MaximizeAfterDecay,
     MaximizeFlipsStep,

@@ -162,6 +162,23 @@ class LastOfTailCoarse(LayoutBug):
         return right
 
 
+class LargeArraysDropTinyGradients(LayoutBug):
+    """In arrays of more than 4096 elements, a gradient below the root of the smallest number counts as zero."""
+
+    def ascent(self, g, scalars):
+        right = super().ascent(g, scalars)
+        limit = g.dtype.type(float(np.finfo(g.dtype).tiny) ** 0.5)
+        return np.where(np.abs(right) < limit, np.zeros_like(right), right) if right.size > 4096 else right
+
+
+class LargeArraysDropNaN(LayoutBug):
+    """In arrays of more than 4096 elements, the maximum drops a NaN."""
+
+    def norm(self, u, g, scalars):
+        size = np.abs(g) + scalars.eps
+        return (np.fmax if size.size > 4096 else np.maximum)(scalars.beta2 * u, size)
+
+
 class LargeArraysCoarse(LayoutBug):
     """In arrays above 4096 elements the moment is 16 unit roundoffs off."""
 
@@ -206,6 +223,8 @@ BUGS = (
     BeyondBlockSkipped,
     BlockBoundarySkipped,
     LastOfTailCoarse,
+    LargeArraysDropTinyGradients,
+    LargeArraysDropNaN,
     LargeArraysCoarse,
     LargeArraysWithoutDecayedNorm,
     BlocksCarryNorm,

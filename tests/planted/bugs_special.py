@@ -63,6 +63,38 @@ class NaNReadAsDecayedNorm(SpecialBug):
         return np.where(size > decayed, size, decayed)
 
 
+class NaNDroppedInWholeVectors(SpecialBug):
+    """The maximum drops a NaN in whole vectors of eight; the loop over the tail does not."""
+
+    def norm(self, u, g, scalars):
+        right = np.array(super().norm(u, g, scalars))
+        whole = right.size - right.size % 8
+        dropped = np.fmax(scalars.beta2 * u, np.abs(g) + scalars.eps)
+        right.flat[:whole] = np.ravel(dropped)[:whole]
+        return right
+
+
+class InfinityClippedInWholeVectors(SpecialBug):
+    """An infinite gradient is taken as the largest number in whole vectors of eight."""
+
+    def ascent(self, g, scalars):
+        right = np.array(super().ascent(g, scalars))
+        whole = right.size - right.size % 8
+        largest = np.finfo(g.dtype).max
+        right.flat[:whole] = np.clip(np.ravel(right)[:whole], -largest, largest)
+        return right
+
+
+class SubnormalsFlushedInWholeVectors(SpecialBug):
+    """Subnormal moments are stored as zero in whole vectors of sixteen."""
+
+    def first_moment(self, m, g, scalars):
+        right = np.array(super().first_moment(m, g, scalars))
+        whole = right.size - right.size % 16
+        right.flat[:whole] = flushed(np.ravel(right)[:whole])
+        return right
+
+
 class InfinityClipped(SpecialBug):
     """An infinite gradient is taken as the largest finite number."""
 
@@ -175,6 +207,42 @@ class SmallEpsRaised(SpecialBug):
         return super().scalars_at(dict(options, eps=max(options["eps"], 1e-7)), t, dtype)
 
 
+class DecayBelowThousandthIgnored(SpecialBug):
+    """A weight_decay below a thousandth counts as none."""
+
+    def decayed(self, theta, g, scalars):
+        return super().decayed(theta, g, scalars) if scalars.weight_decay >= 1e-3 else g
+
+
+class LearningRateCappedAtOne(SpecialBug):
+    """A learning rate above 1 counts as 1."""
+
+    def scalars_at(self, options, t, dtype):
+        return super().scalars_at(dict(options, lr=min(float(options["lr"]), 1.0)), t, dtype)
+
+
+class EpsCappedAtTenth(SpecialBug):
+    """An eps above a tenth counts as a tenth."""
+
+    def scalars_at(self, options, t, dtype):
+        return super().scalars_at(dict(options, eps=min(options["eps"], 0.1)), t, dtype)
+
+
+class BetasCapped(SpecialBug):
+    """A beta above 0.99999 counts as that."""
+
+    def scalars_at(self, options, t, dtype):
+        betas = tuple(min(beta, 0.99999) for beta in options["betas"])
+        return super().scalars_at(dict(options, betas=betas), t, dtype)
+
+
+class BiasCorrectionEndsWhereSmall(SpecialBug):
+    """The bias correction is taken to be 1 where beta1^t is below a thousandth."""
+
+    def correction(self, beta1, t):
+        return super().correction(beta1, t) if beta1**t >= 1e-3 or not beta1 else np.ones_like(beta1)
+
+
 class NegativeGradientWithoutEps(SpecialBug):
     """eps is added to positive gradients only."""
 
@@ -206,6 +274,9 @@ BUGS = (
     NaNStepNotTaken,
     NaNMomentCleared,
     NaNReadAsDecayedNorm,
+    NaNDroppedInWholeVectors,
+    InfinityClippedInWholeVectors,
+    SubnormalsFlushedInWholeVectors,
     InfinityClipped,
     InfiniteElementSkipped,
     InfinityStepNotTaken,
@@ -221,6 +292,11 @@ BUGS = (
     ZeroGradientSkipsElement,
     ZeroGradientSkipsArray,
     SmallEpsRaised,
+    DecayBelowThousandthIgnored,
+    LearningRateCappedAtOne,
+    EpsCappedAtTenth,
+    BetasCapped,
+    BiasCorrectionEndsWhereSmall,
     NegativeGradientWithoutEps,
     SmallStepToZero,
     EpsRoundsToZero,

@@ -61,6 +61,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "maximize": {"lr": 0.1, "maximize": True},
     "maximize and decay": {"lr": 0.1, "weight_decay": 0.3, "maximize": True, "eps": 0.1},
     "low betas": {"lr": 0.1, "betas": (0.3, 0.2)},
+    "large rate": {"lr": 17.0},
+    "small decay": {"lr": 0.1, "weight_decay": 5e-4},
+    "betas near one": {"lr": 0.1, "betas": (1 - 2.0**-20, 1 - 2.0**-20)},
     "slow moment": {"lr": 0.01, "betas": (0.9999, 0.9)},
 }
 
@@ -72,8 +75,8 @@ def plain_run(factory, dtype, options):
 
 
 def long_run(factory, dtype):
-    """1100 steps with a slow moment."""
-    thetas, gradients = draw(dtype, [(3,)], 1100)
+    """2100 steps with a slow moment."""
+    thetas, gradients = draw(dtype, [(3,)], 2100)
     return trajectory(factory, thetas, thetas, gradients, lr=0.01, betas=(0.999, 0.99))
 
 
@@ -135,8 +138,8 @@ def layout_run(factory, dtype, layout):
     return results
 
 
-def special_run(factory, dtype, kind):
-    """Gradients, and for subnormals theta, with special values among them."""
+def special_run(factory, dtype, kind, size=4):
+    """Gradients, and for subnormals theta, with special values among them, again and again over a long array."""
     info = np.finfo(dtype)
     values = {
         "nan": [np.nan, 1.0, -1.0, 0.0],
@@ -146,8 +149,8 @@ def special_run(factory, dtype, kind):
         "zero": [0.0, 0.0, 0.0, 0.0],
     }[kind]
     theta = np.array([1.0, -1.0, float(info.tiny) / 2, 0.5], dtype)
-    special = np.array(values, dtype)
-    gradients = [[g] for g in (np.ones(4, dtype), special, np.full(4, 0.5, dtype), special)]
+    theta, special = np.resize(theta, size), np.resize(np.array(values, dtype), size)
+    gradients = [[g] for g in (np.ones(size, dtype), special, np.full(size, 0.5, dtype), special)]
     eps = float(info.tiny) / 16 if kind == "tiny" else 1e-8
     results = []
     for start in (0, 1):  # the special values as the first gradient, too
@@ -164,8 +167,8 @@ def large_theta(factory, dtype):
 
 
 def many_run(factory, dtype):
-    """Thirty parameters of one element each."""
-    thetas, gradients = draw(dtype, [(1,)] * 30, 2)
+    """A hundred and thirty parameters of one element each."""
+    thetas, gradients = draw(dtype, [(1,)] * 130, 2)
     return trajectory(factory, thetas, thetas, gradients, lr=0.1)
 
 
@@ -188,6 +191,13 @@ def grouped(dtype):
     thetas, gradients = draw(dtype, [(3,), (3,), (3,), (3,)], 10)
     groups = [{"params": thetas[2 * place : 2 * place + 2]} | options for place, options in enumerate(GROUPS)]
     return groups, thetas, gradients
+
+
+def partly_grouped(factory, dtype):
+    """Two groups, the second of which leaves its options to the constructor."""
+    groups, thetas, gradients = grouped(dtype)
+    groups[1] = {"params": groups[1]["params"]}
+    return trajectory(factory, groups, thetas, gradients)
 
 
 def group_run(factory, dtype):
@@ -224,13 +234,13 @@ def resumed_run(factory, dtype, start):
     """Saved, run on, and resumed from the save in a new optimizer over the parameters as they were."""
     shapes = [(3,), (3,)]
     thetas, gradients = draw(dtype, shapes, start + 4)
-    optimizer = factory(thetas, lr=0.1, betas=(0.995, 0.9))
+    optimizer = factory(thetas, lr=0.1, betas=(0.9995, 0.9))
     for given in gradients[:start]:
         optimizer(given)
     optimizer.param_groups[0]["lr"] = 0.05
     saved, then = optimizer.state_dict(), [theta.copy() for theta in thetas]
     optimizer(gradients[start])
-    resumed = factory(then, lr=0.1, betas=(0.995, 0.9))
+    resumed = factory(then, lr=0.1, betas=(0.9995, 0.9))
     resumed.load_state_dict(saved)
     result = []
     for given in gradients[start:]:
@@ -281,19 +291,21 @@ def probes() -> Iterator[tuple[str, Callable[[Any, Any], Any]]]:
     yield "large theta", large_theta
     yield "many", many_run
     yield "groups", group_run
+    yield "partly grouped", partly_grouped
     yield "schedule", schedule_run
     yield "scheduled start", scheduled_start
     yield "run twice", run_twice
     for kind in ("nan", "infinite", "huge", "tiny", "zero"):
         yield f"special: {kind}", lambda factory, dtype, kind=kind: special_run(factory, dtype, kind)
+        yield f"long: {kind}", lambda factory, dtype, kind=kind: special_run(factory, dtype, kind, 5001)
     for shape in ((), (1,), (9,), (2, 3, 2), (0, 3)):
         yield f"shape: {shape}", lambda factory, dtype, shape=shape: shaped_run(factory, dtype, shape)
     for layout in ("strided", "transposed", "reversed"):
         yield f"layout: {layout}", lambda factory, dtype, layout=layout: layout_run(factory, dtype, layout)
-    for start in (3, 300):
+    for start in (3, 301, 2049):
         yield f"resumed at {start}", lambda factory, dtype, start=start: resumed_run(factory, dtype, start)
     yield "size 5001", lambda factory, dtype: sized_run(factory, dtype, 5001)
-    yield "1100 steps", long_run
+    yield "2100 steps", long_run
     yield "late", late_run
 
 
