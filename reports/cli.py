@@ -22,6 +22,7 @@ from rich.console import Console
 
 from ..impl.messages import DEVICES, DTYPES
 from . import arithmetic, diff, ledger, subjects, terminal
+from .audit.command import audit_recording
 from .matrix_page import write_matrix
 from .merge import merge
 from .outcome import ExitCode, outcome
@@ -324,6 +325,7 @@ def _say(line: str, console: Console) -> None:
 
 
 cli.add_command(vectors)
+cli.add_command(audit_recording)
 
 if __name__ == "__main__":
     main()

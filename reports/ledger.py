@@ -110,10 +110,13 @@ class Ledger:
 
     def settle(self, verdict: Verdict, version: str) -> Verdict:
         """The verdict itself, or `known` with the entry's reason where an entry lists it."""
-        if (entry := self.match(verdict, version)) is None:
+        return _settled(verdict, self.match(verdict, version))
+
+    def settle_recorded(self, verdict: Verdict, version: str) -> Verdict:
+        """The same of a recorded training run, which is nobody's pinned case: an entry's case does not matter."""
+        if verdict.status is not Status.DIVERGES:
             return verdict
-        measured = {**verdict.measured, "ledger": entry.id}
-        return replace(verdict, status=Status.KNOWN, reason=entry.reason, measured=measured)
+        return _settled(verdict, next((e for e in self.entries if e.concerns(verdict, version)), None))
 
     def stale(
         self, verdicts: Sequence[Verdict], versions: Mapping[str, str], known_checks: Collection[str]
@@ -268,6 +271,13 @@ def _check_values(table: Mapping[str, Any], fail: Callable[[str], NoReturn]) -> 
     script = table.get("script", "")
     if script and (Path(script).name != script or not (SCRIPTS / script).is_file()):
         fail(f"script = {script!r} is not the name of a file in {SCRIPTS.name}/ of the reports")
+
+
+def _settled(verdict: Verdict, entry: Entry | None) -> Verdict:
+    if entry is None:
+        return verdict
+    measured = {**verdict.measured, "ledger": entry.id}
+    return replace(verdict, status=Status.KNOWN, reason=entry.reason, measured=measured)
 
 
 def _stale(entry: Entry, verdict: Verdict) -> Verdict:

@@ -133,7 +133,7 @@ class _Reader:
             self.damage(f"line {number} is no JSON ({one_line(str(error), 100)})")
             return
         kind = line.get("kind") if isinstance(line, dict) else None
-        if kind not in {"recording", "step", "end"}:
+        if not isinstance(kind, str) or kind not in {"recording", "step", "end"}:
             self.damage(f"line {number} is none of a recording")
             return
         if kind == "recording" and isinstance(line.get("format"), int) and line["format"] > FORMAT:
