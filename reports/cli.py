@@ -275,7 +275,7 @@ def merge_records(files: tuple[Path, ...], output: Path, matrix_file: Path | Non
     try:
         summary = render(records, output)
         if matrix_file is not None:
-            write_matrix(records, matrix_file)
+            write_matrix(records, matrix_file, ledger.load())
     except OSError as error:
         raise _Failure(
             f"{error.filename or output} cannot be written to ({error.strerror})", ExitCode.USAGE

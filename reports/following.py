@@ -106,5 +106,5 @@ def _as_documented(own: Documentation | None, found: Identification) -> str:
     """Whether the framework's own documentation states the formula that was found."""
     if own is None or own.rule is None or found.rule is None:
         return ""
-    agrees = own.rule in (found.rule, *found.also)
+    agrees = any(own.states(rule) for rule in (found.rule, *found.also))
     return f", {'as' if agrees else 'other than'} {own.title} documents ({own.source})"

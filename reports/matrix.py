@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..oracles.verdict import Status, Verdict
+from .ledger import Ledger
 from .record import Record
 
 SCHEMA: Final = 1
@@ -83,8 +84,13 @@ class Matrix:
     rows: tuple[Row, ...]
 
 
-def gather(records: Sequence[Record]) -> Matrix:
-    """The matrix of some runs; where several judged the same, the last one counts."""
+def gather(records: Sequence[Record], ledger: Ledger | None = None) -> Matrix:
+    """The matrix of some runs; where several judged the same, the last one counts.
+
+    Args:
+        records: of the runs.
+        ledger: settles each divergence anew: what was recorded before the ledger listed it is known as well.
+    """
     order = {name: place for place, name in enumerate(("float16", "bfloat16", "float32", "float64"))}
     rows: dict[tuple[str, int, str], Row] = {}
     for record in sorted(records, key=lambda r: r.header.created):
@@ -92,12 +98,14 @@ def gather(records: Sequence[Record]) -> Matrix:
         seats: dict[tuple[str, str, str], list[Verdict]] = {}
         for verdict in record.verdicts:
             seats.setdefault((verdict.subject, verdict.dtype, verdict.device), []).append(verdict)
-        for (subject, dtype, device), verdicts in seats.items():
+        for (subject, dtype, device), judged in seats.items():
             known = facts.get(subject, {})
+            version = str(known.get("version", ""))
+            verdicts = judged if ledger is None else [ledger.settle(v, version) for v in judged]
             rows[subject, order.get(dtype, len(order)), device] = Row(
                 subject=subject,
                 framework=str(known.get("framework", "")),
-                version=str(known.get("version", "")),
+                version=version,
                 runtime=str(known.get("runtime", "")),
                 dtype=dtype,
                 device=device,

@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from ..oracles.formats import Format
 from ..oracles.verdict import Status
-from ..reference.documentation import DOCUMENTATION
+from ..reference.documentation import DOCUMENTATION, Documentation, documentation_of
 from ..reference.hyperparameters import DEFAULTS
 from ..reference.migration import Adjustment, adjustments
 from ..reference.rules import Ascent, Decay, Rule, all_rules
+from .ledger import Ledger
 from .matrix import Matrix, Row, from_json, gather, to_json
 from .record import Record
 from .summary import GROUPS, SYMBOL
@@ -29,13 +30,13 @@ KEPT: Final = "matrix.json"
 """The file beside the page that it is made from."""
 
 
-def write_matrix(records: Sequence[Record], file: Path) -> None:
-    """Write the page of some runs, and beside it what it is made from.
+def write_matrix(records: Sequence[Record], file: Path, ledger: Ledger | None = None) -> None:
+    """Write the page of some runs, and beside it what it is made from; a ledger settles divergences anew.
 
     Raises:
         OSError: the folder cannot be written to.
     """
-    kept = to_json(gather(records))
+    kept = to_json(gather(records, ledger))
     file.with_name(KEPT).write_text(text(kept), encoding="utf-8", newline="\n")
     file.write_text(page(from_json(kept)), encoding="utf-8", newline="\n")
 
@@ -60,6 +61,12 @@ def _lines(matrix: Matrix) -> Iterator[str]:
     yield from _opening(matrix)
     yield from ("", "## Which rule each follows", "")
     yield from _rules(matrix)
+    yield ""
+    yield (
+        "A part that cannot be told is one that the subject has no argument for. Complex parameters are not among the "
+        "formats that are judged: PyTorch and pytorch_optimizer take the norm of each part, Optax and MLX that of the "
+        "modulus."
+    )
     yield from ("", "## What the suite says", "")
     yield from _verdicts(matrix)
     if any(said.status in _BAD for row in matrix.rows for said in row.said):
@@ -101,46 +108,42 @@ def _opening(matrix: Matrix) -> Iterator[str]:
     )
 
 
-def _grouped(rows: Iterable[Row], facts: Any) -> dict[tuple[str, Any], list[Row]]:  # noqa: ANN401 - any key
-    groups: dict[tuple[str, Any], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row.subject, repr(facts(row))), []).append(row)
-    return groups
-
-
 def _rules(matrix: Matrix) -> Iterator[str]:
-    def cells(rows: Sequence[Row]) -> tuple[str, ...]:
-        row, facts = rows[0], rows[0].rule
-        name = facts.get("rule")
-        rule = "not told" if not facts else "none" if name is None else _in_words(name)
-        there = facts.get("documented there", "")
-        told = (
-            "the page"
-            if not there
-            else "as found"
-            if there in (name, *facts.get("also", ()))
-            else markdown(there)
-        )
-        return (
-            markdown_code(row.subject),
-            ", ".join(r.dtype for r in rows),
-            rule,
-            told,
-            ", ".join(part.replace("_", " ") for part in facts.get("open", ())) or "",
-            facts.get("form", ""),
-            _scalars(row),
-        )
-
+    found: dict[tuple[str, ...], list[str]] = {}
+    for row in matrix.rows:
+        found.setdefault(_rule_cells(row), []).append(row.dtype)
     head = (
         "subject",
-        "dtypes",
         "rule",
         "its documentation",
         "cannot be told",
         "first moment",
         "scalars of m, u, theta",
+        "in",
     )
-    yield from _table(head, (cells(rows) for rows in _grouped(matrix.rows, lambda row: row.rule).values()))
+    yield from _table(head, ((*cells, ", ".join(dtypes)) for cells, dtypes in found.items()))
+
+
+def _rule_cells(row: Row) -> tuple[str, ...]:
+    facts = row.rule
+    name = facts.get("rule")
+    own = documentation_of(row.subject)
+    if own is None:
+        there = "the page"
+    elif own.rule is None:
+        there = "no formula"
+    else:
+        agrees = any(own.states(_RULES[n]) for n in (name, *facts.get("also", ())) if n in _RULES)
+        there = "as found" if agrees else _in_words(own.rule.name)
+        there += f", silent about {' and '.join(own.silent)}" if own.silent else ""
+    return (
+        markdown_code(row.subject),
+        "not told" if not facts else "none" if name is None else _in_words(name),
+        there,
+        ", ".join(part.replace("_", " ") for part in facts.get("open", ())),
+        facts.get("form", ""),
+        _scalars(row),
+    )
 
 
 def _in_words(name: str) -> str:
@@ -152,11 +155,15 @@ def _in_words(name: str) -> str:
 
 def _scalars(row: Row) -> str:
     """The formats of the scalars, and the one that all was computed in where that is not the dtype's."""
-    scalars = list(row.rule.get("scalars", {}).values())
+    own = Format.of(row.dtype)
+
+    def word(name: str) -> str:
+        return "working" if name == own.name.lower() and own is not Format.BINARY64 else name
+
+    scalars = [word(name) for name in row.rule.get("scalars", {}).values()]
     words = scalars[0] if len(set(scalars)) == 1 else ", ".join(scalars)
     computed = row.rule.get("computed in", "")
-    own = Format.of(row.dtype).name.lower()
-    return words if computed in ("", own) else f"{words}; all computed in {computed}"
+    return words if computed in ("", own.name.lower()) else f"{words}; all computed in {computed}"
 
 
 def _verdicts(matrix: Matrix) -> Iterator[str]:
@@ -235,12 +242,18 @@ def _defaults() -> Iterator[str]:
                 (
                     f"[{markdown(own.title)}]({own.source})",
                     *(cell(name, own.defaults, own.required) for name in names),
-                    "no formula" if own.rule is None else _in_words(own.rule.name),
+                    _stated(own),
                 )
                 for own in DOCUMENTATION.values()
             ),
         ],
     )
+
+
+def _stated(own: Documentation) -> str:
+    if own.rule is None:
+        return "no formula"
+    return "; ".join([_in_words(own.rule.name), *(f"nothing of {part}" for part in own.silent)])
 
 
 def followers(matrix: Matrix) -> dict[Rule, list[str]]:

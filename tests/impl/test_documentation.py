@@ -9,7 +9,7 @@ from adamax_conformance.impl.messages import ARGUMENTS
 from adamax_conformance.impl.registry import BUILTIN
 from adamax_conformance.reference.contract import CLAUSES
 from adamax_conformance.reference.documentation import DOCUMENTATION, documentation_of
-from adamax_conformance.reference.rules import Ascent, all_rules
+from adamax_conformance.reference.rules import Ascent, Decay, Epsilon, Rule, all_rules
 
 ENTRIES = pytest.mark.parametrize("own", DOCUMENTATION.values(), ids=DOCUMENTATION)
 
@@ -44,6 +44,13 @@ def test_a_mode_has_its_framework_s_documentation_unless_it_has_its_own():
     assert documentation_of("keras[torch]") is DOCUMENTATION["keras"]
     assert documentation_of("optax[adamaxw]") is not DOCUMENTATION["optax"]
     assert documentation_of("package.module:factory") is None
+
+
+def test_what_a_documentation_is_silent_about_is_not_held_against_it():
+    keras = DOCUMENTATION["keras"]
+    assert keras.states(Rule(Epsilon.IN_DENOMINATOR, decay=Decay.DECOUPLED))
+    assert not keras.states(Rule(decay=Decay.DECOUPLED))
+    assert not DOCUMENTATION["pytorch_optimizer"].states(Rule())
 
 
 def test_a_promise_is_told_in_a_few_words():

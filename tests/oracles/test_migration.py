@@ -7,10 +7,18 @@ from fractions import Fraction
 from itertools import product
 
 import pytest
+from adamax_conformance.impl.client import Subject
+from adamax_conformance.oracles.arithmetic import Form, Habits
+from adamax_conformance.oracles.comparison import Assumption, findings, trajectory
+from adamax_conformance.oracles.exact import element_trajectory
+from adamax_conformance.oracles.formats import Format
+from adamax_conformance.oracles.verdict import Quantity
+from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.documentation import DOCUMENTATION
 from adamax_conformance.reference.formula import Scalars, State, step
+from adamax_conformance.reference.hyperparameters import Hyperparameters
 from adamax_conformance.reference.migration import Adjustment, adjustments, departure, followed
-from adamax_conformance.reference.rules import Ascent, Decay, Epsilon, Rule, all_rules
+from adamax_conformance.reference.rules import Ascent, BiasCorrection, Decay, Epsilon, Rule, all_rules
 
 RULES = tuple(rule for rule in all_rules() if rule.ascent is not Ascent.NEGATE_AFTER_DECAY)
 SCALARS = Scalars(
@@ -21,6 +29,7 @@ SCALARS = Scalars(
     weight_decay=Fraction(3, 100),
 )
 GRADIENTS = [Fraction(n, 64) for n in (50, -3, 1, 77, -20, 2)]
+FOLLOWED = [d.rule for d in DOCUMENTATION.values() if d.rule and d.rule != Rule()]
 START = State(Fraction(3, 2), Fraction(0), Fraction(0))
 
 
@@ -101,3 +110,29 @@ def test_a_framework_follows_itself_as_it_is(rule):
 def test_negation_after_the_decay_is_nobody_s():
     with pytest.raises(ValueError, match="nobody"):
         adjustments(Rule(ascent=Ascent.NEGATE_AFTER_DECAY), Rule())
+
+
+@pytest.mark.parametrize("leader", FOLLOWED, ids=lambda rule: rule.name)
+def test_pytorch_follows_another_framework_s_trajectory_within_the_bound(leader):
+    """With a learning rate and a beta1 whose adjustments binary64 holds: nothing is rounded but by PyTorch."""
+    pytest.importorskip("torch")
+    setting = Hyperparameters(lr=0.125, beta1=0.5, beta2=0.75, eps=0.0)
+    gradients = [[float(g), -float(g)] for g in GRADIENTS]
+    led = Case("led", (Group(setting, (Parameter.of([1.5, 0.0], gradients),)),))
+    rates = [setting.lr * (1 - setting.beta1**t) for t in range(1, len(GRADIENTS) + 1)]
+    assert adjustments(leader, Rule(), decays=False, ascends=False) <= {
+        Adjustment.WITHOUT_EPS,
+        Adjustment.UNDO_THE_CORRECTION,
+    }
+    uncorrected = leader.bias_correction is BiasCorrection.NONE
+    own = Case("own", (replace(led.groups[0], learning_rates=tuple(rates) if uncorrected else None),))
+    for element in ((0,), (1,)):
+        theirs = [s.state.theta for s in element_trajectory(led, 0, element, leader)]
+        ours = [s.state.theta for s in element_trajectory(own, 0, element)]
+        assert theirs == ours
+    found = findings(Quantity.THETA)
+    with Subject.open("torch", in_process=True) as subject:
+        habits = Habits(Form.INTERPOLATED)
+        trajectory(own, subject.observe(own, "float64"), Assumption(Format.BINARY64, habits=habits), found)
+    assert found[Quantity.THETA].judged == 2 * len(GRADIENTS)
+    assert not found[Quantity.THETA].exceeded

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from adamax_conformance import reports
 from adamax_conformance.oracles.verdict import Status
+from adamax_conformance.reports.ledger import Entry, Ledger
 from adamax_conformance.reports.matrix import from_json, gather, to_json
 from adamax_conformance.reports.matrix_page import KEPT, followers, page, text, write_matrix
 from adamax_conformance.reports.record import Record
@@ -40,6 +41,16 @@ def test_a_later_run_of_the_same_replaces_an_earlier_one():
     new = record(verdict(Status.CONFORMS), created="2026-01-02T00:00:00+00:00")
     (row,) = gather([new, old]).rows
     assert row.said[0].status is Status.CONFORMS
+
+
+def test_what_the_ledger_lists_by_now_is_known():
+    listed = Ledger(Path("ledger.toml"), (Entry("e", "torch", "value/x", "a reason"),))
+    kept = record(verdict(Status.DIVERGES, check="value/x"), verdict(Status.DIVERGES, check="value/y"))
+    (row,) = gather([kept], listed).rows
+    assert [(s.status, s.reason) for s in row.said] == [
+        (Status.KNOWN, "a reason"),
+        (Status.DIVERGES, "a reason why this is diverges"),
+    ]
 
 
 def test_what_another_version_kept_is_refused():
