@@ -128,6 +128,32 @@ def test_a_norm_that_is_rounded_twice_is_not_accused(format_, g, eps) -> None:
     assert abs(stored - total) <= fraction(radius)
 
 
+class MasterWeights(Plain):
+    """theta goes on in binary64, and what is shown of it is rounded."""
+
+    def visit(self, place, index, theta, g):
+        masters = self.__dict__.setdefault("_masters", {})
+        wide = masters.setdefault(place, theta.astype(np.float64))
+        scalars = self.scalars_at(self.options_of(index), self.step_of(place), theta.dtype)
+        new, m, u = self.advance(
+            wide, *(x.astype(np.float64) for x in (self.m[place], self.u[place], g)), scalars
+        )
+        masters[place] = new
+        self.store(place, theta, new, m, u)
+
+
+def test_master_weights_are_right_as_a_trajectory_and_not_step_by_step() -> None:
+    setting = Hyperparameters(lr=2.0**-12, beta1=0.9, eps=0.25)
+    case = Case("master", (Group(setting, (Parameter.of([1.0, -1.5], [[1.0, 0.7]] * 8),)),))
+    states = observe(MasterWeights, case, np.float16)
+    exceeded = []
+    for mode in (Mode.TRAJECTORY, Mode.LOCKSTEP):
+        found = findings(*QUANTITIES)
+        mode.compare(case, states, declared(Plain, Format.BINARY16), found)
+        exceeded.append(sum(tally.exceeded for tally in found.values()))
+    assert exceeded[0] == 0 < exceeded[1]
+
+
 # And they are no wider than needed --------------------------------------------------------------------------
 
 
