@@ -124,6 +124,7 @@ FRAMEWORKS: Final = (
         ("", "foreach", "capturable", "capturable-foreach", "differentiable", "tensor-lr"),
     ),
     Framework("torch", "torch_functional:TorchFunctionalAdapter", (_TORCH,), ("functional",)),
+    Framework("torch", "torch_compile:TorchCompileAdapter", (_TORCH,), ("compile",)),
     Framework(
         "pytorch_optimizer",
         "pytorch_optimizer:PytorchOptimizerAdapter",

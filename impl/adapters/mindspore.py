@@ -175,7 +175,12 @@ class MindSporeNNAdapter(MindSporeAdapter):
             shared["learning_rate"] = shared.pop("lr")
         if "betas" in shared:
             shared["beta1"], shared["beta2"] = shared.pop("betas")
-        return self.constructor(params, *positional, **shared)
+        optimizer = self.constructor(params, *positional, **shared)
+        sizes = [len(group["params"]) if isinstance(group, dict) else 1 for group in params]
+        is_grouped = bool(params) and isinstance(params[0], dict)
+        # Where its groups have learning rates of their own, it has one for each parameter.
+        optimizer.firsts = [sum(sizes[:place]) for place in range(len(sizes))] if is_grouped else [0]
+        return optimizer
 
     @staticmethod
     def _share(group: dict[str, Any], shared: dict[str, Any]) -> None:
@@ -196,7 +201,7 @@ class MindSporeNNAdapter(MindSporeAdapter):
 
     def learning_rates(self, optimizer: Any) -> Sequence[Any]:  # noqa: ANN401
         rates = optimizer.learning_rate
-        return rates if optimizer.is_group_lr else [rates]
+        return [rates[first] if optimizer.is_group_lr else rates for first in optimizer.firsts]
 
 
 def _first_line(error: Exception) -> str:

@@ -124,7 +124,7 @@ class MLXAdapter(Adapter):
         return _Parameter(f"parameter_{place}", self.gradient(value, dtype, layout))
 
     def gradient(self, value: FloatArray, dtype: str, layout: Layout) -> mx.array:
-        native = mx.array(np.ascontiguousarray(_spread(value, layout)), dtype=getattr(mx, dtype))
+        native = mx.array(_spread(value, layout).copy(), dtype=getattr(mx, dtype))
         if value.ndim:
             match layout:
                 case Layout.STRIDED:

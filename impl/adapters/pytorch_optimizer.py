@@ -1,18 +1,20 @@
 """How is the AdaMax of pytorch_optimizer asked? As every optimizer of PyTorch, of which it is one.
 
-Translated: its modes are its argument `foreach`. The rest is the documented interface, with further arguments that
+Translated: its modes are its argument `foreach`; a `maximize` on which all groups agree is passed to the
+constructor, as it belongs to the optimizer. The rest is the documented interface, with further arguments that
 stay at their defaults (`weight_decouple`, `fixed_decay`, and by `**kwargs` `adanorm` and `adam_debias`).
 
-What it cannot express: `maximize` belongs to the optimizer, not to a group.
+What it cannot express: a `maximize` of one group. It is passed on, and pytorch_optimizer ignores it.
 """
 
 # ruff: noqa: D102 - what each method does is said where `Adapter` declares it
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 
 import pytorch_optimizer
 
@@ -30,6 +32,15 @@ class PytorchOptimizerAdapter(TorchAdapter):
         super().__init__(device, optimizer_class=pytorch_optimizer.AdaMax)
         self.mode = mode
         self.mode_arguments = MODES[mode]
+
+    def make(self, params: list[Any], positional: Sequence[Any], keywords: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        groups = [group for group in params if isinstance(group, dict) and "maximize" in group]
+        values = {group["maximize"] for group in groups}
+        if len(groups) == len(params) and len(values) == 1:
+            keywords = {**keywords, "maximize": values.pop()}
+            for group in groups:
+                del group["maximize"]
+        return super().make(params, positional, keywords)
 
     def describe(self) -> SubjectInfo:
         described = super().describe()

@@ -27,8 +27,12 @@ MODES: Final[Mapping[str, Mapping[str, Any]]] = {
     "capturable-foreach": {"foreach": True, "capturable": True},
     "differentiable": {"foreach": False, "differentiable": True},
     "tensor-lr": {"foreach": False},
+    "compile": {},
 }
 """The keyword arguments of each mode; the empty one is the for-loop."""
+
+_TENSOR_LR: Final = ("tensor-lr", "compile")
+"""The modes in which a learning rate that is a number is passed as a tensor."""
 
 _CYCLING: Final = ("CyclicLR", "OneCycleLR")
 """These move beta1 as well, unless they are told not to; what is asked of a scheduler is the learning rate."""
@@ -119,6 +123,10 @@ class TorchAdapter(Adapter):
             if not parameter.is_leaf:
                 parameter.retain_grad()
             parameter.grad = gradient
+        self.advance(optimizer)
+
+    def advance(self, optimizer: Any) -> None:  # noqa: ANN401
+        """One step with the gradients that are in place."""
         optimizer.step()
 
     def moments(
@@ -147,7 +155,7 @@ class TorchAdapter(Adapter):
 
     def _lr(self, lr: Any) -> Any:  # noqa: ANN401
         is_number = isinstance(lr, int | float) and not isinstance(lr, bool)
-        return torch.tensor(float(lr), dtype=torch.float64) if self.mode == "tensor-lr" and is_number else lr
+        return torch.tensor(float(lr), dtype=torch.float64) if self.mode in _TENSOR_LR and is_number else lr
 
     def native(self, value: npt.NDArray[Any]) -> torch.Tensor:
         return torch.tensor(value)

@@ -33,6 +33,7 @@ from adamax_conformance.reference.hyperparameters import DEFAULTS
 from adamax_conformance.reports.identification import identified
 from adamax_conformance.reports.ledger import Ledger
 from adamax_conformance.tests.conformance import pinned
+from adamax_conformance.tests.conformance.budget import budget_of
 from adamax_conformance.tests.conformance.catalogue import CHECKS
 from adamax_conformance.tests.conformance.strategies import cases
 from hypothesis import HealthCheck, Phase, Verbosity
@@ -57,10 +58,6 @@ class Profile(Enum):
         self.label = label
         self.examples = examples
         self.shrinks = shrinks
-
-
-_EXPENSIVE: Final = {"mindspore": 12}
-"""Frameworks in which a new optimizer compiles anew: they are given so many times fewer drawn cases."""
 
 
 @dataclass(frozen=True)
@@ -426,7 +423,7 @@ class Bench:
         asked = self.seat.settings
         shrinks = asked.shrink and not asked.fail_fast
         drawing = hypothesis.settings(
-            max_examples=asked.profile.examples // _EXPENSIVE.get(self.subject.info.framework, 1),
+            max_examples=asked.profile.examples // budget_of(self.subject.info).drawn,
             derandomize=asked.seed is None,
             database=None,
             deadline=None,

@@ -17,12 +17,10 @@ from adamax_conformance.reference.case import Case
 from adamax_conformance.reference.golden_case import GoldenCase
 from adamax_conformance.reference.golden_cases import GOLDEN_CASES
 from adamax_conformance.tests.conformance.bench import Bench, Profile, arrays, refusal
+from adamax_conformance.tests.conformance.budget import budget_of
 from adamax_conformance.tests.conformance.catalogue import GOLDEN_FAMILIES
 
 _QUICK_STEPS = 300
-_COMPILING = {"mindspore": 8}
-"""Frameworks in which a new optimizer, and each of its groups, compiles anew: one in so many cases is run, unless
-the profile is full, and cases of as many steps become groups of one optimizer."""
 
 
 def _chosen(bench: Bench, family: str) -> list[GoldenCase]:
@@ -38,7 +36,7 @@ def _chosen(bench: Bench, family: str) -> list[GoldenCase]:
         and _is_expressible(bench, case)
         and (bench.has("set_lr") or not any(group.learning_rates for group in case.groups))
     ]
-    return fits[:: _COMPILING.get(bench.subject.info.framework, 1)] if quick else fits
+    return fits[:: budget_of(bench.subject.info).golden] if quick else fits
 
 
 def _is_expressible(bench: Bench, case: GoldenCase) -> bool:
@@ -54,7 +52,7 @@ def _rests(case: GoldenCase) -> bool:
 
 def _runs(bench: Bench, cases: Iterable[GoldenCase]) -> Iterator[Case]:
     """What the subject is run on: each case, or many at once where a new optimizer is dear."""
-    if bench.subject.info.framework not in _COMPILING or not bench.has("groups"):
+    if not budget_of(bench.subject.info).compiles or not bench.has("groups"):
         yield from (case.run() for case in cases)
         return
     for (steps, rests), members in groupby(

@@ -45,3 +45,9 @@ def test_it_is_told_with_its_own_version_and_torch_s(subject):
     assert subject.info.framework == "pytorch_optimizer"
     assert torch.__version__ in subject.info.runtime
     assert "maximize" not in subject.info.group_options
+
+
+def test_a_maximize_of_all_groups_is_the_optimizer_s_own(subject):
+    groups = [({"lr": 0.5, "maximize": True}, [THETA]), ({"lr": 0.25, "maximize": True}, [THETA])]
+    state = subject.step(subject.construct(groups, "float32"), [GRADIENTS[0], GRADIENTS[0]])
+    assert all(theta[0] > THETA[0] for theta in state.theta)
