@@ -100,7 +100,9 @@ class KerasAdapter(Adapter):
         return self.keras.ops.convert_to_tensor(array, dtype=dtype)
 
     def to_numpy(self, native: Any) -> FloatArray:  # noqa: ANN401
-        return np.array(self.keras.ops.convert_to_numpy(native)).astype(np.float64)
+        # With a dimension: NumPy 2 does not take TensorFlow's bfloat16 without one.
+        flat = self.keras.ops.reshape(native, (-1,))
+        return np.array(self.keras.ops.convert_to_numpy(flat)).astype(np.float64).reshape(native.shape)
 
     def make(self, params: list[Any], positional: Sequence[Any], keywords: Mapping[str, Any]) -> Any:  # noqa: ANN401
         if positional:
