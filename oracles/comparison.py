@@ -68,7 +68,8 @@ class Tally:
         open: elements whose bound is infinite, since an admissible evaluation overflows or divides by zero.
         largest_over_bound: the largest error found, as a fraction of its bound.
         largest_ulp: the largest error found, in ulp of the expected value.
-        by_step: for each step, the largest error in ulp, and the bound in ulp at that element.
+        by_step: for each step the error in ulp and the bound in ulp where the error is the largest fraction of
+            the bound, so that a step with any error beyond its bound shows one.
         divergence: the first error above its bound.
         exceeded: how many errors were above their bounds.
         sixteenths: how many errors there are for each whole number of sixteenths of an ulp, rounded down.
@@ -82,6 +83,19 @@ class Tally:
     divergence: Divergence | None = None
     exceeded: int = 0
     sixteenths: Counter[int] = field(default_factory=Counter)
+
+    def at_step(self, t: int, in_ulp: float, bound_in_ulp: float) -> None:
+        """Take note of an error of a step."""
+        pair = (in_ulp, bound_in_ulp)
+        if t not in self.by_step or fraction(*pair) >= fraction(*self.by_step[t]):
+            self.by_step[t] = pair
+
+
+def fraction(error: float, bound: float) -> tuple[float, float]:
+    """An order of errors by their bounds, and by their size where that is equal."""
+    if error == 0 or (bound and not math.isinf(error)):
+        return error and error / bound, error
+    return math.inf, error
 
 
 Findings = dict[Quantity, Tally]
@@ -215,8 +229,7 @@ class _Judge:
         tally.largest_ulp = max(tally.largest_ulp, in_ulp)
         if math.isfinite(in_ulp):
             tally.sixteenths[sixteenth(in_ulp)] += 1
-        if in_ulp >= tally.by_step.get(place.t, (-1.0, 0.0))[0]:
-            tally.by_step[place.t] = (in_ulp, bound_in_ulp)
+        tally.at_step(place.t, in_ulp, bound_in_ulp)
         if over <= 1:
             return
         tally.exceeded += 1

@@ -22,6 +22,7 @@ from adamax_conformance.oracles.comparison import (
     Findings,
     Tally,
     findings,
+    fraction,
     lockstep,
     trajectory,
 )
@@ -482,8 +483,7 @@ def merge(total: Tally, part: Tally) -> None:
     total.largest_over_bound = max(total.largest_over_bound, part.largest_over_bound)
     total.largest_ulp = max(total.largest_ulp, part.largest_ulp)
     for t, pair in part.by_step.items():
-        if pair[0] >= total.by_step.get(t, (-1.0, 0.0))[0]:
-            total.by_step[t] = pair
+        total.at_step(t, *pair)
 
 
 _POINTS: Final = 128
@@ -491,14 +491,16 @@ _POINTS: Final = 128
 
 def figures(tally: Tally) -> dict[str, Any]:
     """What a verdict keeps of a tally."""
-    steps = sorted(tally.by_step.items())
-    kept = steps if len(steps) <= _POINTS else steps[:: -(-len(steps) // _POINTS)]
+    steps = [(t, *pair) for t, pair in sorted(tally.by_step.items())]
+    size = max(1, -(-len(steps) // _POINTS))
+    bunches = (steps[start : start + size] for start in range(0, len(steps), size))
+    kept = [max(bunch, key=lambda step: fraction(*step[1:])) for bunch in bunches]
     return {
         "judged": tally.judged,
         "open": tally.open,
         "largest_over_bound": tally.largest_over_bound,
         "largest_ulp": tally.largest_ulp,
-        "ulp_by_step": [[t, error, bound] for t, (error, bound) in kept],
+        "ulp_by_step": [list(step) for step in kept],
         "histogram": _histogram(tally),
     }
 

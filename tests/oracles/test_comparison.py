@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from adamax_conformance.oracles import comparison
-from adamax_conformance.oracles.comparison import Assumption, findings, lockstep, trajectory
+from adamax_conformance.oracles.comparison import Assumption, Tally, findings, lockstep, trajectory
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.verdict import Quantity
 from adamax_conformance.reference.case import Case, Group, Parameter
@@ -286,6 +286,24 @@ def test_nan_and_the_sign_of_zero_make_elements_of_a_large_array_distinct() -> N
     tally = judged(lockstep, case, states)[Quantity.THETA]
     assert (tally.exceeded, tally.judged) == (1, 2)
     assert tally.divergence.element == (77,)
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        [(100.0, 1000.0), (3.0, 2.0), (1.9, 2.0)],
+        [(math.inf, 1.0), (3.0, 2.0)],
+        [(0.5, 0.0), (0.0, 0.0), (9.0, 10.0)],
+        [(0.0, 0.0), (0.25, 1.0)],
+    ],
+)
+def test_a_step_is_shown_where_its_error_is_the_largest_fraction_of_its_bound(errors) -> None:
+    worst = max(errors, key=lambda pair: math.inf if pair[0] > pair[1] else pair[0] / (pair[1] or 1))
+    for order in (errors, errors[::-1]):
+        tally = Tally()
+        for error, bound in order:
+            tally.at_step(7, error, bound)
+        assert tally.by_step == {7: worst}
 
 
 # Other assumptions ------------------------------------------------------------------------------------------
