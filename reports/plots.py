@@ -63,6 +63,8 @@ _WIDE: Final = 20
 _POINTS: Final = 400
 """More points than this are thinned; the largest of each bunch stays."""
 
+_Point = tuple[int, float, float]
+
 _OWN: Final = re.compile(r"<style.*?</style>|(?<=<g) id=\"[^\"]*\"", re.DOTALL)
 """Matplotlib's style for the whole document, and names of parts that are the same in every drawing."""
 
@@ -90,8 +92,8 @@ def pictures(measured: Mapping[str, Any], name: str) -> list[Picture]:
     """The pictures of a verdict's measured series; a series that is not well formed is passed over.
 
     Args:
-        measured: `ulp_by_step`: a list of [step, largest error in ulp, bound in ulp]; `histogram`: `edges`,
-            one more than `counts`; `trajectories`: two lists of numbers by name.
+        measured: `ulp_by_step`: a list of [step, error in ulp, bound in ulp]; `histogram`: `edges`, one more than
+            `counts`, and how many are `beyond`; `trajectories`: two lists of numbers by name.
         name: unique in the page; keeps the pictures' inner names apart.
     """
     makers: tuple[tuple[str, Callable[[Any, str], Picture | None]], ...] = (
@@ -116,13 +118,20 @@ def _drift(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - what a r
     finite = [point for point in points if all(map(math.isfinite, point))]
     if not finite:
         return None
-    step, error, bound = max(finite, key=lambda point: point[1])
+    step, error, bound = max(finite, key=_of_bound)
     outside = sum(not error <= bound for _, error, bound in points)
-    text = (
-        f"Of {len(points)} steps up to step {points[-1][0]} the largest finite error is {error:.3g} ulp, at step "
-        f"{step}, where the bound is {bound:.3g} ulp; {outside or 'none'} exceed{'' if outside else 's'} it."
-    )
-    shown = _thinned(finite)
+    last = points[-1][0]
+    if outside:
+        text = (
+            f"At {outside} of {len(points)} steps up to step {last} an error exceeds its bound; the worst finite one, "
+            f"at step {step}, is {error:.3g} ulp where the bound is {bound:.3g} ulp."
+        )
+    else:
+        text = (
+            f"At all of {len(points)} steps up to step {last} the error stays within its bound; it comes closest at "
+            f"step {step}, with {error:.3g} ulp where the bound is {bound:.3g} ulp."
+        )
+    shown = _thinned(finite, _of_bound)
 
     def draw(axes: Axes) -> None:
         from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - optional
@@ -130,20 +139,23 @@ def _drift(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - what a r
         steps, errors, bounds = zip(*shown, strict=True)
         axes.fill_between(steps, bounds, color=_BAND, linewidth=0, label="within the bound")
         axes.plot(steps, bounds, color=_SECOND, linestyle="--", label="bound")
-        axes.plot(steps, errors, color=_FIRST, marker="o" if len(shown) < 60 else "", label="largest error")
+        axes.plot(steps, errors, color=_FIRST, marker="o" if len(shown) < 60 else "", label="error")
+        if beyond := [(step, error) for step, error, bound in shown if error > bound]:
+            axes.plot(*zip(*beyond, strict=True), "X", color=_INK, markersize=8, label="beyond the bound")
         axes.set(xlabel="step", ylabel="error in ulp")
-        axes.set_ylim(bottom=0)
         axes.margins(x=0.02)
-        if max(*errors, *bounds) > _WIDE * min(sorted(bounds)[len(bounds) // 2], max(errors)):
+        highest = max(*errors, *bounds)
+        axes.set_ylim(0, 1.08 * highest or 1.0)
+        if highest > _WIDE * min(sorted(bounds)[len(bounds) // 2], max(errors)):
             axes.set_yscale("symlog", linthresh=1.0)
             axes.yaxis.set_major_formatter("{x:g}")
+            axes.set_ylim(0, 2 * highest)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.17), ncols=3, borderaxespad=0)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.17), ncols=4, borderaxespad=0)
 
     rows = tuple((str(step), f"{error:.4g}", f"{bound:.4g}") for step, error, bound in shown)
-    return Picture(
-        "Error against the step", text, ("step", "error in ulp", "bound in ulp"), rows, _svg(draw, name)
-    )
+    svg = _svg(draw, name) if len(shown) > 1 else None  # one number is no picture
+    return Picture("Error against the step", text, ("step", "error in ulp", "bound in ulp"), rows, svg)
 
 
 def _histogram(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - what a record holds
@@ -153,11 +165,12 @@ def _histogram(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - what
         return None
     total = sum(counts)
     place = counts.index(max(counts))
+    beyond = int(series.get("beyond", 0))
     text = (
         f"{total} errors from {edges[0]:.3g} to {edges[-1]:.3g}; most ({counts[place]}) lie between "
         f"{edges[place]:.3g} and {edges[place + 1]:.3g}."
     )
-    if beyond := int(series.get("beyond", 0)):
+    if beyond:
         text += f" {beyond} more are larger."
 
     def draw(axes: Axes) -> None:
@@ -165,7 +178,19 @@ def _histogram(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - what
         axes.stairs(counts, edges, color=_FIRST, linewidth=1.4)
         axes.set(xlabel="error in ulp", ylabel="elements")
         axes.grid(visible=False, axis="x")
-        if max(counts) > 100 * max(1, min(count for count in counts if count)):
+        if beyond:
+            width = (edges[-1] - edges[0]) / 12
+            axes.bar(
+                edges[-1] + width,
+                beyond,
+                width,
+                facecolor="none",
+                edgecolor=_SECOND,
+                hatch="///",
+                label=f"larger than {edges[-1]:g} ulp",
+            )
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.17), borderaxespad=0)
+        if max(*counts, beyond) > 100 * max(1, min(count for count in counts if count)):
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter("{x:g}")
             axes.set_ylim(bottom=0.5)
@@ -174,7 +199,9 @@ def _histogram(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - what
         (f"{low:.4g}", f"{high:.4g}", str(count))
         for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
     )
-    return Picture("Errors in lockstep", text, ("from", "to", "elements"), rows, _svg(draw, name))
+    if beyond:
+        rows += ((f"{edges[-1]:.4g}", "∞", str(beyond)),)
+    return Picture("How large the errors are", text, ("from", "to", "elements"), rows, _svg(draw, name))
 
 
 def _trajectories(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - what a record holds
@@ -193,7 +220,9 @@ def _trajectories(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - w
         f"{here[-1]:.4g} and {second} at {there[-1]:.4g}; they are furthest apart at step {widest[1]}, "
         f"by {widest[0]:.4g}."
     )
-    points = _thinned(list(zip(range(1, len(here) + 1), here, there, strict=True)))
+    points = _thinned(
+        list(zip(range(1, len(here) + 1), here, there, strict=True)), lambda point: abs(point[1] - point[2])
+    )
 
     def draw(axes: Axes) -> None:
         steps, ours, theirs = zip(*points, strict=True)
@@ -207,10 +236,16 @@ def _trajectories(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - w
     return Picture("What it does to training", text, ("step", first, second), rows, _svg(draw, name))
 
 
-def _thinned(points: Sequence[tuple[int, float, float]]) -> list[tuple[int, float, float]]:
+def _thinned(points: Sequence[_Point], worst: Callable[[_Point], float]) -> list[_Point]:
     size = math.ceil(len(points) / _POINTS)
     bunches = (points[start : start + size] for start in range(0, len(points), size))
-    return [max(bunch, key=lambda point: point[1]) for bunch in bunches]
+    return [max(bunch, key=worst) for bunch in bunches]
+
+
+def _of_bound(point: _Point) -> float:
+    """An error as a fraction of its bound, by which the worst of a drift is told."""
+    _, error, bound = point
+    return error / bound if bound else (math.inf if error else 0.0)
 
 
 def _svg(draw: Callable[[Axes], None], name: str) -> str | None:

@@ -37,9 +37,10 @@ def rendered(*verdicts):
 @pytest.mark.parametrize(
     ("measured", "words"),
     [
-        (DRIFT, ["100 steps", "1.5 ulp, at step 100", "the bound is 1 ulp", "50 exceed it"]),
-        ({"ulp_by_step": [[1, 0.5, 1.0]]}, ["none exceeds it"]),
+        (DRIFT, ["At 50 of 100 steps", "at step 100, is 1.5 ulp", "the bound is 1 ulp"]),
+        ({"ulp_by_step": [[1, 0.5, 1.0], [2, 9.0, 90.0]]}, ["within its bound", "at step 1, with 0.5 ulp"]),
         (HISTOGRAM, ["13 errors", "most (10) lie between 0 and 0.5"]),
+        ({"histogram": HISTOGRAM["histogram"] | {"beyond": 7}}, ["7 more are larger"]),
         (TRAJECTORIES, ["Minimizing θ²/2: after 2 steps", "furthest apart at step 2, by 0.25"]),
     ],
 )
@@ -78,7 +79,7 @@ def test_without_matplotlib_the_words_and_the_data_are_there(monkeypatch, status
     monkeypatch.setattr(plots, "find_spec", lambda _: None)
     shown = rendered(verdict(status, measured=DRIFT))
     assert "<svg" not in shown
-    assert "Of 100 steps up to step 100 the largest finite error is 1.5 ulp" in shown
+    assert "At 50 of 100 steps up to step 100 an error exceeds its bound" in shown
     assert '<th scope="col">bound in ulp</th>' in shown
 
 
@@ -110,7 +111,18 @@ def test_a_series_that_is_not_well_formed_is_passed_over(measured):
 
 
 def test_errors_that_are_not_finite_count_as_exceeding():
-    assert "1 exceed it" in only({"ulp_by_step": [[1, "inf", 1.0], [2, 0.5, 1.0]]}).text
+    assert "At 1 of 2 steps" in only({"ulp_by_step": [[1, "inf", 1.0], [2, 0.5, 1.0]]}).text
+
+
+@drawn_with_matplotlib
+def test_what_is_beyond_the_bound_or_the_scale_is_marked_in_the_drawing():
+    inside, outside = ([[1, 0.5, 1.0], [2, error, 1.0]] for error in (0.6, 1.6))
+    assert "beyond the bound" not in only({"ulp_by_step": inside}).svg
+    assert "beyond the bound" in only({"ulp_by_step": outside}).svg
+    larger = {"histogram": HISTOGRAM["histogram"] | {"beyond": 7}}
+    assert "larger than 1 ulp" not in only(HISTOGRAM).svg
+    assert "larger than 1 ulp" in only(larger).svg
+    assert only(larger).rows[-1] == ("1", "∞", "7")
 
 
 def test_a_long_series_is_thinned_and_its_peak_stays():
