@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from typing import Final
 
 from ..oracles.verdict import Divergence, Quantity, Verdict
 from ..reference.case import FloatArray
 from ..reference.contract import CLAUSES
+from ..reference.rules import DOCUMENTED
+from . import notation
 from .reproduce import smallest
+from .training import rule_named
 
 PAGE: Final = "mindspore.experimental.optim.Adamax"
-FORMULA: Final = (
-    "g ← −g  if maximize",
-    "g ← g + λ·θ  if λ ≠ 0",
-    "m ← β₁·m + (1 − β₁)·g",
-    "u ← max(β₂·u, |g| + ε)",
-    "θ ← θ − γ·m / ((1 − β₁ᵗ)·u)",
-)
+FORMULA: Final = notation.lines()
 """The documented step, line by line; γ is lr, λ is weight_decay."""
 
 _LINES: Final = {Quantity.M: 2, Quantity.U: 3, Quantity.THETA: 4}
@@ -53,17 +51,28 @@ def statement(verdict: Verdict) -> tuple[str, ...]:
     return (FORMULA[_LINES[quantity]],) if quantity in _LINES else ()
 
 
+def formulas(verdict: Verdict) -> tuple[tuple[Marked, Marked], ...]:
+    """The lines of the documented step and of the subject's, where the verdict names another rule."""
+    rule = rule_named(verdict.measured.get("rule"))
+    if rule is None or rule == DOCUMENTED or verdict.check != "rule/documented":
+        return ()
+    return tuple(_parted(*pair) for pair in zip(FORMULA, notation.lines(rule), strict=True))
+
+
 def marked(expected: str, actual: str) -> tuple[Marked, Marked]:
     """Two numbers as texts, with the digits in which they differ marked; other texts have no digits."""
     if expected == actual or not (_is_number(expected) and _is_number(actual)):
         return Marked(expected, ""), Marked(actual, "")
-    start = 0
-    while start < min(len(expected), len(actual)) and expected[start] == actual[start]:
-        start += 1
-    stop = 0
-    if len(expected) == len(actual):  # digits at the same places; else an end in common means nothing
-        while expected[-1 - stop] == actual[-1 - stop]:
-            stop += 1
+    if len(expected) == len(actual):
+        return _parted(expected, actual)
+    start = len(os.path.commonprefix((expected, actual)))  # an end in common means nothing: other places
+    return _split(expected, start, 0), _split(actual, start, 0)
+
+
+def _parted(expected: str, actual: str) -> tuple[Marked, Marked]:
+    """Two texts between what both begin with and what both end with."""
+    start = len(os.path.commonprefix((expected, actual)))
+    stop = len(os.path.commonprefix((expected[start:][::-1], actual[start:][::-1])))
     return _split(expected, start, stop), _split(actual, start, stop)
 
 
