@@ -257,9 +257,6 @@ def identify_subject(subject: str, dtype: tuple[str, ...], device: str, python: 
 _FILE = click.Path(path_type=Path)
 
 
-_FILE = click.Path(path_type=Path)
-
-
 @cli.command("report")
 @click.argument("files", nargs=-1, required=True, type=_FILE)
 @click.option("--output", type=_FILE, required=True, help="The folder to write to.")
