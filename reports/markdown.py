@@ -101,7 +101,9 @@ def _divergence(finding: Finding) -> str:
     verdict = finding.judged.verdict
     divergence = verdict.divergence
     where = markdown(finding.where, 300)
-    parts = [f"\n### {markdown_code(verdict.check, 120)}: {where}\n\n{markdown(verdict.reason, 2000)}\n\n"]
+    parts = [f"\n### {_checks(finding)}: {where}\n\n{markdown(verdict.reason, 2000)}\n\n"]
+    if finding.others:
+        parts.append(f"All of them: {', '.join(markdown_code(name, 120) for name in finding.checks)}\n\n")
     if statement := evidence.statement(verdict):
         parts.append(f"The page: {markdown('; '.join(statement))}\n\n")
     if divergence is not None:
@@ -131,7 +133,11 @@ def _table(findings: Iterable[Finding]) -> Iterator[str]:
     for finding in findings:
         verdict = finding.judged.verdict
         where = markdown(finding.where, 300)
-        yield _row([markdown_code(verdict.check, 120), where, markdown(verdict.reason, _REASON)])
+        yield _row([_checks(finding), where, markdown(verdict.reason, _REASON)])
+
+
+def _checks(finding: Finding) -> str:
+    return f"{markdown_code(finding.judged.verdict.check, 120)} {finding.others}".rstrip()
 
 
 def _runs(summary: Summary) -> Iterator[str]:

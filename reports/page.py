@@ -22,7 +22,7 @@ from ..reference.rules import DOCUMENTED
 from . import evidence, plots, reproduce, training
 from .evidence import Marked
 from .plots import Picture
-from .summary import NOT_RUN, SYMBOL, WORST_FIRST, Finding, Judged, Summary, facts_of, in_words
+from .summary import NOT_RUN, SYMBOL, WORST_FIRST, Finding, Judged, Row, Summary, facts_of, in_words
 from .text import one_line, visible
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
@@ -32,8 +32,15 @@ _CARD_BYTES: Final = 600_000
 _PICTURES: Final = 12
 """What the page holds at most of each, so that it stays below 3 MB whatever the record has."""
 
+_FEW: Final = 8
+_PLACES: Final = 100
+"""So many of the rows that say the same are linked from their divergence; folded where they are not few."""
+
 _OPEN: Final = 1
 """So many divergences are unfolded from the start."""
+
+_CARDED: Final = (Status.DIVERGES, Status.BROKEN, Status.KNOWN)
+"""What is shown with its evidence."""
 
 _MEANING: Final = {
     Status.CONFORMS: "computes what the page says",
@@ -49,11 +56,12 @@ _Numbers = tuple[tuple[str, Marked, Marked | None], ...]
 
 @dataclass(frozen=True)
 class Card:
-    """One divergence with its evidence, and everywhere that it was seen.
+    """One divergence, or broken check, with its evidence, and everywhere that it was seen.
 
     Attributes:
         finding: the verdicts that say it.
         statement: what the page says, in lines.
+        formulas: the documented step's lines beside the subject's, what differs marked.
         numbers: rows of a name, the decimal and the hexadecimal number, digits that differ marked.
         figures: names and texts.
         case: the smallest case, as names and texts.
@@ -64,6 +72,7 @@ class Card:
 
     finding: Finding
     statement: tuple[str, ...]
+    formulas: tuple[tuple[Marked, Marked], ...]
     numbers: _Numbers
     figures: list[tuple[str, str]]
     case: list[tuple[str, str]]
@@ -75,7 +84,7 @@ class Card:
 def render(summary: Summary) -> str:
     """The page, below 3 MB."""
     environment = _environment()
-    findings = summary.findings(Status.DIVERGES, Status.KNOWN)
+    findings = summary.findings(*_CARDED)
     drawn = _drawn(summary, [finding.judged for finding in findings])
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -86,6 +95,7 @@ def render(summary: Summary) -> str:
     by_number = {judged.number: judged for judged in summary.judged}
     return environment.get_template("page.html").render(
         summary=summary,
+        subjects=[(rows[0][0], rows) for rows in _by_subject(summary)],
         headline=_headline(summary),
         meaning=_MEANING,
         style=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
@@ -108,6 +118,14 @@ def _headline(summary: Summary) -> Status:
     return next((status for status in order if summary.counts[status]), Status.SKIPPED)
 
 
+def _by_subject(summary: Summary) -> list[list[Row]]:
+    """The matrix in parts: what a run has of one subject."""
+    parts: dict[tuple[int, str], list[Row]] = {}
+    for row in summary.matrix:
+        parts.setdefault((row[0].run, row[0].subject), []).append(row)
+    return list(parts.values())
+
+
 def _rows(summary: Summary, card_of: Mapping[int, int]) -> Iterator[dict[str, Any]]:
     for judged in summary.of(*WORST_FIRST):
         yield {"judged": judged, "verdict": judged.verdict, "card": card_of.get(judged.number)}
@@ -115,15 +133,14 @@ def _rows(summary: Summary, card_of: Mapping[int, int]) -> Iterator[dict[str, An
 
 def _cards(findings: Sequence[Finding], pictures: Mapping[int, list[Picture]]) -> Iterator[dict[str, Any]]:
     for number, finding in enumerate(findings):
-        judged, verdict, divergence = (
-            finding.judged,
-            finding.judged.verdict,
-            finding.judged.verdict.divergence,
-        )
+        judged, verdict = finding.judged, finding.judged.verdict
+        divergence = verdict.divergence
+        formulas = evidence.formulas(verdict)
         card = Card(
             finding=finding,
-            statement=evidence.statement(verdict),
-            numbers=_numbers(divergence) if divergence else (),
+            statement=() if formulas else evidence.statement(verdict),
+            formulas=formulas,
+            numbers=_numbers(divergence) if divergence and not formulas else (),
             figures=evidence.figures(divergence) if divergence else [],
             case=evidence.case_lines(divergence) if divergence else [],
             script=reproduce.script(verdict),
@@ -204,5 +221,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"line": one_line, "visible": visible, "words": in_words}
-    environment.globals |= {"SYMBOL": SYMBOL, "NOT_RUN": NOT_RUN, "STATUSES": WORST_FIRST, "Status": Status}
+    environment.globals |= {
+        "SYMBOL": SYMBOL,
+        "NOT_RUN": NOT_RUN,
+        "STATUSES": WORST_FIRST,
+        "CARDED": _CARDED,
+        "Status": Status,
+        "FEW": _FEW,
+        "PLACES": _PLACES,
+    }
     return environment

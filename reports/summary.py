@@ -10,13 +10,35 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..oracles.verdict import Status, Verdict
+from ..oracles.verdict import Quantity, Status, Verdict
 from .outcome import ExitCode, outcome
 from .record import Record
 
-GROUPS: Final = ("contract", "rule", "value", "relations", "bookkeeping", "special")
+GROUPS: Final = (
+    "contract",
+    "rule",
+    "value",
+    "relations",
+    "bookkeeping",
+    "schedulers",
+    "special",
+    "golden",
+)
 """The check groups in the order in which a subject is judged; others that a record has, such as `ledger` for
 stale entries, come after."""
+
+_TELLING: Final = (
+    "rule",
+    "value",
+    "special",
+    "golden",
+    "relations",
+    "bookkeeping",
+    "schedulers",
+    "contract",
+)
+"""The check groups in the order in which their findings explain what is wrong: another formula before the
+numbers that it gives, and the numbers before how arguments are refused."""
 
 WORST_FIRST: Final = (
     Status.DIVERGES,
@@ -90,7 +112,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check says in the same words of several subjects, formats or devices.
+    """What is said in the same words of several subjects, formats or devices, or by several checks.
 
     Attributes:
         places: the verdicts that say it; at least one.
@@ -102,6 +124,30 @@ class Finding:
     def judged(self) -> Judged:
         """The first of them, which stands for all."""
         return self.places[0]
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """The ids of the checks that say it."""
+        return tuple(dict.fromkeys(place.verdict.check for place in self.places))
+
+    @property
+    def others(self) -> str:
+        """What follows the first check's id where there are others; else empty."""
+        count = len(self.checks) - 1
+        return f"and {count} other {'check' if count == 1 else 'checks'}" if count else ""
+
+    @property
+    def linked(self) -> tuple[tuple[str, Judged], ...]:
+        """The rows to look at: each place, or where several checks say it the first of each, by the check's id."""
+        if not self.others:
+            return tuple(("", place) for place in self.places)
+        firsts = {place.verdict.check: place for place in reversed(self.places)}
+        return tuple((check, firsts[check]) for check in self.checks)
+
+    @property
+    def spots(self) -> tuple[tuple[Configuration, str], ...]:
+        """The cells of the matrix that it is seen in: their rows and groups."""
+        return tuple(dict.fromkeys((place.configuration, place.group) for place in self.places))
 
     @property
     def where(self) -> str:
@@ -124,9 +170,19 @@ class Cell:
         return next((status for status in _HEADLINE if self.counts.get(status)), None)
 
     @property
+    def leading_first(self) -> tuple[Status, ...]:
+        """The statuses that the cell has: the one that it is called after, then the others, worst first."""
+        had = (status for status in WORST_FIRST if self.counts.get(status))
+        return tuple(sorted(had, key=lambda status: status is not self.status))
+
+    @property
     def words(self) -> str:
         """All counts in words, as in `2 diverges, 30 conforms`."""
         return ", ".join(f"{n} {s.value}" for s in WORST_FIRST if (n := self.counts.get(s))) or NOT_RUN
+
+
+Row = tuple[Configuration, Mapping[str, Cell]]
+"""A row of the matrix, with one cell for each group."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +193,7 @@ class Summary:
         records: the runs.
         judged: every verdict, in the order of the records.
         groups: the columns of the matrix.
-        matrix: its rows, each with one cell for each group.
+        matrix: its rows.
         counts: how many verdicts there are of each status, all statuses included.
         notes: what a reader must know of the records themselves, such as one that was cut off.
     """
@@ -145,7 +201,7 @@ class Summary:
     records: tuple[Record, ...]
     judged: tuple[Judged, ...]
     groups: tuple[str, ...]
-    matrix: tuple[tuple[Configuration, Mapping[str, Cell]], ...]
+    matrix: tuple[Row, ...]
     counts: Mapping[Status, int]
     notes: tuple[str, ...]
 
@@ -178,12 +234,13 @@ class Summary:
         return tuple(j for status in statuses for j in self.judged if j.verdict.status is status)
 
     def findings(self, *statuses: Status) -> tuple[Finding, ...]:
-        """The verdicts of these statuses, those that say the same taken together."""
+        """The verdicts of these statuses, those that say the same taken together, the most telling first."""
         groups: dict[tuple[str, ...], list[Judged]] = {}
-        for judged in self.of(*statuses):
+        for judged in sorted(self.of(*statuses), key=lambda j: (statuses.index(j.verdict.status), _rank(j))):
             verdict, divergence = judged.verdict, judged.verdict.divergence
             said = (divergence.reason, divergence.expected, divergence.actual) if divergence else ()
-            key = (verdict.status.value, verdict.check, verdict.reason, *said)
+            check = "" if _of_any_check(verdict) else verdict.check
+            key = (verdict.status.value, check, verdict.reason, *said)
             groups.setdefault(key, []).append(judged)
         return tuple(Finding(tuple(group)) for group in groups.values())
 
@@ -213,18 +270,39 @@ def summarize(records: Iterable[Record]) -> Summary:
     return Summary(records, tuple(judged), groups, matrix, counts, tuple(_notes(records)))
 
 
+def _of_any_check(verdict: Verdict) -> bool:
+    """Whether it says nothing of the check itself: that the subject raises, or is gone."""
+    divergence = verdict.divergence
+    if verdict.status is Status.BROKEN:
+        return True
+    return (
+        verdict.status is Status.DIVERGES
+        and divergence is not None
+        and divergence.quantity is Quantity.OUTCOME
+    )
+
+
+def _rank(judged: Judged) -> int:
+    return _TELLING.index(judged.group) if judged.group in _TELLING else len(_TELLING)
+
+
 def group_of(verdict: Verdict) -> str:
     """The check group: the first part of the check's id."""
     return verdict.check.partition("/")[0]
 
 
 def versions_of(record: Record) -> dict[str, str]:
-    """The version of each subject's framework, by the subject's name, as the hosts gave it."""
-    return {
-        str(facts["name"]): str(facts["version"])
-        for facts in record.header.subjects
-        if "name" in facts and "version" in facts
-    }
+    """The version of each subject's framework, by the subject's name, as the hosts gave it.
+
+    Where the subject is not called after its framework, the framework's name comes with it.
+    """
+    versions = {}
+    for facts in record.header.subjects:
+        if "name" in facts and "version" in facts:
+            name, framework = str(facts["name"]), str(facts.get("framework", ""))
+            named = name.startswith(framework)
+            versions[name] = str(facts["version"]) if named else f"{framework} {facts['version']}"
+    return versions
 
 
 def facts_of(record: Record) -> list[tuple[str, str]]:

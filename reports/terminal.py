@@ -141,7 +141,9 @@ def _line(finding: Finding) -> Text:
     verdict = finding.judged.verdict
     return Text.assemble(
         (f"{SYMBOL[verdict.status]} {verdict.status.value} ", STYLE[verdict.status]),
-        text(f"{verdict.check} · {finding.where}: {verdict.reason}", limit=400),
+        text(f"{verdict.check} {finding.others}", "bold", limit=200),
+        " · ",
+        text(f"{finding.where}: {verdict.reason}", limit=400),
     )
 
 

@@ -6,24 +6,23 @@
   const body = document.querySelector("#table tbody");
   const holder = byId("cards");
   const FACETS = ["subject", "dtype", "device", "group"];
-  const place = (text, group) => {
+  // Where a verdict belongs, from "subject · format · device · group".
+  const place = (text) => {
     const parts = text.trim().split(" · ");
-    const device = parts.pop(), dtype = parts.pop();
+    const group = parts.pop(), device = parts.pop(), dtype = parts.pop();
     return { subject: parts.join(" · "), dtype, device, group };
   };
-  const groupOf = (check) => check.split("/", 1)[0];
   const table = [...body.rows].map((element, order) => {
     const check = element.cells[0].textContent.trim();
     return {
       element, order, check, status: element.classList[0],
-      places: [place(element.cells[2].textContent, groupOf(check))],
+      places: [place(`${element.cells[2].textContent.trim()} · ${check.split("/", 1)[0]}`)],
     };
   });
   const cards = [...(holder?.children ?? [])].map((element, order) => {
-    const check = element.querySelector("h3").textContent.trim();
     return {
-      element, order, check, status: element.classList.contains("known") ? "known" : "diverges",
-      places: [...element.querySelectorAll(".place")].map((link) => place(link.textContent, groupOf(check))),
+      element, order, check: element.querySelector("h3").textContent.trim(), status: element.classList[1],
+      places: element.dataset.places.trim().split("\n").map(place),
       size: parseFloat(element.querySelector(".size")?.textContent.replace("inf", "Infinity") ?? -1),
     };
   });
@@ -70,6 +69,7 @@
       card.element.hidden = !fit;
     }
     if (holder) byId("cards-shown").textContent = `${open} of ${cards.length} findings shown.`;
+    for (const button of document.querySelectorAll(".reset")) button.hidden = open === cards.length;
   }
 
   function order() {
@@ -113,7 +113,7 @@
   function set(data) {
     form.reset();
     for (const box of form.querySelectorAll("[name=status]")) box.checked = !data.status || box.value === data.status;
-    const wanted = data.where ? place(data.where, data.group) : {};
+    const wanted = data.where ? place(`${data.where} · ${data.group}`) : {};
     for (const facet of FACETS) byId(facet).value = wanted[facet] ?? "";
     all = false;
     filter();
@@ -146,7 +146,9 @@
 
   // A list's choice may come as a change alone: not every browser and driver sends input for it.
   for (const kind of ["input", "change"]) form.addEventListener(kind, () => { all = false; order(); filter(); });
-  byId("clear").addEventListener("click", () => { form.reset(); all = false; order(); filter(); });
+  for (const button of [byId("clear"), ...document.querySelectorAll(".reset")]) {
+    button.addEventListener("click", () => { form.reset(); all = false; order(); filter(); });
+  }
   form.addEventListener("submit", (event) => event.preventDefault());
   byId("more").addEventListener("click", () => { all = true; filter(); });
   document.addEventListener("click", (event) => {

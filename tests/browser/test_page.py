@@ -107,7 +107,7 @@ def test_a_search_finds_words_in_any_order_and_says_how_many(browser):
     one(browser, "#search").send_keys("torch LOCKSTEP/u")
     assert len(rows(browser)) == 2
     assert one(browser, "#rows-shown").text == "2 of 73 checks shown."
-    assert one(browser, "#cards-shown").text == "1 of 4 findings shown."
+    assert one(browser, "#cards-shown").text == "1 of 5 findings shown."
 
 
 def test_a_search_that_finds_nothing_says_so(browser):
@@ -188,7 +188,7 @@ def test_a_row_leads_to_its_evidence_and_the_evidence_to_each_row(browser):
     links = [link.get_attribute("href").rpartition("#")[2] for link in all_of(browser, f"#{card} .place")]
     assert row in links
     assert len(links) == 2
-    assert one(browser, f"#{card} .finding").is_displayed()
+    assert one(browser, f"#{card} .body").is_displayed()
 
 
 def test_scripts_are_copied_to_the_clipboard_as_they_stand(browser):
@@ -200,7 +200,7 @@ def test_scripts_are_copied_to_the_clipboard_as_they_stand(browser):
         "const done = arguments[0]; navigator.clipboard.readText().then(done, e => done(String(e)))"
     )
     assert copied == one(snippet, "code").get_property("textContent")
-    assert copied.startswith("# value/lockstep/theta")
+    assert copied.startswith("# rule/documented")
 
 
 def test_every_control_is_reached_by_the_keyboard(browser):

@@ -15,7 +15,7 @@ import cmarkgfm
 import junitparser
 import pytest
 import xmlschema
-from adamax_conformance.oracles.verdict import Status
+from adamax_conformance.oracles.verdict import Quantity, Status
 from adamax_conformance.reports import junit, markdown, page, table, terminal, text
 from adamax_conformance.reports.record import Record, read_records
 from adamax_conformance.reports.render import FILES, render
@@ -189,6 +189,39 @@ def test_what_several_formats_have_in_common_is_one_finding_with_all_its_places(
     assert page.render(summary).count("<article") == 2
     assert markdown.render(summary).count("\n### ") == 2
     assert terminal_text(summary).count("✗ diverges value/lockstep/theta") == 2
+
+
+def test_what_many_checks_say_alike_is_one_finding_that_names_them_all():
+    raised = divergence(quantity=Quantity.OUTCOME, expected="a step", actual="TypeError: no maximize")
+    checks = ("contract/maximize/true", "special/zero-lr", "rule/documented")
+    same = [verdict(Status.DIVERGES, check=check, divergence=raised) for check in checks]
+    gone = [verdict(Status.BROKEN, check=f"value/{n}", reason="it died") for n in range(3)]
+    summary = summary_of(*same, *gone, verdict(Status.DIVERGES), verdict(Status.DIVERGES, check="value/u"))
+    first, *numbers = summary.findings(Status.DIVERGES)
+    assert first.checks == ("rule/documented", "special/zero-lr", "contract/maximize/true")
+    assert [finding.checks for finding in numbers] == [("value/lockstep/theta",), ("value/u",)]
+    for rendered in (page.render(summary), markdown.render(summary), terminal_text(summary)):
+        assert rendered.count("and 2 other checks") == 2
+    for check in checks:
+        assert check in markdown.render(summary)
+
+
+def test_what_explains_the_most_comes_first():
+    checks = ["contract/lr/none", "value/lockstep/theta", "ledger/stale", "rule/documented", "special/nan"]
+    summary = summary_of(*(verdict(Status.DIVERGES, check=check) for check in checks))
+    assert [finding.judged.group for finding in summary.findings(Status.DIVERGES)] == [
+        "rule",
+        "value",
+        "special",
+        "contract",
+        "ledger",
+    ]
+
+
+def test_a_subject_that_is_not_called_after_its_framework_is_shown_with_it():
+    facts = {"name": "ours.py:make", "framework": "numpy", "version": "2.4.0"}
+    summary = summary_of(verdict(subject="ours.py:make"), subjects=(facts,))
+    assert [row.version for row, _ in summary.matrix] == ["numpy 2.4.0"]
 
 
 # Markdown
