@@ -194,17 +194,24 @@ def _findings(matrix: Matrix, statuses: Sequence[Status]) -> Iterator[str]:
     if not found:
         yield "None."
         return
+    formats: dict[str, list[str]] = {}
+    for row in matrix.rows:
+        formats.setdefault(row.subject, []).append(row.dtype)
+    yield from ("A subject without a dtype: in all that it was run in.", "")
     yield from _table(
         ("check", "where", "what"),
         (
-            (markdown_code(check), _places(where), markdown(reason, _LONGEST))
+            (markdown_code(check), _places(where, formats), markdown(reason, _LONGEST))
             for (check, reason), where in sorted(found.items())
         ),
     )
 
 
-def _places(where: Mapping[str, Sequence[str]]) -> str:
-    return "; ".join(f"{markdown_code(subject)} {', '.join(dtypes)}" for subject, dtypes in where.items())
+def _places(where: Mapping[str, Sequence[str]], formats: Mapping[str, Sequence[str]]) -> str:
+    return "; ".join(
+        " ".join([markdown_code(subject), *([", ".join(dtypes)] if dtypes != formats[subject] else [])])
+        for subject, dtypes in where.items()
+    )
 
 
 def _skipped(matrix: Matrix) -> Iterator[str]:
