@@ -20,7 +20,7 @@ from adamax_conformance.reference.golden_case import FORMATS, noise
 from adamax_conformance.reference.golden_cases import GOLDEN_CASES
 from adamax_conformance.reference.golden_flags import FLAGS
 from adamax_conformance.reports.vectors import PUBLISHED
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 SHORT = 6
@@ -32,6 +32,11 @@ PUBLISHED_CASES = {
 }
 finite = st.floats(allow_nan=False, allow_infinity=False)
 positive = st.floats(min_value=1e-3, max_value=1e3)
+
+STEADY = settings(
+    derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+"""The same examples everywhere, however long a busy machine takes for them."""
 
 
 def fractions(case, place, element):
@@ -126,6 +131,7 @@ def test_the_classes_are_each_form_with_each_kind_of_scalars():
     assert [h.form for h in habits_of(Format.BINARY64).values()] == list(Form)
 
 
+@STEADY
 @given(finite, st.integers(1, 50))
 def test_a_number_is_written_as_the_decimal_nearest_to_it(x, digits):
     text = scientific(mpmath.mpf(x), digits)
@@ -135,12 +141,14 @@ def test_a_number_is_written_as_the_decimal_nearest_to_it(x, digits):
         assert Decimal(text) == Decimal(f"{Decimal(x):.{digits - 1}e}")
 
 
+@STEADY
 @given(finite, st.integers(1, 20))
 def test_a_bound_is_never_written_smaller_than_it_is(x, digits):
     text = scientific(mpmath.mpf(abs(x)), digits, Direction.UP)
     assert Fraction(Decimal(text)) >= Fraction(abs(x))
 
 
+@STEADY
 @given(finite, finite, positive, st.integers(0, 9))
 def test_an_enclosure_holds_the_exact_result(a, b, c, n):
     ctx = context(60)

@@ -9,12 +9,18 @@ import pytest
 from adamax_conformance.impl.kernel_numpy import Job
 from adamax_conformance.impl.scalars import StepScalars, step_scalars
 from adamax_conformance.reference.hyperparameters import Hyperparameters
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
-steady = settings(derandomize=True, database=None, deadline=None, max_examples=100)
+steady = settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=100,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 

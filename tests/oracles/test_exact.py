@@ -34,11 +34,17 @@ from adamax_conformance.tests.oracles.rationals import (
     rational,
     telling_cases,
 )
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 FORMATS = pytest.mark.parametrize("format_", Format, ids=lambda f: f.dtype)
-DRAWN = settings(max_examples=40, derandomize=True, database=None, deadline=None)
+DRAWN = settings(
+    max_examples=40,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 CLAIMED = Fraction(1, 2 ** (53 + GUARD_BITS))
 """The largest error of an exact value, relative to the same value computed over magnitudes."""

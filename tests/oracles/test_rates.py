@@ -13,7 +13,7 @@ from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.rates import rates
 from adamax_conformance.reference.schedules import NAMES, Moment, chained, closed
 from adamax_conformance.tests.conformance.scheduled import SETTINGS, STEPS
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 _FORMATS = {Format.BINARY32: np.float32, Format.BINARY64: np.float64}
@@ -175,7 +175,13 @@ def _varied(schedule, scale):
 
 @pytest.mark.parametrize("name", SETTINGS)
 @pytest.mark.parametrize("format_", _FORMATS)
-@settings(max_examples=30, derandomize=True, database=None, deadline=None)
+@settings(
+    max_examples=30,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(lr=st.floats(1e-4, 1.0), scale=st.floats(0.5, 1.0))
 def test_an_honest_scheduler_is_within_the_bound(name, format_, lr, scale):
     setting = SETTINGS[name]
