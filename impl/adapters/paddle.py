@@ -7,6 +7,10 @@ rate. That of a plain list is set by `set_lr`, that of a group by the scale of i
 `paddle.save` writes of `state_dict()`. It goes by names, of which a program has each but once: so an optimizer that
 loads gets the names of the one that saved, as in a program that is started anew.
 
+Five of the schedulers that PyTorch and MindSpore name are there under other names (`SCHEDULERS`), with the same formula;
+`set_lr_scheduler` sets one, and groups scale its rate. The others differ in their formula, scale what a group should
+not, or, as `MultiStepDecay`, take fewer arguments: its milestones must grow.
+
 Not there: `maximize`; float16 and bfloat16 on the CPU; layouts other than contiguous.
 """
 
@@ -24,7 +28,7 @@ import paddle
 
 from ...reference.case import Layout
 from ..failures import Skipped, UnsupportedDevice
-from ..messages import DTYPES, FloatArray, SubjectInfo
+from ..messages import DTYPES, FloatArray, Schedule, SubjectInfo
 from .base import Adapter, runtime
 from .translation import Names
 
@@ -34,6 +38,14 @@ _NAMES: Final = Names(
 )
 PLACES: Final[Mapping[str, str]] = {"cpu": "cpu", "cuda": "gpu", "xpu": "xpu", "npu": "npu"}
 """What PaddlePaddle calls the devices."""
+SCHEDULERS: Final[Mapping[str, str]] = {
+    "ExponentialLR": "ExponentialDecay",
+    "LambdaLR": "LambdaDecay",
+    "LinearLR": "LinearLR",
+    "MultiplicativeLR": "MultiplicativeDecay",
+    "StepLR": "StepDecay",
+}
+"""What PaddlePaddle calls the schedulers that it has as the others have them."""
 _M: Final = "moment_0"
 _U: Final = "inf_norm_0"
 
@@ -77,6 +89,7 @@ class PaddleAdapter(Adapter):
             defaults=_NAMES.defaults(paddle.optimizer.Adamax),
             arguments=_NAMES.arguments,
             group_options=_NAMES.arguments,
+            schedulers=tuple(SCHEDULERS),
             layouts=(Layout.CONTIGUOUS,),
         )
 
@@ -152,6 +165,21 @@ class PaddleAdapter(Adapter):
             return
         for parameter in optimizer._param_groups[group]["params"]:  # noqa: SLF001 - likewise
             parameter.optimize_attr["learning_rate"] = lr
+
+    def scheduler(self, optimizer: Any, schedule: Schedule) -> Any:  # noqa: ANN401
+        if schedule.name not in SCHEDULERS:
+            raise Skipped(f"paddle.optimizer.lr has no {schedule.name} of this formula")
+        options = dict(schedule.options)
+        if "lr_lambda" in options:
+            factors = options["lr_lambda"]
+            if isinstance(factors, list):
+                raise Skipped("the groups of paddle.optimizer.Adamax scale the rate of one scheduler")
+            options["lr_lambda"] = lambda epoch: factors[epoch]
+        if "total_iters" in options:
+            options["total_steps"] = options.pop("total_iters")
+        scheduler = getattr(paddle.optimizer.lr, SCHEDULERS[schedule.name])(optimizer.get_lr(), **options)
+        optimizer.set_lr_scheduler(scheduler)
+        return scheduler
 
     def words_about(self, layout: Layout) -> str:
         return f"paddle.to_tensor copies what it is given, so no parameter is {layout.value}"

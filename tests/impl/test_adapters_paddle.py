@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from adamax_conformance.impl import failures
 from adamax_conformance.impl.client import Subject
+from adamax_conformance.impl.messages import Schedule
 from adamax_conformance.reference.case import Layout
 
 pytest.importorskip("paddle", exc_type=ImportError)
@@ -79,6 +80,28 @@ def test_a_checkpoint_resumes_bit_for_bit(subject, groups):
     left, right = (subject.step(handle, [GRADIENTS[1]] * groups) for handle in (straight, resumed))
     for quantity in ("theta", "m", "u"):
         assert [x.tolist() for x in getattr(left, quantity)] == [x.tolist() for x in getattr(right, quantity)]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        (Schedule("StepLR", {"step_size": 1, "gamma": 0.5}), (1.0, 0.5, 0.25)),
+        (Schedule("LambdaLR", {"lr_lambda": (0.5, 1.0, 0.25, 1.0)}), (0.5, 1.0, 0.25)),
+        (Schedule("LinearLR", {"start_factor": 0.5, "end_factor": 1.0, "total_iters": 2}), (0.5, 0.75, 1.0)),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_a_scheduler_of_its_own_drives_all_groups(subject, schedule, rates):
+    handle = subject.construct(
+        [({"lr": 1.0}, [THETA]), ({"lr": 0.25}, [THETA])], "float32", schedule=schedule
+    )
+    seen = [subject.step(handle, [GRADIENTS[0]] * 2).lr for _ in rates]
+    assert seen == [(rate, 0.25 * rate) for rate in rates]
+
+
+def test_a_scheduler_that_is_not_there_is_skipped(subject):
+    with pytest.raises(failures.Skipped, match="has no Nonesuch of this formula"):
+        subject.construct([({}, [THETA])], "float32", schedule=Schedule("Nonesuch"))
 
 
 def test_what_it_refuses_is_told_with_its_class(subject):
