@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ..oracles.verdict import Status, Verdict
@@ -85,7 +85,7 @@ class Matrix:
 
 
 def gather(records: Sequence[Record], ledger: Ledger | None = None) -> Matrix:
-    """The matrix of some runs; where several judged the same, the last one counts.
+    """The matrix of some runs; where several asked the same check of the same version, the last one counts.
 
     Args:
         records: of the runs.
@@ -94,29 +94,44 @@ def gather(records: Sequence[Record], ledger: Ledger | None = None) -> Matrix:
     order = {name: place for place, name in enumerate(("float16", "bfloat16", "float32", "float64"))}
     rows: dict[tuple[str, int, str], Row] = {}
     for record in sorted(records, key=lambda r: r.header.created):
-        facts = {str(subject["name"]): subject for subject in record.header.subjects}
-        seats: dict[tuple[str, str, str], list[Verdict]] = {}
-        for verdict in record.verdicts:
-            seats.setdefault((verdict.subject, verdict.dtype, verdict.device), []).append(verdict)
-        for (subject, dtype, device), judged in seats.items():
-            known = facts.get(subject, {})
-            version = str(known.get("version", ""))
-            verdicts = judged if ledger is None else [ledger.settle(v, version) for v in judged]
-            rows[subject, order.get(dtype, len(order)), device] = Row(
-                subject=subject,
-                framework=str(known.get("framework", "")),
-                version=version,
-                runtime=str(known.get("runtime", "")),
-                dtype=dtype,
-                device=device,
-                created=record.header.created,
-                rule=_rule_of(verdicts),
-                said=tuple(
-                    Said(v.check, v.status, "" if v.status is Status.CONFORMS else v.reason) for v in verdicts
-                ),
-            )
+        for row in _rows(record, ledger):
+            key = (row.subject, order.get(row.dtype, len(order)), row.device)
+            rows[key] = _renewed(rows[key], row) if key in rows else row
     suites = sorted({record.header.suite_version for record in records})
     return Matrix(", ".join(suites), tuple(rows[key] for key in sorted(rows)))
+
+
+def _rows(record: Record, ledger: Ledger | None) -> Iterator[Row]:
+    """What one run says, by subject, dtype and device."""
+    facts = {str(subject["name"]): subject for subject in record.header.subjects}
+    seats: dict[tuple[str, str, str], list[Verdict]] = {}
+    for verdict in record.verdicts:
+        seats.setdefault((verdict.subject, verdict.dtype, verdict.device), []).append(verdict)
+    for (subject, dtype, device), judged in seats.items():
+        known = facts.get(subject, {})
+        version = str(known.get("version", ""))
+        verdicts = judged if ledger is None else [ledger.settle(v, version) for v in judged]
+        yield Row(
+            subject=subject,
+            framework=str(known.get("framework", "")),
+            version=version,
+            runtime=str(known.get("runtime", "")),
+            dtype=dtype,
+            device=device,
+            created=record.header.created,
+            rule=_rule_of(verdicts),
+            said=tuple(
+                Said(v.check, v.status, "" if v.status is Status.CONFORMS else v.reason) for v in verdicts
+            ),
+        )
+
+
+def _renewed(old: Row, new: Row) -> Row:
+    """A row with the verdicts of a later run in the place of the same ones; the later alone if versions differ."""
+    if (old.version, old.runtime) != (new.version, new.runtime):
+        return new
+    said = {s.check: s for s in old.said} | {s.check: s for s in new.said}
+    return replace(new, rule=new.rule or old.rule, said=tuple(said.values()))
 
 
 def _rule_of(verdicts: Sequence[Verdict]) -> dict[str, Any]:

@@ -1,8 +1,12 @@
-"""The published matrix as Markdown: which rule each follows, what the suite says, how to go from one to another."""
+"""The published matrix as Markdown: which rule each follows, what the suite says, how to go from one to another.
+
+`python -m adamax_conformance.reports.matrix_page FILE` writes the page anew from what is kept beside it.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -169,16 +173,26 @@ def _scalars(row: Row) -> str:
 def _verdicts(matrix: Matrix) -> Iterator[str]:
     groups = dict.fromkeys([*GROUPS, *(s.check.partition("/")[0] for row in matrix.rows for s in row.said)])
     symbols = ", ".join(f"{SYMBOL[s]} {s.value}" for s in Status)
-    yield from (f"How many checks of each layer say what: {symbols}.", "")
+    checks = len({s.check for row in matrix.rows for s in row.said if not s.check.startswith("ledger/")})
+    yield from (
+        f"How many checks of each layer say what: {symbols}. There are {checks} checks; a run that was made before one "
+        "came, or that was cut off, has asked fewer.",
+        "",
+    )
 
     def cell(row: Row, group: str) -> str:
         counts = Counter(s.status for s in row.said if s.check.partition("/")[0] == group)
         return " ".join(f"{SYMBOL[s]}{counts[s]}" for s in Status if counts[s])
 
     yield from _table(
-        ("subject", "dtype", *groups),
+        ("subject", "dtype", "asked", *groups),
         (
-            (markdown_code(row.subject), row.dtype, *(cell(row, group) for group in groups))
+            (
+                markdown_code(row.subject),
+                row.dtype,
+                str(len(row.said)),
+                *(cell(row, group) for group in groups),
+            )
             for row in matrix.rows
         ),
     )
@@ -318,3 +332,9 @@ def _migration(matrix: Matrix) -> Iterator[str]:
 def _letters(leader: Rule, follower: Rule) -> str:
     needed = adjustments(leader, follower, decays=leader.decay is not Decay.NONE)
     return "".join(a.letter for a in Adjustment if a in needed) or "="
+
+
+if __name__ == "__main__":
+    published = Path(sys.argv[1])
+    kept = json.loads(published.with_name(KEPT).read_text("utf-8"))
+    published.write_text(page(from_json(kept)), encoding="utf-8", newline="\n")

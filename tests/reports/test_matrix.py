@@ -36,11 +36,25 @@ def test_what_is_kept_holds_every_verdict_and_reason():
     assert row.version == "2.13.0"
 
 
-def test_a_later_run_of_the_same_replaces_an_earlier_one():
-    old = record(verdict(Status.DIVERGES), created="2026-01-01T00:00:00+00:00")
-    new = record(verdict(Status.CONFORMS), created="2026-01-02T00:00:00+00:00")
+def test_a_later_run_renews_the_checks_that_it_asked_and_no_others():
+    old = record(
+        verdict(Status.DIVERGES, check="value/x"), rule("documented"), created="2026-01-01T00:00:00+00:00"
+    )
+    new = record(verdict(Status.CONFORMS, check="value/x"), created="2026-01-02T00:00:00+00:00")
     (row,) = gather([new, old]).rows
-    assert row.said[0].status is Status.CONFORMS
+    assert [(s.check, s.status) for s in row.said] == [
+        ("value/x", Status.CONFORMS),
+        ("rule/documented", Status.CONFORMS),
+    ]
+    assert row.rule["rule"] == "documented"
+
+
+def test_a_later_run_of_another_version_stands_alone():
+    old = record(verdict(Status.DIVERGES, check="value/x"), created="2026-01-01T00:00:00+00:00")
+    other = ({"name": "torch", "framework": "torch", "version": "2.14.0"},)
+    new = record(verdict(check="value/y"), created="2026-01-02T00:00:00+00:00", subjects=other)
+    (row,) = gather([old, new]).rows
+    assert [s.check for s in row.said] == ["value/y"]
 
 
 def test_what_the_ledger_lists_by_now_is_known():
