@@ -143,15 +143,18 @@ class Seat:
         return self._shows_state
 
     def takes_points(self) -> bool:
-        """Whether a parameter may have no dimensions; where it may not, `bookkeeping/layout/0-d` says so."""
+        """Whether a parameter may have no dimensions, and is right then; if not, `bookkeeping/layout/0-d` says so."""
         if self._takes_points is None:
             point = Case("point", (Group(DEFAULTS, (Parameter.of(1.0, [1.0]),)),))
+            tallies = findings(*NUMBERS)
             try:
-                self.subject.observe(point, self.dtype)
+                observed = self.subject.observe(point, self.dtype)
             except (Rejected, Skipped):
                 self._takes_points = False
             else:
-                self._takes_points = True
+                compare = lockstep if self.shows_state() else trajectory
+                compare(point, observed, self.assumption(), tallies)
+                self._takes_points = not any(tally.exceeded for tally in tallies.values())
         return self._takes_points
 
     def underflow(self) -> Divergence | None:
