@@ -82,6 +82,7 @@ def chromium(tmp_path_factory):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    browser.set_script_timeout(600)  # axe-core takes as long as the machine is busy
     yield browser
     browser.quit()
 
