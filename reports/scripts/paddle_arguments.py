@@ -14,5 +14,5 @@ for name, value in [
         paddle.optimizer.Adamax(parameters=[parameter], **{name: value})
         wrong.append(f"{name}={value} is accepted")
     except (AssertionError, TypeError) as error:
-        wrong.append(f"{name}={value!r} raises {type(error).__name__}")
+        wrong.append(f"{name} of {type(value).__name__} raises {type(error).__name__}")
 sys.exit(f"diverges: {', '.join(wrong)}")
