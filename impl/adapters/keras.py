@@ -5,7 +5,8 @@ Translated: `lr` is `learning_rate`, `betas` are `beta_1` and `beta_2`, `eps` is
 the optimizer's variables `momentum` and `norm`; a checkpoint is what `save_own_variables` saves. `floatx` is left at its
 default float32. On JAX, float64 needs `jax_enable_x64`, which is set for float64 variables alone.
 
-Not there: `maximize`; groups; layouts, since a variable has its array for itself.
+Not there: `maximize`; groups; layouts, since a variable has its array for itself. Its schedules are functions of the
+step, without the names and formulas that the suite knows from PyTorch: they are not asked; rates are set step by step.
 """
 
 # ruff: noqa: D102 - what each method does is said where `Adapter` declares it

@@ -7,7 +7,8 @@ is set: it is for float64 parameters alone, since it also changes in which preci
 formats are computed.
 
 Not there: `maximize`; a default of `learning_rate`; `weight_decay`, but in the mode `adamaxw` (`optax.adamaxw`);
-layouts: an array of JAX has none that could be chosen.
+layouts: an array of JAX has none that could be chosen. Its schedules are functions of the step, without the names and
+formulas that the suite knows from PyTorch: they are not asked; rates are set step by step.
 """
 
 # ruff: noqa: D102 - what each method does is said where `Adapter` declares it
