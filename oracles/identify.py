@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from fractions import Fraction
 from functools import lru_cache
 from itertools import product
 from typing import Final, Protocol
@@ -36,8 +37,9 @@ _SETTINGS: Final = (
     Hyperparameters(lr=0.01, beta1=0.987, beta2=0.95, eps=0.01),
     # Decay while descending.
     Hyperparameters(lr=0.3, beta1=0.6, beta2=0.7, eps=0.3, weight_decay=0.3),
-    # Ascending, without decay: for who has no decay.
-    Hyperparameters(lr=0.3, beta1=0.6, beta2=0.7, eps=0.3, maximize=True),
+    # Ascending, without decay: for who has no decay. With beta1 below 1/2 the interpolated form turns round, and
+    # g - beta1*(g - m) shows in the first step: see `_telling_gradients`.
+    Hyperparameters(lr=0.3, beta1=0.3, beta2=0.7, eps=0.3, maximize=True),
     # Nothing but the moments: betas that show, eps that shows, lr that no binary format holds.
     Hyperparameters(lr=0.3, beta1=0.9, beta2=0.7, eps=0.3),
     # No memory of the gradient: 1 - beta1^t is exactly 1 in any precision, so the step stands bare.
@@ -73,8 +75,27 @@ def cases(format_: Format) -> tuple[Case, ...]:
         theta = draw(np.repeat([0.0, 1.0], _ELEMENTS // 2))
         fading = np.tile([1.0, 2.0**-9], _ELEMENTS // 2)
         gradients = [draw(), *(draw(fading) for _ in range(steps - 1))]
+        if 0.25 < setting.beta1 < 0.5:
+            gradients[0] = _telling_gradients(format_, setting.beta1)
         result.append(Case(f"identify/{number}", (Group(setting, (Parameter.of(theta, gradients),)),)))
     return tuple(result)
+
+
+def _telling_gradients(format_: Format, beta1: float) -> FloatArray:
+    """Gradients of which g - beta1*g, each operation rounded, is farthest from (1 - beta1)*g, which has one rounding.
+
+    From m = 0 that is the difference between the two forms of the moment, which ordinary numbers may hide.
+    """
+    held, rounded = format_.round_float(beta1), format_.round_float
+
+    def off(g: float) -> Fraction:
+        exact = (1 - Fraction(beta1)) * Fraction(g)
+        return abs(Fraction(rounded(g - rounded(held * g))) - exact) / exact
+
+    drawn = np.random.default_rng(20150103).uniform(0.5, 2.0, 32 * _ELEMENTS)
+    telling = sorted({rounded(g) for g in drawn.tolist()}, key=off)[-_ELEMENTS:]
+    result: FloatArray = np.array(telling) * np.tile([1.0, -1.0], _ELEMENTS // 2)
+    return result
 
 
 @dataclass(frozen=True, eq=False)

@@ -122,9 +122,17 @@ def scalar_errors(
         correction=number(
             scalars.beta1 * 0
             if correction == 1
-            else entrance.error(correction, min(corrections), max(corrections))
+            else _divided(entrance.error(correction, min(corrections), max(corrections)), entrance)
         ),
     )
+
+
+def _divided(error: Any, entrance: Entrance) -> Any:
+    """The same of lr over the correction, which is rounded to the habit's format where that is the coarser one."""
+    if entrance.habit.precision >= entrance.format_.precision:
+        return error
+    roundoff = type(error)(entrance.habit.unit_roundoff)
+    return (1 + error) * (1 + roundoff) - 1
 
 
 def _correction(beta1: Any, t: int, entrance: Entrance) -> tuple[Any, Any]:
