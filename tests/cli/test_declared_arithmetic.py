@@ -54,7 +54,7 @@ def test_a_device_conforms_only_under_the_arithmetic_that_is_declared_of_it(
     [
         ("FlushesSubnormals", DIVIDING),
         ("DividesToTwoUlp", FLUSHING),
-        ("DividesToTwoUlp", DIVIDING.replace("4.0", "1.5")),
+        ("DividesToTwoUlp", DIVIDING.replace("4.0", "1.0")),
     ],
 )
 def test_another_declaration_does_not_help(judge, name, declaration):

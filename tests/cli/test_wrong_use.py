@@ -47,6 +47,7 @@ def test_a_framework_of_a_version_that_is_not_asked_is_one_line_with_the_command
     run, command, version, words
 ):
     folder = run("--version").folder
+    (folder / "torch.py").touch()
     (folder / "torch.dist-info").mkdir()
     (folder / "torch.dist-info" / "METADATA").write_text(f"Name: torch\nVersion: {version}\n")
     ran = run(command, "torch", PYTHONPATH=str(folder))

@@ -355,6 +355,7 @@ def test_a_framework_that_is_too_old_or_too_new_is_told_with_the_range_and_the_c
     metadata = tmp_path / f"{package}-{version}.dist-info" / "METADATA"
     metadata.parent.mkdir()
     metadata.write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+    (tmp_path / f"{name.partition(':')[0].partition('[')[0]}.py").touch()
     if package == "numpy":
         (tmp_path / "mindspore-2.10.0.dist-info").mkdir()
         (tmp_path / "mindspore-2.10.0.dist-info" / "METADATA").write_text(

@@ -76,18 +76,19 @@ def runs(format_: Format, examples: int = 6) -> tuple[Case, ...]:
 
 @dataclass(frozen=True)
 class Reached:
-    """The largest fraction of a bound, who reached it, and how much was judged."""
+    """The largest fraction of a bound, who reached it, how much was judged, and how much was open."""
 
     fraction: float = 0.0
     who: str = "nobody"
     judged: int = 0
+    open: int = 0
 
     def and_also(self, tally: Tally, who: str) -> Reached:
         """With what one more comparison found."""
-        judged = self.judged + tally.judged - tally.open
+        counts = (self.judged + tally.judged - tally.open, self.open + tally.open)
         if tally.largest_over_bound > self.fraction:
-            return Reached(tally.largest_over_bound, who, judged)
-        return Reached(self.fraction, self.who, judged)
+            return Reached(tally.largest_over_bound, who, *counts)
+        return Reached(self.fraction, self.who, *counts)
 
 
 def modes(variant, format_: Format) -> Iterator[Mode]:

@@ -357,6 +357,8 @@ class ResumeSavesStepInOneByte(BookkeepingBug):
 class ResumeSavesStepInBfloat16(BookkeepingBug):
     """The count is cast to bfloat16 when it is loaded (PyTorch's step, cast to the parameter's dtype)."""
 
+    dtypes = ("float32", "float64")
+
     def load_state_dict(self, state):
         step = state["step"]
         places = max(step.bit_length() - 8, 0)

@@ -49,8 +49,10 @@ def by_dtype(classes):
 def runs(dtype):
     """Runs that show a wrong formula or a coarse number: from zero, with small steps, late."""
     result = []
+    # What `excess` counts are unit roundoffs: moments that underflow are left to the bounds' own tests.
+    normal = [o for o in OPTIONS.values() if 1 - o.get("betas", (0.9,))[0] >= np.finfo(dtype).tiny]
     for options in (
-        *OPTIONS.values(),
+        *normal,
         {"lr": 0.7, "betas": (0.7, 0.8), "eps": 0.3, "weight_decay": 0.1},
         {"lr": float(np.finfo(dtype).eps) * 4},
     ):

@@ -384,7 +384,7 @@ def test_digits_that_differ_are_found(expected, actual, marks):
         ("value/lockstep/m", Quantity.M, "m ← β₁·m + (1 − β₁)·g"),
         ("value/lockstep/u", Quantity.U, "u ← max(β₂·u, |g| + ε)"),
         ("special/nan", Quantity.THETA, "θ ← θ − γ·m / ((1 − β₁ᵗ)·u)"),
-        ("rule/documented", Quantity.OUTCOME, "g ← g + λ·θ  if λ ≠ 0"),
+        ("rule/documented", Quantity.OUTCOME, "g ← g + λ·θ"),
     ],
 )
 def test_what_the_page_says_is_quoted_for_each_layer(check, quantity, words):
