@@ -1,9 +1,9 @@
 """Which rule, form and scalar precision does a recorded optimizer follow, as far as its training shows it?
 
 The identification of `oracles.identify`, on elements of some recorded steps instead of cases that were made for it:
-those with the smallest and the largest gradients, those with the smallest norms, where the place of eps shows, and
-ordinary ones. A few elements that no rule explains do not keep the rule from being found: they are left to the
-lockstep verdict, which then names them.
+those with the smallest and the largest gradients, those with the smallest norms, where the place of eps shows, those
+whose steps speak for the smallest and the largest rate, and ordinary ones. A few elements that no rule explains do not
+keep the rule from being found: they are left to the lockstep verdict, which then names them.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ _UNITS: Final = 4
 """Units of a step that are looked at."""
 _BRIEF: Final = 8
 """Elements of each unit that are tried first: most rules are excluded by the first of them."""
+_STRAY: Final = 2
+"""Elements on either side whose rates are left out of the choice: one that is wrong must not pass for a habit."""
 _OUTLIERS: Final = 16
 _SHARE: Final = 100
 """So many elements, and one of so many, may be left to the lockstep verdict."""
@@ -67,9 +69,29 @@ def _choose(block: Block) -> npt.NDArray[np.intp]:
         np.linspace(0, block.size - 1, share).astype(np.intp),
     ]
     # One of each kind in turn, so that the first few have all kinds.
-    chosen = list(dict.fromkeys(np.stack(parts, axis=1).ravel().tolist()))
+    chosen = list(dict.fromkeys([*_rates(block, share), *np.stack(parts, axis=1).ravel().tolist()]))
     finite = np.isfinite(g)
     return np.array([i for i in chosen if finite[i]], np.intp)
+
+
+def _rates(block: Block, share: int) -> list[int]:
+    """Where the rate lr/(1 - beta1^t), the same for all, seems smallest and largest, by turns.
+
+    Scalars of the working precision move every step alike, but only where roundings add to that is it beyond the
+    bound of better ones. The step is seen in full where theta is not larger.
+    """
+    theta, after, m, u = (
+        widened(a, np.dtype(np.float64))
+        for a in (block.theta, block.theta_after, block.m_after, block.u_after)
+    )
+    with np.errstate(all="ignore"):
+        moved = theta - after
+        rate = moved * u / m
+        shown = np.isfinite(rate) & (np.abs(moved) >= np.maximum(np.abs(theta), np.abs(after)))
+    places = np.flatnonzero(shown)
+    places = places[np.argsort(rate[places], kind="stable")][_STRAY : places.size - _STRAY]
+    half = min(share // 2, places.size // 2)
+    return [int(i) for pair in zip(places[:half], places[::-1][:half], strict=True) for i in pair]
 
 
 @dataclass(frozen=True, eq=False)

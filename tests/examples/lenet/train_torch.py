@@ -56,4 +56,4 @@ def train(start: str, recording: str) -> list[float]:
 
 
 if __name__ == "__main__":
-    print(*train(*sys.argv[1:]))  # noqa: T201 - what the example is for
+    print(*train(*sys.argv[1:3]))  # noqa: T201 - what the example is for
