@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ..reference.formula import Scalars
 from .arithmetic import Arithmetic
@@ -20,8 +20,7 @@ Real = Any
 """A float or an mpf."""
 
 
-@dataclass(frozen=True)
-class ScalarErrors:
+class ScalarErrors(NamedTuple):
     """The largest relative errors of the scalars of one step; infinite for one that rounds to infinity."""
 
     lr: Real

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 from adamax_conformance import oracles
 from adamax_conformance.oracles.arithmetic import CORRECTLY_ROUNDED, Arithmetic, Form, Habits
-from adamax_conformance.oracles.bounds import StepBounds, compound
+from adamax_conformance.oracles.bounds import StepBounds
 from adamax_conformance.oracles.comparison import Assumption, findings, lockstep
 from adamax_conformance.oracles.exact import context, exact_scalars
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.identify import cases as identifying_cases
+from adamax_conformance.oracles.radii import compound
 from adamax_conformance.oracles.scalars import Entrance, scalar_errors
 from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.formula import bias_correction
@@ -247,9 +248,10 @@ def test_the_first_step_of_a_float32_counts_seven_roundings_from_zero_and_one_mo
 def test_a_factor_of_one_spares_no_operation_but_a_rule_without_correction_does(format_) -> None:
     for lr, beta1 in ((0.3, 0.9), (1.0, 0.9), (0.3, 0.0), (1.0, 0.0)):
         setting = Hyperparameters(lr=lr, beta1=beta1)
-        assert len(bounds(format_, setting).operations) == 3
+        k = bounds(format_, setting).constants
+        assert k.operations == compound(*[k.divide] * 3)
         uncorrected = Rule(bias_correction=BiasCorrection.NONE)
-        assert len(bounds(format_, setting, rule=uncorrected).operations) == 2
+        assert bounds(format_, setting, rule=uncorrected).constants.operations == compound(*[k.divide] * 2)
 
 
 # The scalars ------------------------------------------------------------------------------------------------
