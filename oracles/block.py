@@ -43,7 +43,7 @@ class Block:
     u_after: Array
 
     def __post_init__(self) -> None:
-        for name, array in self._arrays():
+        for name, array in self.arrays():
             if array.ndim != 1 or not array.flags.c_contiguous:
                 raise ValueError(
                     f"{name} has shape {array.shape} and strides {array.strides}; "
@@ -58,7 +58,8 @@ class Block:
                     f"{name} is {array.size} numbers of {array.dtype}; theta is {self.theta.size} of {self.theta.dtype}"
                 )
 
-    def _arrays(self) -> list[tuple[str, Array]]:
+    def arrays(self) -> list[tuple[str, Array]]:
+        """The seven arrays with their names, in the order of the attributes."""
         return [(field.name, getattr(self, field.name)) for field in fields(self)]
 
     @property
@@ -68,19 +69,19 @@ class Block:
 
     def cut(self, start: int, stop: int) -> Block:
         """The elements from `start` to before `stop`, in the same memory."""
-        return Block(*(array[start:stop] for _, array in self._arrays()))
+        return Block(*(array[start:stop] for _, array in self.arrays()))
 
     def taken(self, places: npt.NDArray[np.intp]) -> Block:
         """The elements at some places, copied."""
-        return Block(*(array[places] for _, array in self._arrays()))
+        return Block(*(array[places] for _, array in self.arrays()))
 
     def widened(self, dtype: npt.DTypeLike = np.float64) -> Block:
         """The same numbers in float64, or in float32 where that holds them: exactly."""
-        return Block(*(widened(array, dtype) for _, array in self._arrays()))
+        return Block(*(widened(array, dtype) for _, array in self.arrays()))
 
     def element(self, place: int) -> tuple[list[float], list[float]]:
         """Theta, m, u and the gradient before the step at a place, and theta, m and u after it."""
-        values = [float(widened(array[place : place + 1])[0]) for _, array in self._arrays()]
+        values = [float(widened(array[place : place + 1])[0]) for _, array in self.arrays()]
         return values[:4], values[4:]
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
@@ -100,13 +100,16 @@ def fraction(error: float, bound: float) -> tuple[float, float]:
 
 Findings = dict[Quantity, Tally]
 
-_BEYOND = 1 << 20
+BEYOND: Final = 1 << 20
 """Where all errors of 2^16 ulp and more are counted."""
+EDGE: Final = 2.0**-10
+"""The edges between the sixteenths lie so much lower: many errors are a whole number of sixteenths, and are counted
+alike however closely they are computed."""
 
 
 def sixteenth(in_ulp: float) -> int:
     """Where a finite error is counted among the sixteenths of an ulp."""
-    return int(min(in_ulp * 16, _BEYOND))
+    return int(min(in_ulp * 16 + EDGE, BEYOND))
 
 
 class Measured(NamedTuple):

@@ -47,9 +47,9 @@ class StepConstants(NamedTuple):
         moment: errors of the scalars as they enter m.
         norm: as they enter u.
         step: as they enter theta.
-        decays_gradient: whether there is a decay that is added to the gradient.
+        decays_gradient: whether there is a decay that is added to the gradient; in compiled code, None where not.
         decays_theta: whether there is one that is decoupled.
-        interpolated: whether m is formed from its distance to the gradient.
+        interpolated: whether m is formed from its distance to the gradient; likewise.
         eps_in_norm: whether eps is added to the gradient's size.
         eps_on_decayed: whether it is added to the decayed norm.
         eps_in_denominator: whether it is added to u as it divides.
@@ -76,9 +76,9 @@ class StepConstants(NamedTuple):
     moment: ScalarErrors
     norm: ScalarErrors
     step: ScalarErrors
-    decays_gradient: bool
+    decays_gradient: bool | None
     decays_theta: bool
-    interpolated: bool
+    interpolated: bool | None
     eps_in_norm: bool
     eps_on_decayed: bool
     eps_in_denominator: bool
@@ -397,7 +397,9 @@ def update(k: StepConstants, m: Real, m_radius: Real, u: Real, u_radius: Real) -
     nearest, farthest = d - d_off * SLACK, d + d_off
     if not nearest > 0 or e.lr == math.inf:
         return k.zero, math.inf
-    largest = lr / c * (size / nearest)
+    # At most so much is divided by d: a quotient is at most this multiple of its dividend.
+    inverse = 1 / nearest
+    largest = lr / c * (size * inverse)
     # Every divisor of two, then of three, of lr, m, 1/c and 1/d: below the fraction bar ...
     second = shrinks(k, c * nearest)
     if lr:
@@ -411,24 +413,25 @@ def update(k: StepConstants, m: Real, m_radius: Real, u: Real, u_radius: Real) -
     second = max(
         vanishes(k, lr * size),
         vanishes(k, lr / c),
-        vanishes(k, lr / nearest),
+        vanishes(k, lr * inverse),
         vanishes(k, size / c),
-        vanishes(k, size / nearest),
+        vanishes(k, size * inverse),
     )
     third = max(
         second,
         vanishes(k, lr * size / c),
-        vanishes(k, lr * size / nearest),
-        vanishes(k, size / (c * nearest)),
-        vanishes(k, lr / (c * nearest)),
+        vanishes(k, lr * size * inverse),
+        vanishes(k, size / c * inverse),
+        vanishes(k, lr / c * inverse),
     )
     # What lost to underflow may divide another factor, which is then the larger; unless all of it is lost:
     # the step is then 0, and counted as lost.
     loss = growth if second >= 1 else compound(growth, second / (1 - second))
-    above = max(lr * size, lr / c, lr / nearest, size / c, size / nearest, largest)
-    above = max(above, lr * size / c, lr * size / nearest, size / (c * nearest), lr / (c * nearest))
+    above = max(lr * size, lr / c, lr * inverse, size / c, size * inverse, largest)
+    above = max(above, lr * size / c, lr * size * inverse, size / c * inverse, lr / c * inverse)
     below = max(c * farthest, c / lr, farthest / lr, c * farthest / lr) if lr else c * farthest
     if overflows(k, max(above, below) * (1 + loss)):
         return k.zero, math.inf
-    carried = lr / c * ((m_radius + abs(m) * (d_off / d)) / nearest)
-    return lr / c * (m / d), carried + largest * compound(growth, second, third, vanishes(k, largest))
+    exact = 1 / d
+    carried = lr / c * ((m_radius + abs(m) * (d_off * exact)) * inverse)
+    return lr / c * (m * exact), carried + largest * compound(growth, second, third, vanishes(k, largest))

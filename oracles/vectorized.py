@@ -1,26 +1,47 @@
 """Is every element of a large array within its bound? The lockstep comparison over whole arrays.
 
     judge_block(block, hyperparameters, t, assumption) -> what was found of m, u and theta
+    judge_exactly(block, ...)                          -> the same from the exact oracle alone
     merge(a, b)                                        -> what was found of two parts together
     judge_element(block, place, ...)                   -> one element again, exactly, for the record
 
-The verdicts are those of `comparison.lockstep`, element by element.
+The verdicts are those of `comparison.lockstep`, element by element. Where Numba is installed (the extra `audit`),
+compiled loops judge all elements but those too near to their bounds to be sure of (BOUNDS.md, "The compiled oracle");
+these, and without Numba all of them, go to the exact oracle.
 """
 
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
-from typing import Final
+from functools import cache, lru_cache
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
 
 from ..reference.hyperparameters import Hyperparameters
 from .block import Block
 from .block_tally import KEPT, BlockTally, Found, by_bound, by_ulp, merge
 from .comparison import Assumption, GroupBounds, Judgement, measured, sixteenth, step_judgements
-from .exact import context, exact_scalars, precision_for
+from .exact import context, exact_scalars, precision_for, wide_range
 from .verdict import Quantity
 
-__all__ = ["QUANTITIES", "Block", "BlockTally", "Found", "judge_block", "judge_element", "merge"]
+if TYPE_CHECKING:
+    from .compiled import CompiledStep
+
+__all__ = [
+    "QUANTITIES",
+    "Block",
+    "BlockTally",
+    "Found",
+    "judge_block",
+    "judge_element",
+    "judge_exactly",
+    "merge",
+]
 
 QUANTITIES: Final = (Quantity.M, Quantity.U, Quantity.THETA)
 """What is judged, in the order in which a cause shows."""
@@ -103,24 +124,75 @@ def judge_block(
     Returns:
         What was found of m, u and theta.
     """
+    compiled = _compiled_step(hyperparameters, t, assumption)
+    if compiled is None:
+        return judge_exactly(block, hyperparameters, t, assumption, start=start)
+    found, left = compiled.judge(block, start)
+    tallies = dict(zip(QUANTITIES, found, strict=True))
+    if not left.size:
+        return tallies
+    exact = ExactStep(hyperparameters, t, assumption)
+    for first in range(0, left.size, _AT_ONCE):
+        places = left[first : first + _AT_ONCE]
+        _add(tallies, _exactly(exact, block.taken(places).widened(), start + places))
+    return tallies
+
+
+def judge_exactly(
+    block: Block,
+    hyperparameters: Hyperparameters,
+    t: int,
+    assumption: Assumption,
+    *,
+    start: int = 0,
+) -> dict[Quantity, BlockTally]:
+    """The same, every element judged by the exact oracle: some thousand a second.
+
+    Args:
+        block: the step.
+        hyperparameters: in force at the step.
+        t: the number of the step, from 1.
+        assumption: what is judged against.
+        start: the index of the block's first element.
+    """
     exact = ExactStep(hyperparameters, t, assumption)
     tallies = dict.fromkeys(QUANTITIES, BlockTally())
     for first in range(0, block.size, _AT_ONCE):
         part = block.cut(first, min(block.size, first + _AT_ONCE)).widened()
-        found = _exactly(exact, part, range(start + first, start + first + part.size))
-        tallies = {quantity: merge(tallies[quantity], found[quantity]) for quantity in QUANTITIES}
+        _add(tallies, _exactly(exact, part, np.arange(start + first, start + first + part.size)))
     return tallies
+
+
+def _add(tallies: dict[Quantity, BlockTally], found: dict[Quantity, BlockTally]) -> None:
+    for quantity in QUANTITIES:
+        tallies[quantity] = merge(tallies[quantity], found[quantity])
+
+
+@lru_cache(maxsize=64)
+def _compiled_step(hyperparameters: Hyperparameters, t: int, assumption: Assumption) -> CompiledStep | None:
+    """The step for compiled loops; None where there are none, or where bounds may not be evaluated in binary64."""
+    scalars = exact_scalars(context(precision_for(t)), hyperparameters)
+    sizes = (scalars.lr, scalars.beta1, scalars.beta2, scalars.eps, scalars.weight_decay)
+    if not _has_numba() or wide_range(float(x) for x in sizes):
+        return None
+    from .compiled import CompiledStep  # noqa: PLC0415 - it needs Numba
+
+    return CompiledStep(scalars, t, assumption)
+
+
+@cache
+def _has_numba() -> bool:
+    """Whether Numba is installed, and not told to compile nothing."""
+    return find_spec("numba") is not None and os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
 
 
 _AT_ONCE: Final = 1 << 12
 """Elements whose judgements are in memory at once."""
 
 
-def _exactly(exact: ExactStep, block: Block, places: range) -> dict[Quantity, BlockTally]:
+def _exactly(exact: ExactStep, block: Block, places: npt.NDArray[np.intp]) -> dict[Quantity, BlockTally]:
     """Judge every element of a block of float64 by the mpmath oracle."""
-    judgements = [
-        (place, exact.judge(*block.element(i))) for i, place in zip(range(block.size), places, strict=True)
-    ]
+    judgements = [(int(place), exact.judge(*block.element(i))) for i, place in enumerate(places)]
     return {
         quantity: _tally([(place, judged.get(quantity)) for place, judged in judgements])
         for quantity in QUANTITIES

@@ -1,0 +1,123 @@
+"""The compiled oracle says of every element what the exact one says: on drawn steps, of every kind of number."""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+import pytest
+from adamax_conformance.oracles import compiled, kernel
+from adamax_conformance.oracles.arithmetic import Form
+from adamax_conformance.oracles.block import Block
+from adamax_conformance.oracles.block_tally import KEPT
+from adamax_conformance.oracles.bounds import StepBounds
+from adamax_conformance.oracles.exact import context, exact_scalars, precision_for
+from adamax_conformance.oracles.formats import Format
+from adamax_conformance.oracles.kernel import Loop
+from adamax_conformance.oracles.kernel_counts import Found
+from adamax_conformance.oracles.vectorized import QUANTITIES, judge_block, judge_exactly
+from adamax_conformance.tests.oracles.drawn_steps import Step, drawn_step, ordinary_step
+
+NEAR = 2.0**-20
+"""How near the sizes of errors are, as fractions of the bound."""
+
+
+@pytest.fixture
+def at_any_size(monkeypatch) -> None:
+    """Ordinary elements are looked for in small blocks as well."""
+    monkeypatch.setattr(compiled, "_MANY", 0)
+
+
+def agree(step: Step) -> None:
+    """Both oracles count the same, and find the same of each element; a block has no more than are named."""
+    block, options, t, assumption = step
+    assert block.size <= KEPT
+    found, expected = (judge(block, options, t, assumption) for judge in (judge_block, judge_exactly))
+    for quantity in QUANTITIES:
+        a, b = found[quantity], expected[quantity]
+        assert (a.judged, a.open, a.exceeded, a.skipped) == (b.judged, b.open, b.exceeded, b.skipped), step
+        assert (a.first_exceeded and a.first_exceeded.place) == (b.first_exceeded and b.first_exceeded.place)
+        sizes = {one.place: (one.over_bound, one.in_ulp) for one in b.worst}
+        assert sizes.keys() == {one.place for one in a.worst}
+        for one in a.worst:
+            over, in_ulp = sizes[one.place]
+            assert one.over_bound == pytest.approx(over, rel=NEAR, abs=NEAR)
+            # The bound in ulp, where there is one and an error to tell it by.
+            bounds = (x / y for x, y in ((in_ulp, over), (one.in_ulp, one.over_bound)) if 0 < y < math.inf)
+            assert one.in_ulp == pytest.approx(in_ulp, rel=NEAR, abs=NEAR * max(bounds, default=0.0))
+        assert a.sixteenths == b.sixteenths
+
+
+@pytest.mark.parametrize("format_", Format, ids=lambda f: f.dtype)
+def test_any_element_under_any_assumption_is_judged_as_by_the_exact_oracle(format_) -> None:
+    rng = np.random.default_rng(11)
+    for _ in range(150):
+        agree(drawn_step(rng, format_, KEPT))
+
+
+@pytest.mark.usefixtures("at_any_size")
+@pytest.mark.parametrize(
+    ("format_", "form", "weight_decay"),
+    [
+        (Format.BINARY32, Form.WEIGHTED, 0.0),
+        (Format.BINARY32, Form.INTERPOLATED, 0.01),
+        (Format.BFLOAT16, Form.INTERPOLATED, 0.01),
+        (Format.BINARY16, Form.WEIGHTED, 0.0),
+        (Format.BINARY64, Form.WEIGHTED, 0.01),
+    ],
+    ids=str,
+)
+def test_ordinary_elements_are_judged_as_by_the_exact_oracle(format_, form, weight_decay) -> None:
+    rng = np.random.default_rng(12)
+    for _ in range(150):
+        agree(ordinary_step(rng, format_, KEPT, form=form, weight_decay=weight_decay))
+
+
+@pytest.mark.usefixtures("at_any_size")
+def test_a_step_of_training_is_left_to_no_slower_loop() -> None:
+    # What a block of ordinary numbers leaves is what is moved by far, or lies on its bound.
+    rng = np.random.default_rng(13)
+    block, options, t, assumption = ordinary_step(
+        rng, Format.BINARY32, 1 << 12, form=Form.WEIGHTED, weight_decay=0.0, share=1.0
+    )
+    step = compiled.CompiledStep(exact_scalars(context(precision_for(t)), options), t, assumption)
+    state = np.zeros(block.size, np.uint8)
+    step.run(Loop.ORDINARY, block, 0, state, Found.nothing())
+    assert np.count_nonzero(state) < block.size // 50
+
+
+def test_the_answer_does_not_depend_on_threads(monkeypatch) -> None:
+    rng = np.random.default_rng(14)
+    block, options, t, assumption = ordinary_step(
+        rng, Format.BINARY32, 1 << 12, form=Form.WEIGHTED, weight_decay=0.0, share=1.0
+    )
+    whole = Block(*(np.tile(array, 40) for _, array in block.arrays()))
+    answers = []
+    for threads in (1, 2, 5):
+        monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", threads)
+        answers.append(judge_block(whole, options, t, assumption, start=7))
+    assert answers[0] == answers[1] == answers[2]
+    assert all(answers[0][quantity].exceeded for quantity in QUANTITIES)
+
+
+def test_the_bounds_are_compiled_as_they_stand() -> None:
+    rng = np.random.default_rng(15)
+    for _ in range(60):
+        block, options, t, assumption = drawn_step(rng, Format.BINARY32, KEPT)
+        a = assumption
+        scalars = exact_scalars(context(precision_for(t)), options)
+        bounds = StepBounds(scalars, t, a.format_, a.rule, a.habits, a.arithmetic, float)
+        for i in range(block.size):
+            (theta, m, u, _), (_, m_after, u_after) = block.element(i)[0], block.element(i)[1]
+            if math.isfinite(sum((theta, m, u, m_after, u_after))):
+                radius = bounds.stored_theta(theta, m_after, u_after, abs(m), abs(u))
+                assert kernel.theta_bound(bounds.constants, theta, m_after, u_after, abs(m), abs(u)) == radius
+
+
+def test_a_loop_is_compiled_anew_where_anything_it_is_made_of_has_changed(monkeypatch) -> None:
+    before = kernel.digest()
+    kernel.digest.cache_clear()
+    monkeypatch.setattr(kernel, "_MADE_OF", kernel._MADE_OF[1:])
+    assert kernel.digest() != before
+    kernel.digest.cache_clear()
