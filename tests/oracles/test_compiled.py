@@ -76,7 +76,7 @@ def test_ordinary_elements_are_judged_as_by_the_exact_oracle(format_, form, weig
 
 @pytest.mark.usefixtures("at_any_size")
 def test_a_step_of_training_is_left_to_no_slower_loop() -> None:
-    # What a block of ordinary numbers leaves is what is moved by far, or lies on its bound.
+    # What is left is moved by far, lies on its bound, or may have no error at all.
     rng = np.random.default_rng(13)
     block, options, t, assumption = ordinary_step(
         rng, Format.BINARY32, 1 << 12, form=Form.WEIGHTED, weight_decay=0.0, share=1.0
@@ -84,7 +84,7 @@ def test_a_step_of_training_is_left_to_no_slower_loop() -> None:
     step = compiled.CompiledStep(exact_scalars(context(precision_for(t)), options), t, assumption)
     state = np.zeros(block.size, np.uint8)
     step.run(Loop.ORDINARY, block, 0, state, Found.nothing())
-    assert np.count_nonzero(state) < block.size // 50
+    assert np.count_nonzero(state) < block.size // 20
 
 
 def test_the_answer_does_not_depend_on_threads(monkeypatch) -> None:
