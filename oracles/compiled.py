@@ -5,7 +5,11 @@ Importing this module imports Numba.
 
 from __future__ import annotations
 
+import os
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import pairwise
 from typing import Any, Final
 
@@ -15,7 +19,7 @@ import numpy.typing as npt
 
 from ..reference.formula import Scalars
 from . import block_tally
-from .block import BFLOAT16_BITS, Block
+from .block import BFLOAT16_BITS, Array, Block
 from .block_tally import BlockTally, merge
 from .bounds import step_constants
 from .comparison import Assumption
@@ -34,6 +38,15 @@ _MANY: Final = 1 << 12
 """From so many elements on it is looked which of them are ordinary."""
 
 _SMALL_NUMBERS: Final = (np.dtype(np.float16), BFLOAT16_BITS)
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="oracle")
+
+
+if hasattr(os, "register_at_fork"):  # a child of a fork has the pool but not its threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 class CompiledStep:
@@ -82,15 +95,14 @@ class CompiledStep:
         def judged(share: tuple[int, int]) -> list[BlockTally]:
             return self._judged(block.cut(*share), start + share[0], state[slice(*share)])
 
-        with ThreadPoolExecutor(threads, thread_name_prefix="adamax") as pool:
-            found = [judged(shares[0])] if threads == 1 else list(pool.map(judged, shares))
+        found = [judged(shares[0])] if threads == 1 else list(_pool(threads).map(judged, shares))
         tallies = found[0]
         for each in found[1:]:
             tallies = [merge(a, b) for a, b in zip(tallies, each, strict=True)]
         return tallies, np.flatnonzero(state == DOUBTFUL)
 
     def _judged(self, block: Block, start: int, state: npt.NDArray[np.uint8]) -> list[BlockTally]:
-        found = Found.nothing()
+        found = _kept()
         if self._ranges is NOWHERE or state.size < _MANY:
             state[:] = UNUSUAL
         else:
@@ -101,21 +113,38 @@ class CompiledStep:
 
     def run(self, loop: Loop, block: Block, start: int, state: npt.NDArray[np.uint8], found: Found) -> None:
         """Run one of the loops (`kernel.Loop`) over a block of float32 or float64."""
-        arrays = tuple(array for _, array in block.arrays())
-        arguments = (
-            self._twice,
-            self._specialized if loop is Loop.ORDINARY else self._constants,
-            self._values,
-            self._layout,
-            self._ranges,
-            arrays,
-            start,
-            state,
-            found,
-        )
-        typeof: Any = numba.typeof
-        signature = tuple(typeof(argument) for argument in arguments)
-        compiled_loop(loop, signature)(*arguments)
+        k = self._specialized if loop is Loop.ORDINARY else self._constants
+        arrays = tuple(_read_only(array) for _, array in block.arrays())
+        arguments = (self._twice, k, self._values, self._layout, self._ranges, arrays, start, state, found)
+        # All that their types depend on.
+        key = (loop, self._twice, k.decays_gradient, k.interpolated, block.theta.dtype)
+        compiled = _COMPILED.get(key)
+        if compiled is None:
+            typeof: Any = numba.typeof
+            compiled = compiled_loop(loop, tuple(typeof(argument) for argument in arguments))
+            _COMPILED[key] = compiled
+        compiled(*arguments)
+
+
+_COMPILED: Final[dict[Any, Callable[..., int]]] = {}
+
+_THREAD: Final = threading.local()
+
+
+def _kept() -> Found:
+    """A thread's own `Found`, emptied: making one takes longer than judging a few elements."""
+    found: Found | None = getattr(_THREAD, "found", None)
+    if found is None:
+        found = _THREAD.found = Found.nothing()
+    found.clear()
+    return found
+
+
+def _read_only(array: Array) -> Array:
+    """The same numbers, so that there is one compiled loop for what may be written to and what may not."""
+    view = np.require(array, requirements="A").view()
+    view.flags.writeable = False
+    return view
 
 
 def _tallies(found: Found) -> list[BlockTally]:

@@ -75,6 +75,14 @@ class Found(NamedTuple):
             np.zeros(3, np.int64),
         )
 
+    def clear(self) -> None:
+        """Make it what it was before the first element."""
+        self.counts[:] = 0
+        for array in (self.first, self.largest, self.worst):
+            array[:] = -1.0
+        self.sixteenths[:, : self.top.max() + 1] = 0
+        self.top[:] = 0
+
 
 class Layout(NamedTuple):
     """The working format, for the size of an ulp.

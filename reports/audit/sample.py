@@ -25,7 +25,7 @@ from ...oracles.verdict import Divergence, Quantity
 from .looking import Looker, Sampled, judged_exactly
 from .tallies import Place
 
-_ELEMENTS: Final = 1 << 5
+_ELEMENTS: Final = 1 << 8
 """Elements of a unit that are looked at."""
 _UNITS: Final = 4
 """Units of a step that are looked at."""

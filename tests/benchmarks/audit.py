@@ -1,0 +1,208 @@
+"""How fast are recorded steps judged? Prints a table of one run, ready for the README.
+
+    python -m adamax_conformance.tests.benchmarks.audit [--largest 1e9] [--recorded 1.6e8]
+
+In memory: blocks that our own Adamax made. "The same bytes" is a loop that only reads the seven arrays: the ceiling.
+From files: a recording that was just written, and so is in the page cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import platform
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from time import perf_counter
+
+import numba
+import numpy as np
+import psutil
+from adamax_conformance.impl import Adamax
+from adamax_conformance.impl.recording import record
+from adamax_conformance.oracles.block import Block
+from adamax_conformance.oracles.comparison import Assumption
+from adamax_conformance.oracles.formats import Format
+from adamax_conformance.oracles.vectorized import QUANTITIES, judge_block, judge_exactly
+from adamax_conformance.reference.hyperparameters import Hyperparameters
+
+CHUNK = 1 << 20
+EXACTLY = 1 << 12
+ROUNDS = 7
+
+
+def trained(size: int, dtype: str, weight_decay: float, steps: int) -> Iterator[tuple[Block, int]]:
+    """Steps of our own Adamax over one large parameter."""
+    rng = np.random.default_rng(1)
+    theta = rng.standard_normal(size, np.float32).astype(dtype)
+    optimizer = Adamax([theta], weight_decay=weight_decay)
+    before = (theta.copy(), np.zeros_like(theta), np.zeros_like(theta))
+    for t in range(1, steps + 1):
+        gradient = (rng.standard_normal(size, np.float32) * np.float32(0.01)).astype(dtype)
+        optimizer((gradient,))
+        after = (theta.copy(), optimizer.exp_avg[0].copy(), optimizer.exp_inf[0].copy())
+        yield Block(*before, gradient, *after), t
+        before = after
+
+
+def judged(block: Block, t: int, weight_decay: float) -> None:
+    """Judge a block a chunk at a time, as an audit does; what is right must be called so."""
+    assumption = Assumption(Format.of(block.theta.dtype.name))
+    options = Hyperparameters(weight_decay=weight_decay)
+    for start in range(0, block.size, CHUNK):
+        part = block.cut(start, min(start + CHUNK, block.size))
+        tallies = judge_block(part, options, t, assumption, start=start)
+        assert not any(tallies[quantity].exceeded for quantity in QUANTITIES)
+
+
+@numba.njit(nogil=True)
+def _read(a, b, c, d, e, f, g):
+    total = 0
+    for i in range(a.size):
+        total += a[i] ^ b[i] ^ c[i] ^ d[i] ^ e[i] ^ f[i] ^ g[i]
+    return total
+
+
+def read(block: Block) -> None:
+    """Read the same bytes, with the same threads."""
+    integers = np.dtype(f"i{block.theta.dtype.itemsize}")
+    arrays = [array.view(integers) for _, array in block.arrays()]
+    threads = numba.config.NUMBA_NUM_THREADS
+    cuts = [block.size * i // threads for i in range(threads + 1)]
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda ab: _read(*(x[slice(*ab)] for x in arrays)), pairwise(cuts)))
+
+
+def best(step: Callable[[], object], rounds: int = ROUNDS) -> float:
+    """The shortest of some times, in seconds; one more comes before them."""
+    step()
+    times = []
+    for _ in range(rounds):
+        start = perf_counter()
+        step()
+        times.append(perf_counter() - start)
+    return min(times)
+
+
+def rate(elements: float, seconds: float) -> str:
+    return f"{elements / seconds / 1e6:,.1f} million"
+
+
+def in_memory(dtype: str, weight_decay: float, size: int = 10**7) -> list[str]:
+    """A row: lockstep over one large step."""
+    *_, (block, t) = trained(size, dtype, weight_decay, 3)
+    seconds = best(lambda: judged(block, t, weight_decay))
+    ceiling = best(lambda: read(block))
+    few = block.cut(0, EXACTLY)
+    options, assumption = Hyperparameters(weight_decay=weight_decay), Assumption(Format.of(dtype))
+    exactly = best(lambda: judge_exactly(few, options, t, assumption), 1) / EXACTLY * size
+    decay = " with decay" if weight_decay else ""
+    return [
+        f"in memory, {size:.0e}{decay}",
+        dtype,
+        rate(size, seconds),
+        f"{ceiling / seconds:.2f}",
+        f"{exactly / seconds:,.0f} times",
+    ]
+
+
+def linear(total: float) -> list[str]:
+    """A row: so many element-steps, made a step at a time and judged as they are made."""
+    size = min(int(total), 10**8)
+    spent = 0.0
+    for block, t in trained(size, "float32", 0.0, max(1, round(total / size))):
+        start = perf_counter()
+        judged(block, t, 0.0)
+        spent += perf_counter() - start
+    return [f"in memory, {total:.0e} element-steps", "float32", rate(total, spent), "", ""]
+
+
+def from_files(size: int, steps: int, dtype: str) -> list[str]:
+    """A row: the command over a recording; what the first step costs, and starting, is taken off."""
+    rng = np.random.default_rng(1)
+    theta = rng.standard_normal(size, np.float32).astype(dtype)
+    optimizer = Adamax([theta])
+    with tempfile.TemporaryDirectory() as folder:
+        with record(optimizer, Path(folder) / "recording"):
+            for _ in range(steps):
+                optimizer(((rng.standard_normal(size, np.float32) * np.float32(0.01)).astype(dtype),))
+        command = [sys.executable, "-m", "adamax_conformance.reports.cli", "audit", f"{folder}/recording"]
+        command += ["--report", f"{folder}/report", "--quiet", "--restart"]
+
+        def audited(*options: str) -> None:
+            subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL)
+
+        start, peak = perf_counter(), Peak()
+        with peak:
+            audited()
+        whole = perf_counter() - start
+        seconds = min(best(audited, 2), whole) - best(lambda: audited("--step", "1"), 2)
+    total = size * (steps - 1)
+    return [
+        f"from files, {total:.0e} element-steps ({whole:.1f} s in all, {peak.mebibytes:,.0f} MiB at most)",
+        dtype,
+        rate(total, seconds),
+        "",
+        "",
+    ]
+
+
+class Peak:
+    """The most memory that the processes which this one starts held at once, looked at ten times a second.
+
+    Pages of files that are mapped are not theirs alone, and are not counted.
+    """
+
+    def __init__(self) -> None:
+        self.mebibytes = 0.0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        me = psutil.Process()
+        while not self._over.wait(0.1):
+            total = 0
+            for child in me.children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    memory = child.memory_info()
+                    total += memory.rss - memory.shared
+            self.mebibytes = max(self.mebibytes, total / 2**20)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--largest", type=float, default=1e9, help="element-steps of the last row in memory")
+    parser.add_argument("--recorded", type=float, default=1.6e8, help="element-steps of the recording")
+    options = parser.parse_args()
+    rows = [["what", "dtype", "element-steps a second", "rate, of the same bytes'", "of the exact oracle's"]]
+    rows += [["---"] * 5]
+    rows += [in_memory(dtype, decay) for dtype in ("float32", "float64") for decay in (0.0, 0.01)]
+    total = 1e6
+    while total <= options.largest:
+        rows.append(linear(total))
+        total *= 10
+    rows += [from_files(int(options.recorded) // 8, 8, "float32")]
+    sys.stdout.write(
+        f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {numba.config.NUMBA_NUM_THREADS} threads, "
+        f"Python {platform.python_version()}, NumPy {np.__version__}, Numba {numba.__version__}\n\n"
+    )
+    sys.stdout.writelines(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+if __name__ == "__main__":
+    main()
