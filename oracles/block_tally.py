@@ -44,7 +44,7 @@ class BlockTally:
         first_exceeded: the one with the smallest index whose error is above its bound.
         worst: the up to `KEPT` elements with the largest fractions of the bound, the largest first.
         sixteenths: how many finite errors there are for each whole number of sixteenths of an ulp, as in
-            `comparison.Tally`.
+            `judgement.Tally`.
     """
 
     judged: int = 0

@@ -22,9 +22,9 @@ from . import block_tally
 from .block import BFLOAT16_BITS, Array, Block
 from .block_tally import BlockTally, merge
 from .bounds import step_constants
-from .comparison import Assumption
 from .formats import Format
-from .kernel import Loop, compiled_loop
+from .judgement import Assumption
+from .kernel import Loop, compiled_loop, over_any, over_ordinary
 from .kernel_counts import DOUBTFUL, UNUSUAL, Found, Layout
 from .ordinary import NOWHERE, ranges
 from .step_values import step_values
@@ -102,18 +102,18 @@ class CompiledStep:
         return tallies, np.flatnonzero(state == DOUBTFUL)
 
     def _judged(self, block: Block, start: int, state: npt.NDArray[np.uint8]) -> list[BlockTally]:
-        found = _kept()
+        found = kept()
         if self._ranges is NOWHERE or state.size < _MANY:
             state[:] = UNUSUAL
         else:
-            self.run(Loop.ORDINARY, block, start, state, found)
+            self.run(over_ordinary, block, start, state, found)
         if state.any():
-            self.run(Loop.ANY, block, start, state, found)
-        return _tallies(found)
+            self.run(over_any, block, start, state, found)
+        return tallies_of(found)
 
     def run(self, loop: Loop, block: Block, start: int, state: npt.NDArray[np.uint8], found: Found) -> None:
-        """Run one of the loops (`kernel.Loop`) over a block of float32 or float64."""
-        k = self._specialized if loop is Loop.ORDINARY else self._constants
+        """Run one of the loops over a block of float32 or float64."""
+        k = self._specialized if loop is over_ordinary else self._constants
         arrays = tuple(_read_only(array) for _, array in block.arrays())
         arguments = (self._twice, k, self._values, self._layout, self._ranges, arrays, start, state, found)
         # All that their types depend on.
@@ -131,8 +131,8 @@ _COMPILED: Final[dict[Any, Callable[..., int]]] = {}
 _THREAD: Final = threading.local()
 
 
-def _kept() -> Found:
-    """A thread's own `Found`, emptied: making one takes longer than judging a few elements."""
+def kept() -> Found:
+    """Return the thread's own `Found`, emptied: making one takes longer than judging a few elements."""
     found: Found | None = getattr(_THREAD, "found", None)
     if found is None:
         found = _THREAD.found = Found.nothing()
@@ -147,8 +147,8 @@ def _read_only(array: Array) -> Array:
     return view
 
 
-def _tallies(found: Found) -> list[BlockTally]:
-    """What the loops found, as tallies of m, u and theta."""
+def tallies_of(found: Found) -> list[BlockTally]:
+    """Return what the loops found as tallies, in their order of the quantities."""
     result = []
     for q in range(3):
         judged, opened, exceeded, skipped = (int(n) for n in found.counts[q])

@@ -18,11 +18,11 @@ from ..reference.formula import Scalars, State, step
 from ..reference.golden_case import FormatName, GoldenCase
 from ..reference.rules import DOCUMENTED
 from .arithmetic import Form, Habits
-from .comparison import Assumption, GroupBounds, advance
 from .decimals import Direction, scientific
 from .enclosure import Enclosure, larger
 from .exact import context, exact_scalars, precision_for
 from .formats import Format
+from .judgement import Assumption, GroupBounds, advance
 
 DIGITS: Final = 42
 """Significant digits of an exact value."""

@@ -20,8 +20,9 @@ from ..reference.case import Case, FloatArray, Group, Parameter
 from ..reference.hyperparameters import Hyperparameters
 from ..reference.rules import DOCUMENTED, Rule, all_rules
 from .arithmetic import CORRECTLY_ROUNDED, STRICTEST, Arithmetic, Form, Habits
-from .comparison import Assumption, Snapshot, findings, lockstep, trajectory
+from .comparison import Snapshot, lockstep, trajectory
 from .formats import Format
+from .judgement import Assumption, findings
 from .verdict import Divergence, Quantity
 
 Run = tuple[Case, Sequence[Snapshot]]

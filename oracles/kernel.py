@@ -16,17 +16,16 @@ import hashlib
 import inspect
 import math
 from collections.abc import Callable
-from enum import Enum
 from functools import cache
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any, Final
 
 import numba
 import numpy as np
 
-from . import block_tally, comparison, double_double, kernel_counts, kernel_values, ordinary, radii
-from .comparison import EDGE
+from . import ordinary, radii
+from .judgement import EDGE
 from .kernel_counts import (
     DECIDED,
     DOUBTFUL,
@@ -60,25 +59,26 @@ _CHUNK: Final = 1024
 """Elements whose results lie in the nearest cache while they are counted."""
 
 
-def _bounds(**options: Any) -> tuple[Any, Any, Any]:
-    """Radii of m, u and theta: the functions of `oracles.radii`, compiled with some options."""
+def _bounds(**options: Any) -> tuple[Any, Any, Any, Any]:
+    """Compile the functions of `oracles.radii` for m, u, and theta from any and from stored m and u."""
     names: dict[str, Any] = dict(vars(radii))
     for name, function in vars(radii).items():
         if inspect.isfunction(function) and function.__module__ == radii.__name__:
             names[name] = numba.njit(**options, **OPTIONS)(FunctionType(function.__code__, names, name))
-    return names["moment"], names["norm"], names["stored_theta"]
+    return names["moment"], names["norm"], names["theta"], names["stored_theta"]
 
 
-_moment, _norm, theta_bound = _bounds()
+moment, norm, theta_of, stored_theta = _bounds()
 # Of ordinary elements, all of whose sizes are finite: the compiler may leave out what is multiplied by 0.
-_ordinary_moment, _ordinary_norm, _ordinary_theta = _bounds(
+_ordinary_moment, _ordinary_norm, _, _ordinary_theta = _bounds(
     forceinline=True, fastmath={"nnan", "ninf", "nsz"}
 )
 _ordinary: Final[Callable[[StepConstants], StepConstants]] = inlined(ordinary.ordinary)
 
 
 @inlined
-def _in_doubt(error: float, radius: float) -> bool:
+def in_doubt(error: float, radius: float) -> bool:
+    """Whether the exact oracle has to decide."""
     return (abs(error - radius) <= DOUBT * radius) & (radius > 0.0)
 
 
@@ -154,9 +154,9 @@ def _at_once(values: Any) -> Any:
             sixteenths[1, i] = np.int32(u_ulp * 16.0 + EDGE if u_ulp < FAR else 0.0)
             sixteenths[2, i] = np.int32(theta_ulp * 16.0 + EDGE if theta_ulp < FAR else 0.0)
             doubt = (
-                _in_doubt(m_found[1], m_radius)
-                | _in_doubt(u_found[1], u_radius)
-                | _in_doubt(theta_found[1], theta_radius)
+                in_doubt(m_found[1], m_radius)
+                | in_doubt(u_found[1], u_radius)
+                | in_doubt(theta_found[1], theta_radius)
             )
             near = (m_ulp < FAR) & (u_ulp < FAR) & (theta_ulp < FAR)
             state[i] = DECIDED if fits & near & (not doubt) else UNUSUAL
@@ -169,7 +169,7 @@ _at_once_in_twice_binary64: Final = _at_once(in_twice_binary64)
 
 
 @compiled
-def _in_range(a: float) -> bool:
+def in_range(a: float) -> bool:
     """Whether a bound over this number may be evaluated in binary64 (`exact.wide_range`), or none is."""
     return a == 0.0 or (2.0**-200 < abs(a) < 2.0**200) or not math.isfinite(a)
 
@@ -192,19 +192,19 @@ def _judge_any(
 ) -> bool:
     """Judge one element, whatever it is: what is found of it by quantity; False where it is in doubt."""
     theta, m, u, g, theta_after, m_after, u_after = values
-    if not (_in_range(theta) and _in_range(m) and _in_range(u) and _in_range(g)):
+    if not (in_range(theta) and in_range(m) and in_range(u) and in_range(g)):
         return False
-    if not (_in_range(m_after) and _in_range(u_after)):
+    if not (in_range(m_after) and in_range(u_after)):
         return False
     effective, branches, m_found, u_found, theta_found = in_twice_binary64(
         x, theta, m, u, g, theta_after, m_after, u_after
     )
-    m_radius = _moment(k, m, 0.0, g, effective, theta, 0.0)
-    u_radius = _norm(k, u, 0.0, g, effective, branches, theta, 0.0)
+    m_radius = moment(k, m, 0.0, g, effective, theta, 0.0)
+    u_radius = norm(k, u, 0.0, g, effective, branches, theta, 0.0)
     theta_radius = math.inf
     status[:] = JUDGED
     if math.isfinite(m_after) and math.isfinite(u_after):
-        theta_radius = theta_bound(k, theta, m_after, u_after, m_found[1] + m_radius, u_found[1] + u_radius)
+        theta_radius = stored_theta(k, theta, m_after, u_after, m_found[1] + m_radius, u_found[1] + u_radius)
     else:
         status[2] = SKIPPED
     clear = True
@@ -221,28 +221,23 @@ def _judge_any(
         errors[q], radii_[q], ulp[q] = error, radius, in_ulp(layout, one[0], error)
         # Where one number alone is right, what is off by less than the exact value may be is not known to be wrong.
         certain = radius > 0.0 or error == 0.0 or error > 2.0**-90 * abs(one[0])
-        clear = clear and certain and not _in_doubt(error, radius)
+        clear = clear and certain and not in_doubt(error, radius)
     return clear
 
 
-class Loop(Enum):
-    """The loops over a block.
+Loop = Callable[[int], Callable[..., int]]
+"""What makes a loop, not yet compiled, that encloses a digest of all that it is made of: Numba's cache knows a function
+by its own file and by what it encloses, and not by what it calls.
 
-    Each is called with True to form exact values in twice the precision of binary64, or None; the constants for the
-    bounds and for the exact values, the layout, the ranges of ordinary elements, the seven arrays, the index of the
-    first element, the state of each, and what was found so far. It updates the last two, and returns how many elements
-    are not decided.
-    """
-
-    ORDINARY = "ordinary elements"
-    ANY = "those that are not"
+The two over a block are called with True to form exact values in twice the precision of binary64, or None; the constants
+for the bounds and for the exact values, the layout, the ranges of ordinary elements, the seven arrays, the index of the
+first element, the state of each, and what was found so far. They update the last two, and return how many elements are
+not decided.
+"""
 
 
-def _loop_over_ordinary(digest: int) -> Callable[..., int]:
-    """The loop over ordinary elements, not compiled; it encloses a digest of all that it is made of.
-
-    Numba's cache knows a function by its own file and by what it encloses, and not by what it calls.
-    """
+def over_ordinary(digest: int) -> Callable[..., int]:
+    """Make the loop over ordinary elements."""
 
     def loop(
         twice: bool | None,  # noqa: FBT001 - one or the other is compiled
@@ -272,8 +267,8 @@ def _loop_over_ordinary(digest: int) -> Callable[..., int]:
     return loop
 
 
-def _loop_over_any(digest: int) -> Callable[..., int]:
-    """The loop over the others."""
+def over_any(digest: int) -> Callable[..., int]:
+    """Make the loop over the others."""
 
     def loop(
         _: bool | None,  # noqa: FBT001 - always twice
@@ -341,40 +336,27 @@ def _counted(found: Found, start: int, state: Any, error: Any, radius: Any, ulp:
     return undecided
 
 
-_MADE_OF: Final[tuple[ModuleType, ...]] = (
-    block_tally,
-    comparison,
-    double_double,
-    kernel_counts,
-    kernel_values,
-    ordinary,
-    radii,
-)
-
-
 @cache
-def digest() -> int:
-    """A digest of the sources of this module and of those that its loops are made of."""
-    files = [__file__, *(str(module.__file__) for module in _MADE_OF)]
+def digest(folder: Path = Path(__file__).parent) -> int:
+    """A digest of the sources in a folder: by default of this room, which has all that the loops are made of."""
     together = hashlib.sha256()
-    for file in files:
-        together.update(Path(file).read_bytes())
+    for file in sorted(folder.glob("*.py")):
+        together.update(file.read_bytes())
     return int.from_bytes(together.digest()[:6])
 
 
 @cache
-def compiled_loop(loop: Loop, signature: Any) -> Callable[..., int]:
+def compiled_loop(make: Loop, signature: Any) -> Callable[..., int]:
     """A loop for arguments of some types: from Numba's cache, or compiled and cached.
 
     Where the cache cannot be used (no folder that can be written, a damaged or full one), it is compiled for this
     process alone: a cache is never a reason to fail.
 
     Args:
-        loop: which.
+        make: what makes the loop that encloses a digest.
         signature: the types of its arguments, as `numba.typeof` says them.
     """
-    made_of = digest()
-    function = _loop_over_ordinary(made_of) if loop is Loop.ORDINARY else _loop_over_any(made_of)
+    function = make(digest())
     try:
         made = numba.njit(signature, cache=True, nogil=True, **OPTIONS)(function)
     except Exception:  # noqa: BLE001 - whatever is wrong with the cache; a wrong loop raises again below

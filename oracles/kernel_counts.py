@@ -13,8 +13,8 @@ import numba
 import numpy as np
 
 from .block_tally import KEPT
-from .comparison import BEYOND, EDGE
 from .formats import Format
+from .judgement import BEYOND, EDGE
 
 DECIDED: Final = 0
 """An element's state: it is judged, or rightly not judged."""
@@ -125,7 +125,7 @@ def inverse_ulp(layout: Layout, exact: float) -> float:
 
 @compiled
 def in_ulp(layout: Layout, exact: float, error: float) -> float:
-    """Return an error in ulp of the rounded number; as `comparison.measured`, none where that is infinite."""
+    """Return an error in ulp of the rounded number; as `judgement.measured`, none where that is infinite."""
     place = last_place(layout, exact)
     if place + layout.precision - 1 > layout.emax + 1023:
         return 0.0 if error < math.inf else math.inf

@@ -17,16 +17,17 @@ import os
 from collections import Counter
 from functools import cache, lru_cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from ..reference.formula import Scalars
 from ..reference.hyperparameters import Hyperparameters
 from .block import Block
 from .block_tally import KEPT, BlockTally, Found, by_bound, by_ulp, merge
-from .comparison import Assumption, GroupBounds, Judgement, measured, sixteenth, step_judgements
 from .exact import context, exact_scalars, precision_for, wide_range
+from .judgement import Assumption, GroupBounds, Judgement, measured, sixteenth, step_judgements
 from .verdict import Quantity
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class ExactStep:
 def judge_element(
     block: Block, place: int, hyperparameters: Hyperparameters, t: int, assumption: Assumption
 ) -> dict[Quantity, Judgement]:
-    """One element of a block, judged by the mpmath oracle: for `comparison.divergence_of`.
+    """One element of a block, judged by the mpmath oracle: for `judgement.divergence_of`.
 
     Args:
         block: the step.
@@ -172,12 +173,17 @@ def _add(tallies: dict[Quantity, BlockTally], found: dict[Quantity, BlockTally])
 def _compiled_step(hyperparameters: Hyperparameters, t: int, assumption: Assumption) -> CompiledStep | None:
     """The step for compiled loops; None where there are none, or where bounds may not be evaluated in binary64."""
     scalars = exact_scalars(context(precision_for(t)), hyperparameters)
-    sizes = (scalars.lr, scalars.beta1, scalars.beta2, scalars.eps, scalars.weight_decay)
-    if not _has_numba() or wide_range(float(x) for x in sizes):
+    if not compiles(scalars):
         return None
     from .compiled import CompiledStep  # noqa: PLC0415 - it needs Numba
 
     return CompiledStep(scalars, t, assumption)
+
+
+def compiles(scalars: Scalars[Any]) -> bool:
+    """Whether there are compiled loops, and these hyperparameters let bounds be evaluated in binary64."""
+    sizes = (scalars.lr, scalars.beta1, scalars.beta2, scalars.eps, scalars.weight_decay)
+    return _has_numba() and not wide_range(float(x) for x in sizes)
 
 
 @cache
@@ -194,12 +200,13 @@ def _exactly(exact: ExactStep, block: Block, places: npt.NDArray[np.intp]) -> di
     """Judge every element of a block of float64 by the mpmath oracle."""
     judgements = [(int(place), exact.judge(*block.element(i))) for i, place in enumerate(places)]
     return {
-        quantity: _tally([(place, judged.get(quantity)) for place, judged in judgements])
+        quantity: tally([(place, judged.get(quantity)) for place, judged in judgements])
         for quantity in QUANTITIES
     }
 
 
-def _tally(judgements: list[tuple[int, Judgement | None]]) -> BlockTally:
+def tally(judgements: list[tuple[int, Judgement | None]]) -> BlockTally:
+    """What the exact oracle found of one quantity: each element's judgement, or None where it is not judged."""
     made = [(place, judgement) for place, judgement in judgements if judgement is not None]
     found = [
         Found(place, judgement.measured.over, judgement.measured.in_ulp)

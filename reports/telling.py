@@ -13,10 +13,11 @@ from typing import Final
 import numpy as np
 
 from ..oracles.arithmetic import Form, Habits
-from ..oracles.comparison import Assumption, findings, trajectory
+from ..oracles.comparison import trajectory
 from ..oracles.exact import element_trajectory
 from ..oracles.formats import Format
 from ..oracles.identify import cases
+from ..oracles.judgement import Assumption, findings
 from ..oracles.verdict import Quantity
 from ..reference.case import Case, FloatArray, Group, Parameter
 from ..reference.rules import DOCUMENTED, Rule

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...impl.recording.layout import MANIFEST
-from ...oracles.comparison import Assumption
+from ...oracles.judgement import Assumption
 from .parts import Part, audit_part
 from .tallies import Result
 

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from ...oracles.comparison import Assumption, Judgement
+from ...oracles.judgement import Assumption, Judgement
 from ...oracles.vectorized import Block, judge_element
 from ...oracles.verdict import Quantity
 from .manifest import Manifest

@@ -18,7 +18,7 @@ import numpy as np
 
 from ...impl.recording.layout import STATE, Before
 from ...oracles.block import widened
-from ...oracles.comparison import Assumption
+from ...oracles.judgement import Assumption
 from ...oracles.vectorized import QUANTITIES, Block, judge_block
 from ...oracles.verdict import Quantity
 from ...reference.hyperparameters import Hyperparameters

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any, Final
 
-from ...oracles.comparison import Assumption
+from ...oracles.judgement import Assumption
 from ...oracles.verdict import Quantity
 from .manifest import Damage, Manifest
 from .parts import Part

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ...oracles.arithmetic import CORRECTLY_ROUNDED, Arithmetic
-from ...oracles.comparison import Assumption
 from ...oracles.formats import Format
 from ...oracles.identify import Identification, identify_observed
+from ...oracles.judgement import Assumption
 from ...oracles.vectorized import QUANTITIES
 from .engines import Judge
 from .looking import Looker

@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from ...oracles.arithmetic import Arithmetic, Form, Habits
 from ...oracles.block import widened
-from ...oracles.comparison import Assumption, divergence_of
 from ...oracles.formats import Format
 from ...oracles.identify import Identification, identify_observed
+from ...oracles.judgement import Assumption, divergence_of
 from ...oracles.vectorized import QUANTITIES, Block, judge_block
 from ...oracles.verdict import Divergence, Quantity
 from .looking import Looker, Sampled, judged_exactly

@@ -28,8 +28,8 @@ import psutil
 from adamax_conformance.impl import Adamax
 from adamax_conformance.impl.recording import record
 from adamax_conformance.oracles.block import Block
-from adamax_conformance.oracles.comparison import Assumption
 from adamax_conformance.oracles.formats import Format
+from adamax_conformance.oracles.judgement import Assumption
 from adamax_conformance.oracles.vectorized import QUANTITIES, judge_block, judge_exactly
 from adamax_conformance.reference.hyperparameters import Hyperparameters
 

@@ -17,17 +17,10 @@ from adamax_conformance.impl.expressible import expressible
 from adamax_conformance.impl.failures import Rejected, Skipped, SubjectBroken, Unavailable
 from adamax_conformance.impl.messages import StepResult
 from adamax_conformance.oracles.arithmetic import CORRECTLY_ROUNDED, Arithmetic
-from adamax_conformance.oracles.comparison import (
-    Assumption,
-    Findings,
-    Tally,
-    findings,
-    fraction,
-    lockstep,
-    trajectory,
-)
+from adamax_conformance.oracles.comparison import lockstep, trajectory
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.identify import Identification
+from adamax_conformance.oracles.judgement import Assumption, Findings, Tally, findings, fraction
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status, Verdict
 from adamax_conformance.reference.case import Case, FloatArray, Group, Parameter
 from adamax_conformance.reference.hyperparameters import DEFAULTS

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from adamax_conformance.impl.expressible import options
 from adamax_conformance.impl.messages import StepResult
-from adamax_conformance.oracles.comparison import findings, lockstep, trajectory
+from adamax_conformance.oracles.comparison import lockstep, trajectory
+from adamax_conformance.oracles.judgement import findings
 from adamax_conformance.oracles.verdict import Divergence, Quantity
 from adamax_conformance.reference.case import Case, Group, Layout, Parameter
 from adamax_conformance.reference.hyperparameters import Hyperparameters

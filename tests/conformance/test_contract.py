@@ -11,7 +11,8 @@ import pytest
 from adamax_conformance.impl.expressible import options
 from adamax_conformance.impl.failures import Rejected
 from adamax_conformance.impl.messages import StepResult
-from adamax_conformance.oracles.comparison import findings, lockstep, trajectory
+from adamax_conformance.oracles.comparison import lockstep, trajectory
+from adamax_conformance.oracles.judgement import findings
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status
 from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.contract import CLAUSES, Clause, Outcome, Params

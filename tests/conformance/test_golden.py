@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from adamax_conformance.impl.failures import Rejected
 from adamax_conformance.impl.messages import StepResult
-from adamax_conformance.oracles.comparison import findings, lockstep, trajectory
+from adamax_conformance.oracles.comparison import lockstep, trajectory
 from adamax_conformance.oracles.golden import formats_of
+from adamax_conformance.oracles.judgement import findings
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status
 from adamax_conformance.reference.case import Case
 from adamax_conformance.reference.golden_case import GoldenCase

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from adamax_conformance.impl.messages import StepResult
-from adamax_conformance.oracles.comparison import Findings, findings, lockstep, trajectory
+from adamax_conformance.oracles.comparison import lockstep, trajectory
+from adamax_conformance.oracles.judgement import Findings, findings
 from adamax_conformance.oracles.verdict import Divergence, Quantity
 from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.hyperparameters import Hyperparameters

@@ -12,9 +12,10 @@ from typing import Final
 import numpy as np
 import pytest
 from adamax_conformance.impl.messages import StepResult
-from adamax_conformance.oracles.comparison import findings, lockstep, trajectory
+from adamax_conformance.oracles.comparison import lockstep, trajectory
 from adamax_conformance.oracles.exact import decimal
 from adamax_conformance.oracles.formats import Format
+from adamax_conformance.oracles.judgement import findings
 from adamax_conformance.oracles.rates import Rate, rates
 from adamax_conformance.oracles.verdict import Divergence, Quantity
 from adamax_conformance.reference.case import Case, Group, Parameter

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from adamax_conformance.impl.messages import StepResult
-from adamax_conformance.oracles.comparison import findings, lockstep, trajectory
+from adamax_conformance.oracles.comparison import lockstep, trajectory
+from adamax_conformance.oracles.judgement import findings
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status
 from adamax_conformance.reference.case import Case
 from adamax_conformance.tests.conformance.bench import Bench, arrays, between, figures, merge

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from adamax_conformance.impl import Adamax
 from adamax_conformance.impl.scalars import corrected_rate, step_scalars
-from adamax_conformance.oracles.comparison import Assumption, findings, lockstep, trajectory
+from adamax_conformance.oracles.comparison import lockstep, trajectory
 from adamax_conformance.oracles.exact import context, exact_scalars
 from adamax_conformance.oracles.formats import Format
+from adamax_conformance.oracles.judgement import Assumption, findings
 from adamax_conformance.oracles.verdict import Quantity
 from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.formula import effective_gradient, first_moment, norm_branches, update

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from adamax_conformance.oracles.arithmetic import CORRECTLY_ROUNDED, Arithmetic, Form, Habits
 from adamax_conformance.oracles.block import Block
-from adamax_conformance.oracles.comparison import Assumption
 from adamax_conformance.oracles.formats import Format
+from adamax_conformance.oracles.judgement import Assumption
+from adamax_conformance.oracles.vectorized_trajectory import RunStep
 from adamax_conformance.reference.hyperparameters import Hyperparameters
 from adamax_conformance.reference.rules import DOCUMENTED, Rule, all_rules
 from adamax_conformance.tests.oracles.plain import Numbers, plain_step
@@ -134,3 +135,30 @@ def ordinary_step(
     assumption = plain_assumption(rng, format_, form=form)
     block = drawn_block(rng, format_, options, t, DOCUMENTED, size, ordinary=bool(rng.random() < share))
     return block, options, t, assumption
+
+
+def drawn_run(rng: np.random.Generator, format_: Format, size: int) -> tuple[Any, list[RunStep], Assumption]:
+    """A run of some steps from the start, under anything; now and then m, u or both are hidden."""
+    options, assumption = drawn_options(rng), drawn_assumption(rng, format_)
+    ordinary = bool(rng.random() < 0.7)
+    theta = _numbers(rng, format_, size, ordinary=ordinary)
+    theta = np.where(np.isfinite(theta), theta, 1.0)
+    state, steps, h = (theta, np.zeros(size), np.zeros(size)), [], options
+    hidden = rng.random(2) < 0.2
+    for t in range(1, 9):
+        g = _numbers(rng, format_, size, ordinary=ordinary)
+        numbers = Numbers(
+            h.lr, h.beta1, 1 - h.beta1, h.beta2, h.eps, h.weight_decay, 1 - h.beta1**t, h.maximize
+        )
+        with np.errstate(all="ignore"):
+            after = plain_step(state, g, numbers, assumption.rule, np.maximum)
+            state = tuple(in_format(x, format_) for x in after)
+            shown = [_moved(rng, format_, x) for x in state]
+        steps.append(
+            RunStep(
+                options,
+                g,
+                (shown[0], *(None if hide else x for hide, x in zip(hidden, shown[1:], strict=True))),
+            )
+        )
+    return theta, steps, assumption

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from adamax_conformance.oracles.arithmetic import Form, Habits
-from adamax_conformance.oracles.comparison import Assumption
 from adamax_conformance.oracles.formats import Format
+from adamax_conformance.oracles.judgement import Assumption
 from adamax_conformance.reference.case import Case
 
 

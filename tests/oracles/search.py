@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from adamax_conformance.oracles.arithmetic import CORRECTLY_ROUNDED, Form, Habits
 from adamax_conformance.oracles.bounds import StepBounds
-from adamax_conformance.oracles.comparison import Assumption, findings, trajectory
+from adamax_conformance.oracles.comparison import trajectory
 from adamax_conformance.oracles.exact import context, exact_scalars, precision_for
 from adamax_conformance.oracles.formats import Format
+from adamax_conformance.oracles.judgement import Assumption, findings
 from adamax_conformance.oracles.verdict import Quantity
 from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.formula import effective_gradient, first_moment, norm_branches, update

@@ -15,10 +15,11 @@ import pytest
 from adamax_conformance import oracles
 from adamax_conformance.oracles.arithmetic import CORRECTLY_ROUNDED, Arithmetic, Form, Habits
 from adamax_conformance.oracles.bounds import StepBounds
-from adamax_conformance.oracles.comparison import Assumption, findings, lockstep
+from adamax_conformance.oracles.comparison import lockstep
 from adamax_conformance.oracles.exact import context, exact_scalars
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.identify import cases as identifying_cases
+from adamax_conformance.oracles.judgement import Assumption, findings
 from adamax_conformance.oracles.radii import compound
 from adamax_conformance.oracles.scalars import Entrance, scalar_errors
 from adamax_conformance.reference.case import Case, Group, Parameter

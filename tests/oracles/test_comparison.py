@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from adamax_conformance.oracles import comparison
-from adamax_conformance.oracles.comparison import Assumption, Tally, findings, lockstep, trajectory
+from adamax_conformance.oracles.comparison import lockstep, trajectory
 from adamax_conformance.oracles.formats import Format
+from adamax_conformance.oracles.judgement import Assumption, Tally, findings
 from adamax_conformance.oracles.verdict import Quantity
 from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.hyperparameters import Hyperparameters

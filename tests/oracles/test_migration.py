@@ -9,9 +9,10 @@ from itertools import product
 import pytest
 from adamax_conformance.impl.client import Subject
 from adamax_conformance.oracles.arithmetic import Form, Habits
-from adamax_conformance.oracles.comparison import Assumption, findings, trajectory
+from adamax_conformance.oracles.comparison import trajectory
 from adamax_conformance.oracles.exact import element_trajectory
 from adamax_conformance.oracles.formats import Format
+from adamax_conformance.oracles.judgement import Assumption, findings
 from adamax_conformance.oracles.verdict import Quantity
 from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.documentation import DOCUMENTATION

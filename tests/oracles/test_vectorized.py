@@ -7,8 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from adamax_conformance.oracles.comparison import Assumption, divergence_of, findings, lockstep
+from adamax_conformance.oracles.comparison import lockstep
 from adamax_conformance.oracles.formats import Format
+from adamax_conformance.oracles.judgement import Assumption, divergence_of, findings
 from adamax_conformance.oracles.vectorized import (
     QUANTITIES,
     Block,

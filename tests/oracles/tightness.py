@@ -17,9 +17,10 @@ from enum import Enum
 import hypothesis
 import ml_dtypes
 import numpy as np
-from adamax_conformance.oracles.comparison import Tally, findings, lockstep, trajectory
+from adamax_conformance.oracles.comparison import lockstep, trajectory
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.identify import cases as identifying_cases
+from adamax_conformance.oracles.judgement import Tally, findings
 from adamax_conformance.oracles.verdict import Quantity
 from adamax_conformance.reference.case import Case
 from adamax_conformance.tests.conformance import pinned
