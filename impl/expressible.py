@@ -29,12 +29,12 @@ def expressible(case: Case, info: SubjectInfo, *, zero_betas: bool = True) -> Ca
     Returns:
         A case of which each group's `options` are what the constructor can be given.
     """
-    first = _within(case.groups[0].hyperparameters, DEFAULTS, info.arguments)
+    first = limited(case.groups[0].hyperparameters, DEFAULTS, info.arguments)
     groups = []
     for group in case.groups:
-        own = _within(group.hyperparameters, DEFAULTS, info.arguments)
+        own = limited(group.hyperparameters, DEFAULTS, info.arguments)
         rates = group.learning_rates if "lr" in info.group_options else case.groups[0].learning_rates
-        taken = _within(own, first, info.group_options)
+        taken = limited(own, first, info.group_options)
         groups.append(Group(taken if zero_betas else _remembering(taken), group.parameters, rates))
     unchanged = all(
         new.hyperparameters == old.hyperparameters and new.learning_rates == old.learning_rates
@@ -52,7 +52,7 @@ def _remembering(setting: Hyperparameters) -> Hyperparameters:
     return replace(setting, beta1=setting.beta1 or SMALL_BETA, beta2=setting.beta2 or SMALL_BETA)
 
 
-def _within(own: Hyperparameters, other: Hyperparameters, arguments: tuple[str, ...]) -> Hyperparameters:
+def limited(own: Hyperparameters, other: Hyperparameters, arguments: tuple[str, ...]) -> Hyperparameters:
     """The one's values of some arguments, and the other's of the rest."""
     names = {name for argument in arguments for name in _FIELDS.get(argument, (argument,))}
     rest = {f.name: getattr(other, f.name) for f in fields(own) if f.name not in names}

@@ -106,7 +106,7 @@ class ExactRun:
         zero = ctx.mpf(0)
         state: State[Any] = State(ctx.mpf(float(self._theta[place])), zero, zero)
         radii: State[Any] = State(0.0, 0.0, 0.0)
-        result = []
+        result: list[tuple[int, Mapping[Quantity, Judgement]]] = []
         for t, (step, bounds) in enumerate(zip(self._steps, self._bounds, strict=True), start=1):
             g = float(step.gradient[place])
             if not math.isfinite(g):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from adamax_conformance.impl.expressible import options
+from adamax_conformance.impl.expressible import limited, options
 from adamax_conformance.impl.messages import StepResult
 from adamax_conformance.oracles.comparison import lockstep, trajectory
 from adamax_conformance.oracles.judgement import findings
@@ -92,14 +92,20 @@ def test_an_option_that_a_group_leaves_out_is_the_constructors(bench: Bench) -> 
     if not bench.has("groups"):
         bench.skip("the subject has no parameter groups")
         return
-    given: tuple[dict[str, Any], ...] = (_A.options(), {}, {"betas": (_C.beta1, _C.beta2)})
-    held = (_A, _B, replace(_B, beta1=_C.beta1, beta2=_C.beta2))
+    info = bench.subject.info
+    # What a subject's groups share is the first group's: it is the constructor's there.
+    held = (limited(_A, _B, info.group_options), _B, replace(_B, beta1=_C.beta1, beta2=_C.beta2))
     members = [_parameter(bench, 640 + 10 * i, (3,), 4) for i in range(len(held))]
-    case = Case("group-defaults", tuple(Group(h, (p,)) for h, p in zip(held, members, strict=True)))
+    case = bench.seat.expressible(
+        Case("group-defaults", tuple(Group(h, (p,)) for h, p in zip(held, members, strict=True)))
+    )
+    full, constructors, partial = (options(group.hyperparameters, info) for group in case.groups)
+    own = {name: x for name, x in full.items() if name in info.group_options}
+    betas = {name: x for name, x in partial.items() if name == "betas" and name in info.group_options}
 
     def observe(_: Case) -> list[StepResult]:
-        groups = [(options, [p.theta]) for options, p in zip(given, members, strict=True)]
-        handle = bench.subject.construct(groups, bench.dtype, defaults=_B.options())
+        groups = [(given, [p.theta]) for given, p in zip((own, {}, betas), members, strict=True)]
+        handle = bench.subject.construct(groups, bench.dtype, defaults=constructors)
         return [bench.subject.step(handle, case.gradients(t)) for t in range(1, case.steps + 1)]
 
     _within(bench, check, [case], observe)
