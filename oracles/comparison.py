@@ -8,27 +8,32 @@ start, which needs no state but theta.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from ..reference.case import Case, FloatArray
-from ..reference.formula import State
+from ..reference.hyperparameters import Hyperparameters
+from .block_tally import BlockTally
 from .exact import context, exact_scalars, precision_for
 from .judgement import (
     Assumption,
     Findings,
     GroupBounds,
     Judgement,
-    advance,
+    Tally,
     divergence_of,
     measured,
     sixteenth,
     step_judgements,
 )
+from .vectorized import QUANTITIES, Block, judge_block, judge_element
+from .vectorized_trajectory import ExactRun, RunStep, judge_trajectory
 from .verdict import Quantity
 
 
@@ -55,6 +60,29 @@ class _Place:
     t: int
     parameter: int
     element: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Many:
+    """Different elements of a parameter after a step.
+
+    Attributes:
+        t: the step.
+        parameter: which.
+        shape: of the parameter.
+        places: of the elements, in row-major order.
+        judge: what the exact oracle says of one of them, by its index among `places`.
+    """
+
+    t: int
+    parameter: int
+    shape: tuple[int, ...]
+    places: npt.NDArray[np.intp]
+    judge: Callable[[int], Mapping[Quantity, Judgement]]
+
+    def place(self, index: int) -> _Place:
+        """Where an element is."""
+        return _Place(self.t, self.parameter, _element(self.places[index], self.shape))
 
 
 class _Enough(Exception):  # noqa: N818 - not an error: the first one found ends a brief comparison
@@ -92,16 +120,43 @@ class _Judge:
         if over <= 1:
             return
         tally.exceeded += 1
-        if tally.divergence is None:
+        self._diverges(tally, quantity, place, Judgement(exact, radius, actual, found))
+        if self.brief:
+            raise _Enough
+
+    def take(self, quantity: Quantity, many: Many, found: BlockTally) -> None:
+        """What was found of many numbers after a step: counted as if one by one."""
+        tally = self.found.get(quantity)
+        if tally is None:
+            return
+        tally.judged += found.judged
+        tally.open += found.open
+        tally.exceeded += found.exceeded
+        tally.sixteenths.update(found.sixteenths)
+        if found.largest_ulp is not None:
+            tally.largest_ulp = max(tally.largest_ulp, found.largest_ulp.in_ulp)
+        if found.worst:
+            worst = many.judge(found.worst[0].place)[quantity].measured
+            assert worst is not None
+            tally.largest_over_bound = max(tally.largest_over_bound, worst.over)
+            tally.at_step(many.t, worst.in_ulp, worst.bound_in_ulp)
+        if found.first_exceeded is not None:
+            place = found.first_exceeded.place
+            self._diverges(tally, quantity, many.place(place), many.judge(place)[quantity])
+            if self.brief:
+                raise _Enough
+
+    def _diverges(self, tally: Tally, quantity: Quantity, place: _Place, judgement: Judgement) -> None:
+        """Keep the first number beyond its bound."""
+        if tally.divergence is None and judgement.measured is not None:
+            over, in_ulp = judgement.measured.over, judgement.measured.in_ulp
             tally.divergence = divergence_of(
                 quantity,
                 _reason(quantity, place, self.mode, in_ulp, over, self.case),
-                Judgement(exact, radius, actual, found),
+                judgement,
                 (place.t, place.parameter, place.element),
                 self.case,
             )
-        if self.brief:
-            raise _Enough
 
 
 def _reason(quantity: Quantity, place: _Place, mode: str, in_ulp: float, over: float, case: Case) -> str:
@@ -114,16 +169,25 @@ def _reason(quantity: Quantity, place: _Place, mode: str, in_ulp: float, over: f
 _FEW = 64
 
 
-def _distinct(*arrays: FloatArray) -> Iterator[tuple[int, ...]]:
+_MANY = 1 << 14
+"""From so many different elements on, the vectorised oracle judges them."""
+
+
+def _distinct(*arrays: FloatArray) -> npt.NDArray[np.intp]:
     """One element for each distinct tuple of values, so that a large periodic array costs its period."""
-    shape = arrays[0].shape
     if arrays[0].size <= _FEW:
-        yield from np.ndindex(shape)
-        return
-    rows = np.stack([np.ascontiguousarray(a).reshape(-1) for a in arrays], axis=1).view(np.int64)
+        return np.arange(arrays[0].size)
+    rows = np.stack([_flat(a) for a in arrays], axis=1).view(np.int64)
     _, first = np.unique(rows, axis=0, return_index=True)
-    for place in np.sort(first):
-        yield tuple(int(i) for i in np.unravel_index(place, shape))
+    return np.sort(first)
+
+
+def _flat(array: FloatArray) -> FloatArray:
+    return np.ascontiguousarray(array).reshape(-1)
+
+
+def _element(place: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.unravel_index(place, shape))
 
 
 def lockstep(
@@ -151,8 +215,20 @@ def lockstep(
                 if snapshot.m is None or snapshot.u is None:
                     raise ValueError("lockstep needs m and u of the subject; judge its trajectory instead")
                 after = (snapshot.theta[place], snapshot.m[place], snapshot.u[place])
+                arrays = (*before, parameter.gradients[t - 1], *after)
+                places = _distinct(*arrays)
+                if len(places) >= _MANY and all(quantity in found for quantity in QUANTITIES):
+                    block = Block(*(_flat(array)[places] for array in arrays))
+                    options = group.at(t)
+                    exactly = partial(_judged, block, options, t, assumption)
+                    many = Many(t, place, parameter.theta.shape, places, exactly)
+                    for quantity, tally in judge_block(block, options, t, assumption).items():
+                        judge.take(quantity, many, tally)
+                    before = after
+                    continue
                 step_bounds = GroupBounds(ctx, exact_scalars(ctx, group.at(t)), t, assumption)
-                for element in _distinct(*before, parameter.gradients[t - 1], *after):
+                for each in places:
+                    element = _element(each, parameter.theta.shape)
                     at = _Place(t, place, element)
                     values = [float(array[element]) for array in (*before, parameter.gradients[t - 1])]
                     if not all(map(math.isfinite, values)):
@@ -177,32 +253,38 @@ def trajectory(
         found: the tallies to add to; quantities that are missing in it are not judged.
         brief: whether to stop at the first error beyond its bound.
     """
-    ctx = context(precision_for(case.steps))
     judge = _Judge(case, assumption, found, "trajectory", brief=brief)
-    zero = ctx.mpf(0)
     with suppress(_Enough):
         for place, group, parameter in case.placed():
+            shown = [tuple(None if a is None else a[place] for a in (s.theta, s.m, s.u)) for s in observed]
+            seen = [array for arrays in shown for array in arrays if array is not None]
+            gradients = parameter.gradients[: len(observed)]
+            places = _distinct(parameter.theta, *parameter.gradients, *seen)
+            theta = _flat(parameter.theta)[places]
             steps = [
-                GroupBounds(ctx, exact_scalars(ctx, group.at(t)), t, assumption)
-                for t in range(1, len(observed) + 1)
+                RunStep(
+                    group.at(t),
+                    _flat(g)[places],
+                    tuple(None if array is None else _flat(array)[places] for array in arrays),
+                )
+                for t, (g, arrays) in enumerate(zip(gradients, shown, strict=True), start=1)
             ]
-            seen = [a[place] for s in observed for a in (s.theta, s.m, s.u) if a is not None]
-            for element in _distinct(parameter.theta, *parameter.gradients, *seen):
-                state: State[Any] = State(ctx.mpf(float(parameter.theta[element])), zero, zero)
-                radii: State[Any] = State(0.0, 0.0, 0.0)
-                for t, bounds in enumerate(steps, start=1):
-                    g = float(parameter.gradients[t - 1][element])
-                    if not math.isfinite(g):
-                        break
+            run = ExactRun(theta, steps, assumption)
+            if len(places) >= _MANY:
+                for t, tallies in enumerate(judge_trajectory(theta, steps, assumption), start=1):
+                    many = Many(t, place, parameter.theta.shape, places, partial(run.after, t))
+                    for quantity, tally in tallies.items():
+                        judge.take(quantity, many, tally)
+                continue
+            for index, each in enumerate(places):
+                element = _element(each, parameter.theta.shape)
+                for t, judged in run.judge(index):
                     at = _Place(t, place, element)
-                    snapshot = observed[t - 1]
-                    state, radii = advance(ctx, bounds, assumption.rule, state, radii, g, t)
-                    judge.judge(
-                        Quantity.THETA, at, state.theta, radii.theta, float(snapshot.theta[place][element])
-                    )
-                    if snapshot.m is not None:
-                        judge.judge(Quantity.M, at, state.m, radii.m, float(snapshot.m[place][element]))
-                    if snapshot.u is not None:
-                        judge.judge(Quantity.U, at, state.u, radii.u, float(snapshot.u[place][element]))
-                    if math.inf in (radii.theta, radii.m, radii.u):
-                        break
+                    for quantity, judgement in judged.items():
+                        judge.judge(quantity, at, judgement.exact, judgement.radius, judgement.actual)
+
+
+def _judged(
+    block: Block, options: Hyperparameters, t: int, assumption: Assumption, place: int
+) -> Mapping[Quantity, Judgement]:
+    return judge_element(block, place, options, t, assumption)

@@ -7,7 +7,7 @@ they can be sure of, and the exact oracle the rest, or everything where Numba is
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -39,7 +39,7 @@ class RunStep:
 
     hyperparameters: Hyperparameters
     gradient: Numbers
-    seen: tuple[Numbers, Numbers | None, Numbers | None]
+    seen: tuple[Numbers | None, ...]
 
 
 Tallies = dict[Quantity, BlockTally]
@@ -100,13 +100,16 @@ class ExactRun:
         each = scalars or [exact_scalars(self._ctx, step.hyperparameters) for step in steps]
         self._bounds = [GroupBounds(self._ctx, x, t, assumption) for t, x in enumerate(each, start=1)]
 
-    def judge(self, place: int) -> list[tuple[int, Mapping[Quantity, Judgement]]]:
+    def after(self, t: int, place: int) -> Mapping[Quantity, Judgement]:
+        """One element after one step that can be compared."""
+        return next(judged for step, judged in self.judge(place) if step == t)
+
+    def judge(self, place: int) -> Iterator[tuple[int, Mapping[Quantity, Judgement]]]:
         """One element: after each step that can be compared, what there is to say of each quantity that is seen."""
         ctx, rule = self._ctx, self._assumption.rule
         zero = ctx.mpf(0)
         state: State[Any] = State(ctx.mpf(float(self._theta[place])), zero, zero)
         radii: State[Any] = State(0.0, 0.0, 0.0)
-        result: list[tuple[int, Mapping[Quantity, Judgement]]] = []
         for t, (step, bounds) in enumerate(zip(self._steps, self._bounds, strict=True), start=1):
             g = float(step.gradient[place])
             if not math.isfinite(g):
@@ -119,10 +122,9 @@ class ExactRun:
                 step.seen,
                 strict=True,
             )
-            result.append((t, {q: self._judged(x, r, s, place) for q, x, r, s in numbers if s is not None}))
+            yield t, {q: self._judged(x, r, s, place) for q, x, r, s in numbers if s is not None}
             if math.inf in (radii.theta, radii.m, radii.u):
                 break
-        return result
 
     def _judged(self, exact: Any, radius: Any, seen: Numbers, place: int) -> Judgement:
         actual = float(seen[place])

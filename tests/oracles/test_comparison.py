@@ -281,6 +281,27 @@ def test_one_wrong_element_of_a_large_array_is_found_and_named(monkeypatch, elem
         assert found[Quantity.M].divergence.element == place
 
 
+@BOTH
+@pytest.mark.parametrize("wrong", [None, (2, Quantity.M), (3, Quantity.THETA), (1, Quantity.U)], ids=str)
+def test_many_elements_are_judged_at_once_as_they_are_one_by_one(monkeypatch, compare, wrong) -> None:
+    case = large_case()
+    states = run(case)
+    if wrong is not None:
+        step, quantity = wrong
+        states = tampered(states, step, quantity, (500,), moved(50))
+    one_by_one = judged(compare, case, states)
+    monkeypatch.setattr(comparison, "_MANY", 1)
+    at_once = judged(compare, case, states)
+    for quantity, few in one_by_one.items():
+        many = at_once[quantity]
+        assert (many.judged, many.open, many.exceeded) == (few.judged, few.open, few.exceeded)
+        assert many.sixteenths == few.sixteenths
+        assert many.largest_over_bound == few.largest_over_bound
+        assert many.largest_ulp == pytest.approx(few.largest_ulp, rel=2.0**-20)
+        assert many.by_step == few.by_step
+        assert many.divergence == few.divergence
+
+
 def test_nan_and_the_sign_of_zero_make_elements_of_a_large_array_distinct() -> None:
     case = case_of(np.zeros(100), [np.zeros(100)])
     states = tampered(run(case), 1, Quantity.THETA, 77, lambda _: math.nan)
