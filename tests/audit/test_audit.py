@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 
 import click
 import numpy as np
@@ -205,6 +207,44 @@ def test_an_audit_that_was_stopped_goes_on_where_it_was(whole, tmp_path, monkeyp
     assert again
     assert numbers(record) == numbers(audited(whole, tmp_path / "at-once")[1])
     assert not progress.exists()
+
+
+DYING = """
+import os, signal, sys
+from adamax_conformance.reports.audit import parts
+from adamax_conformance.reports.audit.progress import Progress
+from adamax_conformance.reports.cli import cli
+
+keep = Progress.keep
+
+def dying(self, stamp, result):
+    keep(self, stamp, result)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+parts._PART = 8000
+Progress.keep = dying
+cli.main(["audit", sys.argv[1], "--report", sys.argv[2], "--quiet"])
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+@pytest.mark.usefixtures("small_parts")
+def test_an_audit_that_was_killed_loses_nothing(whole, tmp_path, monkeypatch):
+    audited(whole, tmp_path / "at-once")
+    killed = subprocess.run(
+        [sys.executable, "-c", DYING, str(whole), str(tmp_path / "killed")], capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    again = []
+    audit_part = engines.audit_part
+    monkeypatch.setattr(
+        engines,
+        "audit_part",
+        lambda *arguments: (again.append(arguments[2].name), audit_part(*arguments))[1],
+    )
+    _, record = audited(whole, tmp_path / "killed")
+    assert again == [part.name for part in plan(read_manifest(whole))][1:]
+    assert numbers(record) == numbers(audited(whole, tmp_path / "at-once")[1])
 
 
 @pytest.mark.usefixtures("small_parts")
