@@ -6,7 +6,6 @@ Importing this module imports Numba.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -102,7 +101,7 @@ class CompiledStep:
         return tallies, np.flatnonzero(state == DOUBTFUL)
 
     def _judged(self, block: Block, start: int, state: npt.NDArray[np.uint8]) -> list[BlockTally]:
-        found = kept()
+        found = Found.nothing()
         if self._ranges is NOWHERE or state.size < _MANY:
             state[:] = UNUSUAL
         else:
@@ -128,17 +127,6 @@ class CompiledStep:
 
 _COMPILED: Final[dict[Any, Callable[..., int]]] = {}
 
-_THREAD: Final = threading.local()
-
-
-def kept() -> Found:
-    """Return the thread's own `Found`, emptied: making one takes longer than judging a few elements."""
-    found: Found | None = getattr(_THREAD, "found", None)
-    if found is None:
-        found = _THREAD.found = Found.nothing()
-    found.clear()
-    return found
-
 
 def _read_only(array: Array) -> Array:
     """The same numbers, so that there is one compiled loop for what may be written to and what may not."""
@@ -153,7 +141,7 @@ def tallies_of(found: Found) -> list[BlockTally]:
     for q in range(3):
         judged, opened, exceeded, skipped = (int(n) for n in found.counts[q])
         worst = tuple(one for row in found.worst[q] if (one := _found(row)) is not None)
-        sixteenths = found.sixteenths[q, : int(found.top[q]) + 1]
+        sixteenths = found.sixteenths[q].tolist()
         result.append(
             BlockTally(
                 judged=judged,
@@ -164,7 +152,7 @@ def tallies_of(found: Found) -> list[BlockTally]:
                 largest_ulp=_found(found.largest[q]),
                 first_exceeded=_found(found.first[q]),
                 worst=worst,
-                sixteenths={int(i): int(sixteenths[i]) for i in np.flatnonzero(sixteenths)},
+                sixteenths={place: count for place, count in enumerate(sixteenths) if count},
             )
         )
     return result

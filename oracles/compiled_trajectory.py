@@ -15,10 +15,10 @@ import numpy.typing as npt
 from ..reference.formula import Scalars
 from .block_tally import BlockTally
 from .bounds import step_constants
-from .compiled import kept, tallies_of
+from .compiled import tallies_of
 from .judgement import Assumption
 from .kernel import compiled_loop
-from .kernel_counts import DOUBTFUL, Layout
+from .kernel_counts import DOUBTFUL, Found, Layout
 from .kernel_trajectory import Run, over_trajectory
 from .step_values import step_values
 
@@ -53,7 +53,7 @@ class CompiledTrajectory:
             What was found of theta, m and u.
         """
         a = self._assumption
-        found = kept()
+        found = Found.nothing()
         arguments = (
             step_constants(scalars, t, a.format_, a.rule, a.habits, a.arithmetic, float),
             step_values(scalars, t, a.rule),

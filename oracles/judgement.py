@@ -77,8 +77,8 @@ def fraction(error: float, bound: float) -> tuple[float, float]:
 Findings = dict[Quantity, Tally]
 
 
-BEYOND: Final = 1 << 20
-"""Where all errors of 2^16 ulp and more are counted."""
+BEYOND: Final = 1 << 6
+"""Where all errors of 4 ulp and more are counted."""
 
 
 EDGE: Final = 2.0**-10

@@ -25,7 +25,7 @@ import numba
 import numpy as np
 
 from . import ordinary, radii
-from .judgement import EDGE
+from .judgement import BEYOND, EDGE
 from .kernel_counts import (
     DECIDED,
     DOUBTFUL,
@@ -150,9 +150,9 @@ def _at_once(values: Any) -> Any:
             error[0, i], error[1, i], error[2, i] = m_found[1], u_found[1], theta_found[1]
             radius[0, i], radius[1, i], radius[2, i] = m_radius, u_radius, theta_radius
             ulp[0, i], ulp[1, i], ulp[2, i] = m_ulp, u_ulp, theta_ulp
-            sixteenths[0, i] = np.int32(m_ulp * 16.0 + EDGE if m_ulp < FAR else 0.0)
-            sixteenths[1, i] = np.int32(u_ulp * 16.0 + EDGE if u_ulp < FAR else 0.0)
-            sixteenths[2, i] = np.int32(theta_ulp * 16.0 + EDGE if theta_ulp < FAR else 0.0)
+            sixteenths[0, i] = np.int32(min(m_ulp * 16.0 + EDGE, BEYOND))
+            sixteenths[1, i] = np.int32(min(u_ulp * 16.0 + EDGE, BEYOND))
+            sixteenths[2, i] = np.int32(min(theta_ulp * 16.0 + EDGE, BEYOND))
             doubt = (
                 in_doubt(m_found[1], m_radius)
                 | in_doubt(u_found[1], u_radius)

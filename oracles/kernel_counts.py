@@ -25,8 +25,8 @@ DOUBTFUL: Final = 2
 
 JUDGED, OPEN, EXCEEDED, SKIPPED = range(4)
 
-FAR: Final = BEYOND / 16 - 1
-"""An error of so many ulp is left to the loop for any element; larger ones are counted together."""
+FAR: Final = 2.0**16
+"""An error of so many ulp is left to the loop for any element: 1/ulp may be beyond binary64's range."""
 
 OPTIONS: Final[dict[str, Any]] = {"error_model": "numpy"}
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -53,7 +53,6 @@ class Found(NamedTuple):
         largest: the same of the largest error in ulp.
         worst: the same of the largest fractions of the bound, [3, KEPT, 3].
         sixteenths: how many finite errors there are for each sixteenth of an ulp, [3, BEYOND + 1].
-        top: the largest of these that occurs, [3].
     """
 
     counts: Any
@@ -61,7 +60,6 @@ class Found(NamedTuple):
     largest: Any
     worst: Any
     sixteenths: Any
-    top: Any
 
     @classmethod
     def nothing(cls) -> Found:
@@ -72,16 +70,7 @@ class Found(NamedTuple):
             np.full((3, 3), -1.0),
             np.full((3, KEPT, 3), -1.0),
             np.zeros((3, BEYOND + 1), np.int64),
-            np.zeros(3, np.int64),
         )
-
-    def clear(self) -> None:
-        """Make it what it was before the first element."""
-        self.counts[:] = 0
-        for array in (self.first, self.largest, self.worst):
-            array[:] = -1.0
-        self.sixteenths[:, : self.top.max() + 1] = 0
-        self.top[:] = 0
 
 
 class Layout(NamedTuple):
@@ -153,7 +142,7 @@ def count(found: Found, q: int, start: int, state: Any, error: Any, radius: Any,
     """
     counts, first, largest = found.counts[q], found.first[q], found.largest[q]
     worst, sixteenths = found.worst[q], found.sixteenths[q]
-    judged, exceeded, top = 0, 0, found.top[q]
+    judged, exceeded = 0, 0
     most, least = largest[2], worst[KEPT - 1, 1]
     for i in range(state.size):
         if state[i] != DECIDED:
@@ -165,9 +154,7 @@ def count(found: Found, q: int, start: int, state: Any, error: Any, radius: Any,
             if first[0] < 0.0 or start + i < first[0]:
                 _note(first, start + i, over, ulp[i])
         if ulp[i] < math.inf:
-            sixteenth = int(min(ulp[i] * 16.0 + EDGE, BEYOND))
-            sixteenths[sixteenth] += 1
-            top = max(top, sixteenth)
+            sixteenths[int(min(ulp[i] * 16.0 + EDGE, BEYOND))] += 1
         if ulp[i] >= most and (ulp[i] > most or start + i < largest[0]):
             _note(largest, start + i, over, ulp[i])
             most = ulp[i]
@@ -176,7 +163,6 @@ def count(found: Found, q: int, start: int, state: Any, error: Any, radius: Any,
             least = worst[KEPT - 1, 1]
     counts[JUDGED] += judged
     counts[EXCEEDED] += exceeded
-    found.top[q] = top
 
 
 @compiled
@@ -190,7 +176,7 @@ def count_usual(found: Found, q: int, error: Any, radius: Any, ulp: Any, sixteen
     if least < 0.0:
         return False
     least = min(least, 1.0) * (1.0 - 2.0**-50)
-    notable, top = 0, found.top[q]
+    notable = 0
     for i in range(error.size):
         notable += (error[i] > least * radius[i]) | (ulp[i] > most)
     if notable:
@@ -198,9 +184,7 @@ def count_usual(found: Found, q: int, error: Any, radius: Any, ulp: Any, sixteen
     counts = found.sixteenths[q]
     for i in range(sixteenths.size):
         counts[sixteenths[i]] += 1
-        top = max(top, sixteenths[i])
     found.counts[q, JUDGED] += sixteenths.size
-    found.top[q] = top
     return True
 
 
