@@ -117,7 +117,8 @@ class PaddleAdapter(Adapter):
         groups = [{**scale, **_NAMES.translated(group)} for group in params]
         for group in groups:
             if not group.get("weight_decay", True):
-                group["weight_decay"] = None
+                # None is the constructor's decay; 0 is one by which theta is multiplied.
+                group["weight_decay"] = 0.0 if shared.get("weight_decay") else None
         return paddle.optimizer.Adamax(1.0, parameters=groups, **shared)
 
     def step(self, optimizer: Any, params: Sequence[Any], gradients: Sequence[Any]) -> None:  # noqa: ANN401
