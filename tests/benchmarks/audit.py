@@ -154,6 +154,27 @@ def from_files(size: int, steps: int, dtype: str) -> list[str]:
     ]
 
 
+def recorded(size: int, dtype: str) -> list[str]:
+    """A row: steps of our own Adamax that are recorded, and how many times as long they take as others."""
+    rng = np.random.default_rng(1)
+    gradients = ((rng.standard_normal(size, np.float32) * np.float32(0.01)).astype(dtype),)
+
+    def steps(optimizer: Adamax) -> float:
+        return best(lambda: optimizer(gradients), 5)
+
+    optimizer = Adamax([rng.standard_normal(size, np.float32).astype(dtype)])
+    alone = steps(optimizer)
+    with tempfile.TemporaryDirectory() as folder, record(optimizer, Path(folder) / "recording"):
+        watched = steps(optimizer)
+    return [
+        f"recorded, {size:.0e}: a step takes {watched / alone:.0f} times as long",
+        dtype,
+        rate(size, watched),
+        "",
+        "",
+    ]
+
+
 class Peak:
     """The most memory that the processes which this one starts held at once, looked at ten times a second.
 
@@ -196,7 +217,7 @@ def main() -> None:
     while total <= options.largest:
         rows.append(linear(total))
         total *= 10
-    rows += [from_files(int(options.recorded) // 8, 8, "float32")]
+    rows += [from_files(int(options.recorded) // 8, 8, "float32"), recorded(10**7, "float32")]
     sys.stdout.write(
         f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {numba.config.NUMBA_NUM_THREADS} threads, "
         f"Python {platform.python_version()}, NumPy {np.__version__}, Numba {numba.__version__}\n\n"
