@@ -22,6 +22,7 @@ from ...oracles.identify import Identification, identify_observed
 from ...oracles.judgement import Assumption, divergence_of
 from ...oracles.vectorized import QUANTITIES, Block, judge_block
 from ...oracles.verdict import Divergence, Quantity
+from .agreement import strays
 from .looking import Looker, Sampled, judged_exactly
 from .tallies import Place
 
@@ -31,8 +32,6 @@ _UNITS: Final = 4
 """Units of a step that are looked at."""
 _BRIEF: Final = 8
 """Elements of each unit that are tried first: most rules are excluded by the first of them."""
-_STRAY: Final = 2
-"""Elements on either side whose rates are left out of the choice: one that is wrong must not pass for a habit."""
 _OUTLIERS: Final = 16
 _SHARE: Final = 100
 """So many elements, and one of so many, may be left to the lockstep verdict."""
@@ -89,7 +88,7 @@ def _rates(block: Block, share: int) -> list[int]:
         rate = moved * u / m
         shown = np.isfinite(rate) & (np.abs(moved) >= np.maximum(np.abs(theta), np.abs(after)))
     places = np.flatnonzero(shown)
-    places = places[np.argsort(rate[places], kind="stable")][_STRAY : places.size - _STRAY]
+    places = places[np.argsort(rate[places], kind="stable")]
     half = min(share // 2, places.size // 2)
     return [int(i) for pair in zip(places[:half], places[::-1][:half], strict=True) for i in pair]
 
@@ -164,12 +163,13 @@ def evidence(part: Sampled, index: int, quantity: Quantity, assumption: Assumpti
 def identified(sample: Sample, format_: Format, arithmetic: Arithmetic) -> Identification:
     """What explains a sample, but for a few elements that no admissible evaluation explains.
 
-    The scalars of a step are the same for all its elements. So where a few elements alone speak for scalars below
-    the working precision, or for no rule at all, they are left to the lockstep verdict.
+    The scalars of a step are the same for all its elements. So where a few elements alone speak for coarser scalars
+    than the others, for scalars below the working precision, or for no rule at all, they are left to the lockstep
+    verdict.
     """
     found = identify_observed(sample, format_, arithmetic)
     if found.rule is not None and found.admissible:
-        return found
+        return _agreed(sample, found, format_, arithmetic)
     most = min(_OUTLIERS, max(1, sample.size // _SHARE))
     outliers: set[Place] = set()
     for quantity in QUANTITIES:
@@ -185,4 +185,16 @@ def identified(sample: Sample, format_: Format, arithmetic: Arithmetic) -> Ident
             return found
         outliers |= min(few, key=len)
     other = identify_observed(sample.without(outliers), format_, arithmetic)
+    return other if other.rule is not None and other.admissible else found
+
+
+def _agreed(sample: Sample, found: Identification, format_: Format, arithmetic: Arithmetic) -> Identification:
+    """What explains a sample without the elements that do not agree with the others on the rate of their step."""
+    if found.habits.theta is Format.BINARY64:
+        return found
+    assumption = Assumption(found.computes_in, found.nearest, found.habits, arithmetic)
+    out = {part.places[index] for part in sample.parts for index in strays(part, assumption)}
+    if not out:
+        return found
+    other = identify_observed(sample.without(out), format_, arithmetic)
     return other if other.rule is not None and other.admissible else found

@@ -82,6 +82,30 @@ def test_a_single_element_that_is_off_by_4_ulp_is_found_and_named(altered, tmp_p
     assert wrong[0].reproduce.startswith("adamax-conformance audit ")
 
 
+@pytest.mark.parametrize("count", [1, 3, 6])
+def test_wrong_elements_do_not_pass_for_coarse_scalars(tmp_path, count):
+    # Each is within the bound of scalars of the working precision, but these would move all elements alike.
+    rng = np.random.default_rng(8)
+    theta = np.zeros(1000, np.float32)
+    optimizer = Adamax([theta], lr=0.01)
+    wrong = np.arange(count) * 37 + 5
+    optimizer.watch(lambda *_: None, lambda: alter_some(optimizer, theta, wrong))
+    with record(optimizer, tmp_path / "recording"):
+        for _ in range(3):
+            optimizer((rng.standard_normal(theta.shape).astype(np.float32),))
+    code, report = audited(tmp_path / "recording", tmp_path)
+    assert code == ExitCode.DIVERGES
+    assert said(report, "rule/scalars").status is Status.CONFORMS
+    verdict = said(report, "audit/lockstep/theta")
+    assert verdict.measured["exceeded"] == count
+    assert verdict.divergence.element == (5,)
+
+
+def alter_some(optimizer, theta, wrong):
+    if optimizer.t == 1:
+        theta[wrong] += 8 * np.spacing(theta[wrong])
+
+
 def test_only_the_steps_that_were_asked_for_are_judged(altered, tmp_path):
     assert audited(altered, tmp_path / "other", "--step", "2", "--step", "4")[0] == ExitCode.CONFORMS
     code, record = audited(altered, tmp_path / "it", "--step", "3")
