@@ -266,6 +266,9 @@ class Subject:
         if info.device != self._start.device:
             self.close()
             raise UnsupportedDevice(f"{self.name} runs on {info.device}, not on {self._start.device}")
+        if info.mode and self.name == info.framework:
+            # Its mode was left to it: what is found is found of that one.
+            self.name = f"{self.name}[{info.mode}]"
         return replace(info, name=self.name)
 
     def _ask(self, request: messages.Request, kind: type[A], handle: Handle | None = None) -> A:

@@ -43,15 +43,13 @@ class KerasAdapter(Adapter):
 
     Attributes:
         device: `cpu`.
-        mode: the backend; empty for the one that is there.
-        backend: the backend.
+        backend: the backend: the mode, or the one that is there.
     """
 
     def __init__(self, device: str, mode: str = "") -> None:
         if device != "cpu":
             raise UnsupportedDevice(f"keras is asked on the cpu here, not on {device}")
         self.device = device
-        self.mode = mode
         self.backend = mode or _installed()
         # Read when Keras is imported, which therefore comes last.
         os.environ["KERAS_BACKEND"] = self.backend
@@ -77,7 +75,7 @@ class KerasAdapter(Adapter):
             name="",
             framework="keras",
             version=self.keras.__version__,
-            mode=self.mode,
+            mode=self.backend,
             runtime=f"{runtime()}, {self.backend} {backend.__version__}",
             dtypes=tuple(dtype for dtype in DTYPES if dtype not in self.refusals),
             device=self.device,

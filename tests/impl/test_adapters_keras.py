@@ -70,6 +70,7 @@ def test_a_bare_keras_takes_the_backend_that_is_named_or_the_first_that_is_there
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     with Subject.open("keras") as subject:
         assert BACKENDS[0] in subject.info.runtime
+        assert subject.name == subject.info.name == f"keras[{BACKENDS[0]}]"
     for backend in BACKENDS:
         monkeypatch.setenv("KERAS_BACKEND", backend)
         with Subject.open("keras") as subject:
