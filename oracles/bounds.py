@@ -71,6 +71,7 @@ def step_constants(
         multiply=multiply,
         divide=divide,
         operations=compound(divide, *(other,) * factors),
+        coarse=number(habits.theta.unit_roundoff if habits.theta.precision < format_.precision else 0),
         moment=errors[habits.m],
         norm=errors[habits.u],
         step=errors[habits.theta],

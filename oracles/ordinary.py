@@ -108,6 +108,7 @@ def ordinary(k: StepConstants) -> StepConstants:
         k.multiply,
         k.divide,
         k.operations,
+        0.0,
         k.moment,
         k.norm,
         k.step,

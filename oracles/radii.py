@@ -44,6 +44,7 @@ class StepConstants(NamedTuple):
         multiply: of a multiplication.
         divide: of a division.
         operations: of all operations of the step together.
+        coarse: of what a decoupled decay leaves, where the scalars' format is below the working one; else 0.
         moment: errors of the scalars as they enter m.
         norm: as they enter u.
         step: as they enter theta.
@@ -73,6 +74,7 @@ class StepConstants(NamedTuple):
     multiply: Real
     divide: Real
     operations: Real
+    coarse: Real
     moment: ScalarErrors
     norm: ScalarErrors
     step: ScalarErrors
@@ -370,7 +372,7 @@ def retained(k: StepConstants, size: Real, radius: Real) -> Real:
         part * compound(e.lr, e.weight_decay, k.multiply, k.multiply, k.add)
         + lost(k, part)
         + lost(k, share) * size
-        + compound(k.add, k.multiply) * (size + part)
+        + compound(k.add, k.multiply, k.coarse) * (size + part)
     )
     return radius * (1 + share) + off
 

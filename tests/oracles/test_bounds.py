@@ -255,6 +255,20 @@ def test_a_factor_of_one_spares_no_operation_but_a_rule_without_correction_does(
         assert bounds(format_, setting, rule=uncorrected).constants.operations == compound(*[k.divide] * 2)
 
 
+def test_coarse_scalars_round_what_a_decoupled_decay_leaves() -> None:
+    setting, rule = Hyperparameters(lr=0.01, weight_decay=0.1), Rule(decay=Decay.DECOUPLED)
+    coarse = Habits(theta=Format.BINARY32)
+    fine, rough = (
+        bounds(Format.BINARY64, setting, rule=rule, habits=habits).stored_theta(
+            CTX.mpf(1), CTX.mpf(0), CTX.mpf(1)
+        )
+        for habits in (Habits(), coarse)
+    )
+    roundoff = Format.BINARY32.unit_roundoff
+    assert fine < 2.0**-50
+    assert roundoff < rough < 1.01 * roundoff
+
+
 # The scalars ------------------------------------------------------------------------------------------------
 
 
