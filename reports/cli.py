@@ -11,7 +11,8 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -131,7 +132,10 @@ def check(passed: tuple[str, ...], /, **options: Any) -> int:  # noqa: ANN401 - 
     arguments = _pytest_arguments(options, passed)
     # Whoever passes arguments on knows pytest, and wants to see it.
     watch = _Watch()
-    code = int(pytest.main([*arguments, *passed], plugins=[watch]))
+    with _earlier_aside(options["report"]) as bring_back:
+        code = int(pytest.main([*arguments, *passed], plugins=[watch]))
+        if not watch.failure and code in {ExitCode.USAGE, ExitCode.NOTHING_JUDGED}:
+            bring_back()
     if watch.failure:
         raise _Failure(f"the kit itself failed:\n{watch.failure}", ExitCode.NOTHING_JUDGED)
     if code in {ExitCode.USAGE, ExitCode.NOTHING_JUDGED}:
@@ -180,8 +184,24 @@ def _check_early(options: dict[str, Any]) -> None:
             f"the report folder {directory} cannot be written to ({error.strerror}); name another with --report",
             ExitCode.USAGE,
         ) from error
-    # A report of an earlier run must not pass for this one's.
-    (directory / FILE_NAME).unlink(missing_ok=True)
+
+
+@contextmanager
+def _earlier_aside(directory: Path) -> Iterator[Callable[[], None]]:
+    """Without the record of an earlier run, which must not pass for this one's; gives what brings it back."""
+    record = directory / FILE_NAME
+    aside = record.with_name(f"{FILE_NAME}.earlier")
+    with suppress(FileNotFoundError):
+        record.replace(aside)
+
+    def bring_back() -> None:
+        if aside.exists() and not record.exists():
+            aside.replace(record)
+
+    try:
+        yield bring_back
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _pytest_arguments(options: dict[str, Any], passed: Sequence[str]) -> list[str]:

@@ -39,6 +39,16 @@ def test_wrong_use_is_one_line(run, arguments, code, said):
     assert len([line for line in ran.err.splitlines() if line.startswith("Error")]) == 1
 
 
+@pytest.mark.parametrize("arguments", [["nunpy"], ["nowhere.py:Adamax"]])
+def test_what_is_refused_leaves_an_earlier_report_alone(run, arguments):
+    first = run("check", "numpy", "--check", "contract/lr/zero")
+    record = first.folder / "divergence-report" / "verdicts.jsonl"
+    before = record.read_bytes()
+    assert run("check", *arguments).code in {2, 3}
+    assert record.read_bytes() == before
+    assert [path.name for path in record.parent.glob("*.earlier")] == []
+
+
 @pytest.mark.parametrize("command", ["check", "identify"])
 @pytest.mark.parametrize(
     ("version", "words"), [("2.3.1", "torch 2.3.1 is too old"), ("3.0", "torch 3.0 is too new")]
