@@ -88,9 +88,12 @@ def _rates(block: Block, share: int) -> list[int]:
         rate = moved * u / m
         shown = np.isfinite(rate) & (np.abs(moved) >= np.maximum(np.abs(theta), np.abs(after)))
     places = np.flatnonzero(shown)
-    places = places[np.argsort(rate[places], kind="stable")]
     half = min(share // 2, places.size // 2)
-    return [int(i) for pair in zip(places[:half], places[::-1][:half], strict=True) for i in pair]
+    if not half:
+        return []
+    order = np.argpartition(rate[places], (half - 1, places.size - half))
+    pairs = zip(places[order[:half]], places[order[-half:]], strict=True)
+    return [int(i) for pair in pairs for i in pair]
 
 
 @dataclass(frozen=True, eq=False)

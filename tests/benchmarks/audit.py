@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import platform
-import subprocess
 import sys
 import tempfile
 import threading
@@ -32,8 +31,11 @@ from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.judgement import Assumption
 from adamax_conformance.oracles.vectorized import QUANTITIES, judge_block, judge_exactly
 from adamax_conformance.reference.hyperparameters import Hyperparameters
+from adamax_conformance.reports.audit.engines import engine
+from adamax_conformance.reports.audit.manifest import read_manifest
+from adamax_conformance.reports.audit.progress import Progress
+from adamax_conformance.reports.audit.run import Watcher, audit
 
-CHUNK = 1 << 20
 EXACTLY = 1 << 12
 ROUNDS = 7
 
@@ -53,13 +55,10 @@ def trained(size: int, dtype: str, weight_decay: float, steps: int) -> Iterator[
 
 
 def judged(block: Block, t: int, weight_decay: float) -> None:
-    """Judge a block a chunk at a time, as an audit does; what is right must be called so."""
-    assumption = Assumption(Format.of(block.theta.dtype.name))
+    """Judge a block; what is right must be called so."""
     options = Hyperparameters(weight_decay=weight_decay)
-    for start in range(0, block.size, CHUNK):
-        part = block.cut(start, min(start + CHUNK, block.size))
-        tallies = judge_block(part, options, t, assumption, start=start)
-        assert not any(tallies[quantity].exceeded for quantity in QUANTITIES)
+    tallies = judge_block(block, options, t, Assumption(Format.of(block.theta.dtype.name)))
+    assert not any(tallies[quantity].exceeded for quantity in QUANTITIES)
 
 
 @numba.njit(nogil=True)
@@ -117,6 +116,7 @@ def linear(total: float) -> list[str]:
     """A row: so many element-steps, made a step at a time and judged as they are made."""
     size = min(int(total), 10**8)
     spent = 0.0
+    judged(next(trained(1 << 15, "float32", 0.0, 1))[0], 1, 0.0)  # the loops are there
     for block, t in trained(size, "float32", 0.0, max(1, round(total / size))):
         start = perf_counter()
         judged(block, t, 0.0)
@@ -125,30 +125,36 @@ def linear(total: float) -> list[str]:
 
 
 def from_files(size: int, steps: int, dtype: str) -> list[str]:
-    """A row: the command over a recording; what the first step costs, and starting, is taken off."""
+    """A row: an audit of a recording by processes of this machine, from when it is known what it is judged against."""
     rng = np.random.default_rng(1)
     theta = rng.standard_normal(size, np.float32).astype(dtype)
     optimizer = Adamax([theta])
-    with tempfile.TemporaryDirectory() as folder:
-        with record(optimizer, Path(folder) / "recording"):
+    spent: list[float] = []
+    peak = Peak()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        with record(optimizer, folder / "recording"):
             for _ in range(steps):
                 optimizer(((rng.standard_normal(size, np.float32) * np.float32(0.01)).astype(dtype),))
-        command = [sys.executable, "-m", "adamax_conformance.reports.cli", "audit", f"{folder}/recording"]
-        command += ["--report", f"{folder}/report", "--quiet", "--restart"]
+        manifest = read_manifest(folder / "recording")
+        large = sum(step.size for step in manifest.steps.values())
+        with peak, engine(manifest.folder, manifest.facts["chunk"], size=large) as judge:
+            for _ in range(3):
+                began = perf_counter()
 
-        def audited(*options: str) -> None:
-            subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL)
+                def begins(_size: int, _found: object) -> None:
+                    nonlocal began
+                    began = perf_counter()
 
-        start, peak = perf_counter(), Peak()
-        with peak:
-            audited()
-        whole = perf_counter() - start
-        seconds = min(best(audited, 2), whole) - best(lambda: audited("--step", "1"), 2)
-    total = size * (steps - 1)
+                kept = Progress(folder, manifest, restart=True)
+                found = audit(manifest, judge, kept, watcher=Watcher(begins))
+                spent.append(perf_counter() - began)
+                kept.close(done=True)
+                assert not any(tally.exceeded for tally in found.result.tallies.values())
     return [
-        f"from files, {total:.0e} element-steps ({whole:.1f} s in all, {peak.mebibytes:,.0f} MiB at most)",
+        f"from files, {size * steps:.0e} element-steps, at most {peak.mebibytes:,.0f} MiB",
         dtype,
-        rate(total, seconds),
+        rate(size * steps, min(spent)),
         "",
         "",
     ]
@@ -176,7 +182,7 @@ def recorded(size: int, dtype: str) -> list[str]:
 
 
 class Peak:
-    """The most memory that the processes which this one starts held at once, looked at ten times a second.
+    """The most memory that one of the processes which this one starts held, looked at ten times a second.
 
     Pages of files that are mapped are not theirs alone, and are not counted.
     """
@@ -196,12 +202,10 @@ class Peak:
     def _watch(self) -> None:
         me = psutil.Process()
         while not self._over.wait(0.1):
-            total = 0
             for child in me.children(recursive=True):
                 with contextlib.suppress(psutil.NoSuchProcess):
                     memory = child.memory_info()
-                    total += memory.rss - memory.shared
-            self.mebibytes = max(self.mebibytes, total / 2**20)
+                    self.mebibytes = max(self.mebibytes, (memory.rss - memory.shared) / 2**20)
 
 
 def main() -> None:
