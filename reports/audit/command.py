@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import click
-import numpy as np
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -27,9 +24,9 @@ from rich.progress import (
 )
 
 from ...oracles.arithmetic import Arithmetic
-from ...oracles.exact import backend
 from .. import arithmetic as declared
 from .. import ledger, terminal
+from ..environment import machine, versions
 from ..record import FILE_NAME, Header, Record
 from ..render import render
 from ..summary import summarize
@@ -163,18 +160,8 @@ def _header(manifest: Manifest, started: str, model: Arithmetic | None, dtypes: 
         suite_version=version("adamax-conformance"),
         created=started,
         profile="audit",
-        platform={
-            "system": platform.system(),
-            "release": platform.release(),
-            "machine": platform.machine(),
-            "cores": os.cpu_count(),
-        },
-        versions={
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "oracle": backend(),
-            **_optional_versions("numba", "gmpy2", "distributed"),
-        },
+        platform=machine(),
+        versions=versions("numba", "gmpy2", "distributed"),
         subjects=[
             {
                 "name": facts["subject"],
@@ -189,16 +176,6 @@ def _header(manifest: Manifest, started: str, model: Arithmetic | None, dtypes: 
         ],
         arithmetic=None if model is None else asdict(model),
     )
-
-
-def _optional_versions(*names: str) -> dict[str, str]:
-    found = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 @contextmanager

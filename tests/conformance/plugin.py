@@ -9,15 +9,13 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import sys
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -26,10 +24,10 @@ import pytest
 from adamax_conformance.impl.client import Subject
 from adamax_conformance.impl.failures import SubjectBroken, SubjectError, SubjectHung, UnknownSubject
 from adamax_conformance.impl.transports import Deadlines
-from adamax_conformance.oracles.exact import backend
 from adamax_conformance.oracles.verdict import Status, Verdict
 from adamax_conformance.reports import arithmetic as declared
 from adamax_conformance.reports import codec, ledger
+from adamax_conformance.reports.environment import machine, versions
 from adamax_conformance.reports.outcome import ExitCode
 from adamax_conformance.reports.record import FILE_NAME, Header, RecordWriter, read_record
 from adamax_conformance.reports.render import render
@@ -279,20 +277,8 @@ class _Suite:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             seed=self.settings.seed,
             profile=self.settings.profile.label,
-            platform={
-                "system": platform.system(),
-                "release": platform.release(),
-                "machine": platform.machine(),
-                "cores": os.cpu_count(),
-            },
-            versions={
-                "python": platform.python_version(),
-                "numpy": np.__version__,
-                "oracle": backend(),
-                "hypothesis": version("hypothesis"),
-                "pytest": pytest.__version__,
-                **_optional_versions("numba", "gmpy2"),
-            },
+            platform=machine(),
+            versions=versions("hypothesis", "pytest", "numba", "gmpy2"),
             subjects=infos,
             arithmetic=None
             if self.config.getoption("--adamax-arithmetic") is None
@@ -320,16 +306,6 @@ def _facts(info: Any) -> dict[str, Any]:
         "dtypes": list(info.dtypes),
         "device": info.device,
     }
-
-
-def _optional_versions(*names: str) -> dict[str, str]:
-    found = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _ids(node: Any) -> tuple[str, ...]:
