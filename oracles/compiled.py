@@ -33,6 +33,9 @@ _CONFIG: Final[Any] = numba.config
 _SHARE: Final = 1 << 15
 """Elements that a thread gets at least: below, waking it takes longer than judging them."""
 
+_TURNS: Final = 4
+"""Shares of a thread: one that is held up leaves the rest to the others."""
+
 _MANY: Final = 1 << 12
 """From so many elements on it is looked which of them are ordinary."""
 
@@ -87,7 +90,8 @@ class CompiledStep:
         if block.theta.dtype in _SMALL_NUMBERS:
             block = block.widened(np.float32)
         threads = max(1, min(int(_CONFIG.NUMBA_NUM_THREADS), block.size // _SHARE))
-        cuts = [block.size * i // threads for i in range(threads + 1)]
+        parts = threads * _TURNS if threads > 1 else 1
+        cuts = [block.size * i // parts for i in range(parts + 1)]
         state = np.zeros(block.size, np.uint8)
         shares = list(pairwise(cuts))
 

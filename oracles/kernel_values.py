@@ -1,8 +1,8 @@
 """The exact values of one element's step, for compiled loops: `reference.formula` with the constants of `StepValues`.
 
 Both ways return, of one element, what its bounds ask for (the effective gradient, the decayed norm and the gradient's)
-and, for m, u and theta, the exact value rounded to binary64 and its distance from what came. BOUNDS.md, "The compiled
-oracle", proves how far they are off.
+and, for m, u and theta, the exact value rounded to binary64 and its distance from what came.
+BOUNDS.md, "The compiled oracle", proves how far they are off.
 
 Importing this module imports Numba.
 """

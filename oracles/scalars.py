@@ -86,7 +86,7 @@ class Entrance:
         return max(abs(x - value) for x in ends) / abs(value)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1 << 13)
 def scalar_errors(
     scalars: Scalars[Any],
     t: int,
