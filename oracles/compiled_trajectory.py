@@ -63,7 +63,6 @@ class CompiledTrajectory:
             np.ascontiguousarray(gradient, np.float64),
             tuple(np.ascontiguousarray(gradient if x is None else x, np.float64) for x in seen),
             tuple(x is not None for x in seen),
-            0,
             found,
         )
         _loop(arguments)(*arguments)

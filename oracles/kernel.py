@@ -175,6 +175,16 @@ def in_range(a: float) -> bool:
 
 
 @compiled
+def is_clear(exact: float, error: float, radius: float) -> bool:
+    """Whether it is certain on which side of its bound an error is.
+
+    Where one number alone is right, what is off by less than the exact value may be is not known to be wrong.
+    """
+    certain = radius > 0.0 or error == 0.0 or error > 2.0**-90 * abs(exact)
+    return certain and not in_doubt(error, radius)
+
+
+@compiled
 def _all_finite(a: float, b: float, c: float, d: float) -> bool:
     return math.isfinite(a) and math.isfinite(b) and math.isfinite(c) and math.isfinite(d)
 
@@ -219,9 +229,7 @@ def _judge_any(
             continue
         error = one[1] if math.isfinite(came) else math.inf
         errors[q], radii_[q], ulp[q] = error, radius, in_ulp(layout, one[0], error)
-        # Where one number alone is right, what is off by less than the exact value may be is not known to be wrong.
-        certain = radius > 0.0 or error == 0.0 or error > 2.0**-90 * abs(one[0])
-        clear = clear and certain and not in_doubt(error, radius)
+        clear = clear and is_clear(one[0], error, radius)
     return clear
 
 

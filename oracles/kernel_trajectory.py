@@ -12,8 +12,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from . import double_double as dd
-from .kernel import in_doubt, in_range, moment, norm, theta_of
+from .kernel import in_range, is_clear, moment, norm, theta_of
 from .kernel_counts import DECIDED, DOUBTFUL, JUDGED, OPEN, UNUSUAL, Found, Layout, compiled, count, in_ulp
+from .kernel_values import moments, theta_after_step
 from .radii import StepConstants
 from .step_values import StepValues
 
@@ -63,27 +64,6 @@ class Run(NamedTuple):
 
 
 @compiled
-def _exact(x: StepValues, theta: Any, m: Any, u: Any, g: float) -> Any:
-    """The effective gradient, the branches, and m and u after the step, in twice the precision of binary64."""
-    effective = dd.plus(dd.times(theta, x.after * x.weight_decay), (x.after * x.before * g, 0.0))
-    sign = 1.0 if effective[0] >= 0.0 else -1.0
-    decayed = dd.plus(dd.times(u, x.beta2), (x.eps_on_decayed, 0.0))
-    fresh = dd.plus((sign * effective[0], sign * effective[1]), (x.eps_in_norm, 0.0))
-    m_after = dd.plus(dd.times(m, x.beta1), dd.times_double(effective, x.complement))
-    larger = decayed[0] > fresh[0] or (decayed[0] == fresh[0] and decayed[1] > fresh[1])
-    u_after = (decayed[0] if larger else fresh[0], decayed[1] if larger else fresh[1])
-    return effective[0], (decayed[0], fresh[0]), m_after, u_after
-
-
-@compiled
-def _theta(x: StepValues, theta: Any, m: Any, u: Any) -> Any:
-    step = dd.over(dd.times_double(x.rate, m), dd.plus(u, (x.eps_in_denominator, 0.0)))
-    lost = dd.times_double(x.share, theta)
-    kept = dd.plus(theta, (-lost[0], -lost[1]))
-    return dd.plus(kept, (-step[0], -step[1]))
-
-
-@compiled
 def _fits(a: float, b: float, c: float, d: float) -> bool:
     return in_range(a) and in_range(b) and in_range(c) and in_range(d)
 
@@ -94,7 +74,7 @@ def _advance(k: StepConstants, x: StepValues, run: Run, i: int, g: float, radius
     theta = (run.theta[0, i], run.theta[1, i])
     m, u = (run.m[0, i], run.m[1, i]), (run.u[0, i], run.u[1, i])
     before = (run.theta_radius[i], run.m_radius[i], run.u_radius[i])
-    effective, branches, m_after, u_after = _exact(x, theta, m, u, g)
+    effective, branches, m_after, u_after = moments(x, theta, m, u, g)
     fits = _fits(theta[0], m[0], u[0], g) and _fits(m_after[0], u_after[0], before[0], before[1])
     if not (fits and in_range(before[2])):
         return False, theta, m, u
@@ -104,7 +84,7 @@ def _advance(k: StepConstants, x: StepValues, run: Run, i: int, g: float, radius
     if radius[1] < math.inf and radius[2] < math.inf:
         radius[0] = theta_of(k, theta[0], before[0], m_after[0], radius[1], u_after[0], radius[2])
     if radius[0] < math.inf:
-        theta = _theta(x, theta, m_after, u_after)
+        theta = theta_after_step(x, theta, m_after, u_after)
     return True, theta, m_after, u_after
 
 
@@ -113,8 +93,7 @@ def _judge(layout: Layout, exact: Any, came: float, radius: float, row: Any) -> 
     """Judge one number: its error, bound and error in ulp into `row`; False where it is in doubt."""
     off = dd.distance(exact, came) if math.isfinite(came) else math.inf
     row[0], row[1], row[2] = off, radius, in_ulp(layout, exact[0], off)
-    certain = radius > 0.0 or off == 0.0 or off > 2.0**-90 * abs(exact[0])
-    return certain and not in_doubt(off, radius)
+    return is_clear(exact[0], off, radius)
 
 
 @compiled
@@ -164,7 +143,6 @@ def over_trajectory(digest: int) -> Callable[..., int]:
         g: Any,
         seen: tuple[Any, Any, Any],
         sees: tuple[bool, bool, bool],
-        start: int,
         found: Found,
     ) -> int:
         radius, rows, judged = np.zeros(3), np.zeros((3, 3)), np.empty((3, 3, _CHUNK))
@@ -192,7 +170,7 @@ def over_trajectory(digest: int) -> Callable[..., int]:
                     counted[q, j] = DECIDED if sees[q] and not opened else UNUSUAL
                     judged[q, 0, j], judged[q, 1, j], judged[q, 2, j] = rows[q, 0], rows[q, 1], rows[q, 2]
             for q in range(3):
-                count(found, q, start + first, counted[q, :many], judged[q, 0], judged[q, 1], judged[q, 2])
+                count(found, q, first, counted[q, :many], judged[q, 0], judged[q, 1], judged[q, 2])
         return left
 
     return loop
