@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
 from types import ModuleType
@@ -99,8 +100,9 @@ def parse(name: str) -> Named:
     is_place = place.endswith(".py") or re.fullmatch(r"\w+(\.\w+)*", place)
     if is_place and re.fullmatch(r"\w+(\.\w+)*", attribute):
         return Named(name, Kind.FACTORY, target=name)
+    meant = "".join(f"; did you mean {near}?" for near in get_close_matches(name, BUILTIN, 1))
     raise UnknownSubject(
-        f"subject {name!r} is unknown; right is one of {', '.join(BUILTIN)}, package.module:factory, "
+        f"subject {name!r} is unknown{meant or ';'} right is one of {', '.join(BUILTIN)}, package.module:factory, "
         "path/to/file.py:factory, torch:package.module.Class or process:COMMAND"
     )
 

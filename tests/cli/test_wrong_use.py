@@ -10,7 +10,8 @@ _OPEN = "optimizers.py:Adamax"
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["check", "nunpy"], 2, "'nunpy' is unknown"),
+        (["check", "nunpy"], 2, "'nunpy' is unknown; did you mean numpy?"),
+        (["check", "nonsense"], 2, "'nonsense' is unknown; right is one of numpy"),
         (["check", "optimizers.py:Adamaxx"], 3, "has no attribute 'Adamaxx'"),
         (["check", "nowhere.py:Adamax"], 3, "nowhere.py is not there"),
         (["check", "no.such.module:Adamax"], 3, "cannot be imported"),
