@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from typing import Any, Final
 
 import hypothesis
-import numpy as np
 import pytest
 from adamax_conformance.impl.client import Subject
-from adamax_conformance.impl.expressible import expressible
 from adamax_conformance.impl.failures import Rejected, Skipped, SubjectBroken, Unavailable
 from adamax_conformance.impl.messages import StepResult
-from adamax_conformance.oracles.arithmetic import CORRECTLY_ROUNDED, Arithmetic
-from adamax_conformance.oracles.comparison import lockstep, trajectory
 from adamax_conformance.oracles.formats import Format
-from adamax_conformance.oracles.identify import Identification
-from adamax_conformance.oracles.judgement import Assumption, Findings, Tally, findings, fraction
-from adamax_conformance.oracles.verdict import Divergence, Quantity, Status, Verdict
-from adamax_conformance.reference.case import Case, FloatArray, Group, Parameter
-from adamax_conformance.reference.hyperparameters import DEFAULTS
-from adamax_conformance.reports.identification import identified
-from adamax_conformance.reports.ledger import Ledger
-from adamax_conformance.tests.conformance import pinned
+from adamax_conformance.oracles.judgement import Assumption, Findings, Tally, findings
+from adamax_conformance.oracles.verdict import Divergence, Status, Verdict
+from adamax_conformance.reference.case import Case
 from adamax_conformance.tests.conformance.budget import budget_of
 from adamax_conformance.tests.conformance.catalogue import CHECKS
+from adamax_conformance.tests.conformance.differences import refusal
+from adamax_conformance.tests.conformance.seat import NUMBERS, Seat
 from adamax_conformance.tests.conformance.strategies import cases
+from adamax_conformance.tests.conformance.tallies import figures, merge
 from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
@@ -37,45 +30,6 @@ from hypothesis.errors import Flaky
 Compare = Callable[[Case, Sequence[StepResult], Assumption, Findings], None]
 Examine = Callable[[Case, Collection[str]], Mapping[str, Divergence]]
 """Runs a case for some checks, and returns the divergences that it finds, by check."""
-
-NUMBERS: Final = (Quantity.M, Quantity.U, Quantity.THETA)
-"""In the order in which a cause shows: a wrong m also makes a wrong theta."""
-
-
-class Profile(Enum):
-    """How much is drawn: the number of cases a search draws, and how many runs shrinking may take."""
-
-    QUICK = ("quick", 48, 120)
-    FULL = ("full", 500, 600)
-
-    def __init__(self, label: str, examples: int, shrinks: int) -> None:
-        self.label = label
-        self.examples = examples
-        self.shrinks = shrinks
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a run was asked for.
-
-    Attributes:
-        profile: how much is drawn.
-        seed: of the drawing; None draws the same each time.
-        fail_fast: whether to stop at the first divergence, without shrinking it.
-        shrink: whether a divergence that was drawn is shrunk.
-        arithmetic: the declared arithmetic.
-        ledger: the known divergences.
-        arguments: of the command line, as far as they are needed to reproduce a verdict.
-    """
-
-    profile: Profile = Profile.QUICK
-    seed: int | None = None
-    fail_fast: bool = False
-    shrink: bool = True
-    arithmetic: Arithmetic = CORRECTLY_ROUNDED
-    ledger: Ledger | None = None
-    arguments: tuple[str, ...] = ()
-
 
 _ENDED: Final = "the run ends at the first divergence"
 
@@ -90,101 +44,6 @@ class _Stop(BaseException):
 
 class _Found(Exception):  # noqa: N818 - what hypothesis is to look for
     """A drawn case diverges."""
-
-
-@dataclass
-class Seat:
-    """A subject in one dtype, kept for all checks of it: what it was found to be, and to show."""
-
-    subject: Subject
-    dtype: str
-    settings: Settings
-    _identification: Identification | Exception | None = None
-    _shows_state: bool | None = None
-    _underflow: tuple[Divergence | None] | None = None
-    _takes_points: bool | None = None
-    _zero_betas: bool | None = None
-
-    @property
-    def format(self) -> Format:
-        """The working format."""
-        return Format.of(self.dtype)
-
-    def expressible(self, case: Case) -> Case:
-        """The case as far as the subject has arguments for it, and takes them."""
-        if self._zero_betas is None:
-            self._zero_betas = self.subject.takes_zero_betas(self.dtype)
-        return expressible(case, self.subject.info, zero_betas=self._zero_betas)
-
-    def identification(self) -> Identification:
-        """What the subject was identified as; the failure to find out is raised again each time."""
-        if self._identification is None:
-            try:
-                self._identification = identified(self.subject, self.dtype, self.settings.arithmetic)
-            except Exception as error:  # noqa: BLE001 - kept, and raised below and again
-                self._identification = error
-        if isinstance(self._identification, Exception):
-            raise self._identification
-        return self._identification
-
-    def shows_state(self) -> bool:
-        """Whether m and u can be seen after a step."""
-        if self._shows_state is None:
-            case = Case("plain", (Group(DEFAULTS, (Parameter.of([1.0], [[1.0]]),)),))
-            last = self.subject.observe(case, self.dtype)[-1]
-            self._shows_state = last.m is not None and last.u is not None
-        return self._shows_state
-
-    def takes_points(self) -> bool:
-        """Whether a parameter may have no dimensions, and is right then; if not, `bookkeeping/layout/0-d` says so."""
-        if self._takes_points is None:
-            point = Case("point", (Group(DEFAULTS, (Parameter.of(1.0, [1.0]),)),))
-            tallies = findings(*NUMBERS)
-            try:
-                observed = self.subject.observe(point, self.dtype)
-            except (Rejected, Skipped):
-                self._takes_points = False
-            else:
-                compare = lockstep if self.shows_state() else trajectory
-                compare(point, observed, self.assumption(), tallies)
-                self._takes_points = not any(tally.exceeded for tally in tallies.values())
-        return self._takes_points
-
-    def underflow(self) -> Divergence | None:
-        """The evidence that the subject flushes subnormal numbers to zero; None where it does not.
-
-        It does where a case of subnormal numbers, of the format that it computes in, is beyond the bound, and
-        within the one for flushing.
-        """
-        if self._underflow is None:
-            case = pinned.subnormals(self._assumption(flushes=False).format_)
-            observed = self.subject.observe(case, self.dtype)
-            strict, flushing = (findings(*NUMBERS) for _ in range(2))
-            compare = lockstep if self.shows_state() else trajectory
-            compare(case, observed, self._assumption(flushes=False), strict)
-            compare(case, observed, self._assumption(flushes=True), flushing)
-            found = next((t.divergence for t in strict.values() if t.divergence is not None), None)
-            explained = not any(t.exceeded for t in flushing.values())
-            self._underflow = (found if explained else None,)
-        return self._underflow[0]
-
-    def assumption(self) -> Assumption:
-        """What the subject is judged against: what it was identified as, or the page if that is not known."""
-        try:
-            flushes = self.underflow() is not None
-        except (Rejected, Skipped, SubjectBroken):
-            flushes = False
-        return self._assumption(flushes=flushes)
-
-    def _assumption(self, *, flushes: bool) -> Assumption:
-        arithmetic = self.settings.arithmetic
-        if flushes:
-            arithmetic = replace(arithmetic, flush_to_zero=True)
-        try:
-            found = self.identification()
-        except (Rejected, Skipped, SubjectBroken):
-            return Assumption(self.format, arithmetic=arithmetic)
-        return Assumption(found.computes_in, found.nearest, found.habits, arithmetic)
 
 
 @dataclass
@@ -457,121 +316,3 @@ class _Hunt:
             self.last = (check, found[check])
             self.failing.add(repr(case.to_json()))
             raise _Found
-
-
-def refusal(error: Rejected, case: Case | None) -> Divergence:
-    """The subject raised where it should have computed."""
-    return Divergence(
-        quantity=Quantity.OUTCOME,
-        reason=f"the subject raises {error.type} where the page promises a step: {error.message}",
-        expected="a step",
-        actual=f"{error.type}: {error.message}",
-        case=None if case is None else case.to_json(),
-    )
-
-
-def merge(total: Tally, part: Tally) -> None:
-    """Add what one case showed to what all cases showed."""
-    total.judged += part.judged
-    total.open += part.open
-    total.exceeded += part.exceeded
-    total.sixteenths.update(part.sixteenths)
-    total.largest_over_bound = max(total.largest_over_bound, part.largest_over_bound)
-    total.largest_ulp = max(total.largest_ulp, part.largest_ulp)
-    for t, pair in part.by_step.items():
-        total.at_step(t, *pair)
-
-
-_POINTS: Final = 128
-
-
-def figures(tally: Tally) -> dict[str, Any]:
-    """What a verdict keeps of a tally."""
-    steps = [(t, *pair) for t, pair in sorted(tally.by_step.items())]
-    size = max(1, -(-len(steps) // _POINTS))
-    bunches = (steps[start : start + size] for start in range(0, len(steps), size))
-    kept = [max(bunch, key=lambda step: fraction(*step[1:])) for bunch in bunches]
-    return {
-        "judged": tally.judged,
-        "open": tally.open,
-        "largest_over_bound": tally.largest_over_bound,
-        "largest_ulp": tally.largest_ulp,
-        "ulp_by_step": [list(step) for step in kept],
-        "histogram": _histogram(tally),
-    }
-
-
-_BINS: Final = 32
-"""Sixteenths of an ulp that are told apart; what is beyond 2 ulp is counted together."""
-
-
-def _histogram(tally: Tally) -> dict[str, Any]:
-    """How many elements have an error of which size, in ulp."""
-    return {
-        "edges": [place / 16 for place in range(_BINS + 1)],
-        "counts": [tally.sixteenths[place] for place in range(_BINS)],
-        "beyond": sum(count for place, count in tally.sixteenths.items() if place >= _BINS),
-    }
-
-
-def arrays(state: StepResult) -> dict[Quantity, Sequence[FloatArray]]:
-    """What can be seen of a state, by quantity."""
-    seen = {Quantity.THETA: state.theta, Quantity.M: state.m, Quantity.U: state.u}
-    return {quantity: values for quantity, values in seen.items() if values is not None}
-
-
-def same_bits(a: FloatArray, b: FloatArray) -> Any:
-    """Where two arrays hold the same bits; any NaN is any other."""
-    return (a.view(np.int64) == b.view(np.int64)) | (np.isnan(a) & np.isnan(b))
-
-
-def first_difference(
-    expected: Iterable[StepResult],
-    actual: Iterable[StepResult],
-    format_: Format,
-    reason: str,
-    case: Case,
-    *,
-    first: int = 1,
-) -> Divergence | None:
-    """The first element whose bits differ between two runs, or between their parts from step `first` on."""
-    for t, (one, other) in enumerate(zip(expected, actual, strict=True), start=first):
-        other_arrays = arrays(other)
-        for quantity, wanted in arrays(one).items():
-            for place, (a, b) in enumerate(zip(wanted, other_arrays.get(quantity, wanted), strict=True)):
-                where = np.argwhere(~same_bits(np.ascontiguousarray(a), np.ascontiguousarray(b)))
-                if where.size or (a.ndim == 0 and not same_bits(a, b)):
-                    element = tuple(int(i) for i in where[0]) if where.size else ()
-                    return between(
-                        a[element], b[element], format_, reason, quantity, (t, place, element), case
-                    )
-    return None
-
-
-def between(
-    expected: float,
-    actual: float,
-    format_: Format,
-    reason: str,
-    quantity: Quantity,
-    at: tuple[int, int, tuple[int, ...]],
-    case: Case,
-) -> Divergence:
-    """The evidence that two numbers differ which should be the same, at a step, parameter and element."""
-    step, place, element = at
-    where = f"{quantity.value} of parameter {place}, element {list(element)}"
-    expected, actual = float(expected), float(actual)
-    near = np.isfinite(expected) and np.isfinite(actual)
-    return Divergence(
-        quantity=quantity,
-        reason=f"{reason}: {where}, differs after step {step}",
-        expected=f"{expected:.17g}",
-        actual=f"{actual:.17g}",
-        expected_hex=expected.hex(),
-        actual_hex=actual.hex(),
-        error_ulp=abs(expected - actual) / format_.ulp(expected) if near else None,
-        step=step,
-        parameter=place,
-        element=element,
-        case=case.to_json(),
-    )

@@ -32,8 +32,9 @@ from adamax_conformance.reports.outcome import ExitCode
 from adamax_conformance.reports.record import FILE_NAME, Header, RecordWriter, read_record
 from adamax_conformance.reports.render import render
 from adamax_conformance.reports.text import one_line
-from adamax_conformance.tests.conformance.bench import Bench, Profile, Seat, Settings
+from adamax_conformance.tests.conformance.bench import Bench
 from adamax_conformance.tests.conformance.catalogue import CHECKS, LAYERS, SOONEST, appeared
+from adamax_conformance.tests.conformance.seat import Profile, Seat, Settings
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

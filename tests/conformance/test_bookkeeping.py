@@ -16,7 +16,8 @@ from adamax_conformance.oracles.verdict import Divergence, Quantity
 from adamax_conformance.reference.case import Case, Group, Layout, Parameter
 from adamax_conformance.reference.hyperparameters import Hyperparameters
 from adamax_conformance.tests.conformance import pinned
-from adamax_conformance.tests.conformance.bench import Bench, first_difference
+from adamax_conformance.tests.conformance.bench import Bench
+from adamax_conformance.tests.conformance.differences import first_difference
 from adamax_conformance.tests.conformance.pinned import noise
 
 _A = Hyperparameters(lr=0.1, beta1=0.8, beta2=0.7, eps=0.01)

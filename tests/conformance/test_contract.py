@@ -18,8 +18,10 @@ from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.contract import CLAUSES, Clause, Outcome, Params
 from adamax_conformance.reference.documentation import Documentation, documentation_of
 from adamax_conformance.reference.hyperparameters import DEFAULTS, Hyperparameters
-from adamax_conformance.tests.conformance.bench import NUMBERS, Bench, first_difference
+from adamax_conformance.tests.conformance.bench import Bench
+from adamax_conformance.tests.conformance.differences import first_difference
 from adamax_conformance.tests.conformance.pinned import noise, one
+from adamax_conformance.tests.conformance.seat import NUMBERS
 
 _THETA = (np.array([1.0, -0.5]), np.array([0.25]))
 _GRADIENTS = (np.array([0.5, 0.25]), np.array([-1.0]))

@@ -17,9 +17,11 @@ from adamax_conformance.oracles.verdict import Divergence, Quantity, Status
 from adamax_conformance.reference.case import Case
 from adamax_conformance.reference.golden_case import GoldenCase
 from adamax_conformance.reference.golden_cases import GOLDEN_CASES
-from adamax_conformance.tests.conformance.bench import Bench, Profile, arrays, refusal
+from adamax_conformance.tests.conformance.bench import Bench
 from adamax_conformance.tests.conformance.budget import budget_of
 from adamax_conformance.tests.conformance.catalogue import GOLDEN_FAMILIES
+from adamax_conformance.tests.conformance.differences import arrays, refusal
+from adamax_conformance.tests.conformance.seat import Profile
 
 _QUICK_STEPS = 300
 

@@ -20,9 +20,10 @@ from adamax_conformance.oracles.rates import Rate, rates
 from adamax_conformance.oracles.verdict import Divergence, Quantity
 from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.hyperparameters import Hyperparameters
-from adamax_conformance.tests.conformance.bench import Bench, figures, merge
+from adamax_conformance.tests.conformance.bench import Bench
 from adamax_conformance.tests.conformance.pinned import noise
 from adamax_conformance.tests.conformance.scheduled import SETTINGS, STEPS, Setting
+from adamax_conformance.tests.conformance.tallies import figures, merge
 
 _FIRST: Final = Hyperparameters(lr=0.1, beta1=0.8, beta2=0.7, eps=0.01)
 _SECOND: Final = Hyperparameters(lr=0.03, beta1=0.5, beta2=0.95, eps=0.3, weight_decay=0.1)

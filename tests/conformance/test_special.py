@@ -12,8 +12,10 @@ from adamax_conformance.oracles.comparison import lockstep, trajectory
 from adamax_conformance.oracles.judgement import findings
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status
 from adamax_conformance.reference.case import Case
-from adamax_conformance.tests.conformance.bench import Bench, arrays, between, figures, merge
+from adamax_conformance.tests.conformance.bench import Bench
+from adamax_conformance.tests.conformance.differences import arrays, between
 from adamax_conformance.tests.conformance.pinned import SPECIALS, Special, Wanted
+from adamax_conformance.tests.conformance.tallies import figures, merge
 
 
 @pytest.mark.parametrize("special", SPECIALS, ids=[special.id for special in SPECIALS])

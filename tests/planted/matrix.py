@@ -26,9 +26,9 @@ from typing import Any, Final
 
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.reference.contract import CLAUSES, Outcome
-from adamax_conformance.tests.conformance.bench import Profile, Settings
 from adamax_conformance.tests.conformance.catalogue import CHECKS
 from adamax_conformance.tests.conformance.pinned import SPECIALS, Wanted
+from adamax_conformance.tests.conformance.seat import Profile, Settings
 from adamax_conformance.tests.planted import BUGS, FAITHFUL
 from adamax_conformance.tests.planted.base import Adamax
 from adamax_conformance.tests.planted.trial import Trial, attempt

@@ -10,7 +10,8 @@ import pytest
 from adamax_conformance.impl.client import Subject
 from adamax_conformance.oracles.verdict import Status, Verdict
 from adamax_conformance.reference.rules import DOCUMENTED, BiasCorrection, Decay, Epsilon, Rule
-from adamax_conformance.tests.conformance.bench import Bench, Seat, Settings
+from adamax_conformance.tests.conformance.bench import Bench
+from adamax_conformance.tests.conformance.seat import Seat, Settings
 from adamax_conformance.tests.oracles.ruled import Ruled
 from adamax_conformance.tests.planted.trial import RULE, suite
 

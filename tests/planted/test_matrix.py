@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from adamax_conformance.tests.conformance.bench import Profile, Settings
 from adamax_conformance.tests.conformance.catalogue import CHECKS
+from adamax_conformance.tests.conformance.seat import Profile, Settings
 from adamax_conformance.tests.planted import matrix
 from adamax_conformance.tests.planted.bugs_contract import MaximizePositional
 from adamax_conformance.tests.planted.bugs_special import EpsRoundsToZero

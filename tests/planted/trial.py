@@ -18,7 +18,8 @@ from adamax_conformance.impl.client import Subject
 from adamax_conformance.impl.failures import SubjectError
 from adamax_conformance.oracles.verdict import Status, Verdict
 from adamax_conformance.tests import conformance
-from adamax_conformance.tests.conformance.bench import Bench, Seat, Settings
+from adamax_conformance.tests.conformance.bench import Bench
+from adamax_conformance.tests.conformance.seat import Seat, Settings
 from adamax_conformance.tests.planted.base import Adamax
 
 _CHEAPEST_FIRST: Final = ("test_contract", "test_special", "test_rule", "test_relations", "test_bookkeeping")
