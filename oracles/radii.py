@@ -419,19 +419,13 @@ def update(k: StepConstants, m: Real, m_radius: Real, u: Real, u_radius: Real) -
         vanishes(k, size / c),
         vanishes(k, size * inverse),
     )
-    third = max(
-        second,
-        vanishes(k, lr * size / c),
-        vanishes(k, lr * size * inverse),
-        vanishes(k, size / c * inverse),
-        vanishes(k, lr / c * inverse),
-    )
+    third = max(second, vanishes(k, lr * size * inverse))  # over c, which is at most 1, it is no smaller
     # What lost to underflow may divide another factor, which is then the larger; unless all of it is lost:
     # the step is then 0, and counted as lost.
     loss = growth if second >= 1 else compound(growth, second / (1 - second))
-    above = max(lr * size, lr / c, lr * inverse, size / c, size * inverse, largest)
-    above = max(above, lr * size / c, lr * size * inverse, size / c * inverse, lr / c * inverse)
-    below = max(c * farthest, c / lr, farthest / lr, c * farthest / lr) if lr else c * farthest
+    # The largest are those over c; below the bar, those without it, or without lr.
+    above = max(lr / c, size / c, lr * size / c, size / c * inverse, lr / c * inverse, largest)
+    below = max(c * farthest, c / lr, farthest / lr) if lr else c * farthest
     if overflows(k, max(above, below) * (1 + loss)):
         return k.zero, math.inf
     exact = 1 / d

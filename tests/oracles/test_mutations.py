@@ -5,28 +5,16 @@ from __future__ import annotations
 import ast
 import inspect
 import types
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from copy import deepcopy
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import pytest
 from adamax_conformance.reference import formula
 from adamax_conformance.reference.formula import Scalars, State
 from adamax_conformance.reference.rules import DOCUMENTED, Rule, all_rules
+from adamax_conformance.tests.oracles.mutants import mutants
 from adamax_conformance.tests.oracles.rationals import numbers, rational, telling_cases
 
-OPERATORS: dict[type, tuple[type, ...]] = {
-    ast.Add: (ast.Sub, ast.Mult),
-    ast.Sub: (ast.Add, ast.Div),
-    ast.Mult: (ast.Div, ast.Add),
-    ast.Div: (ast.Mult, ast.Sub),
-    ast.Pow: (ast.Mult, ast.Add),
-    ast.NotEq: (ast.Eq, ast.Lt),
-    ast.Is: (ast.IsNot,),
-    ast.IsNot: (ast.Is,),
-    ast.And: (ast.Or,),
-}
 NAMES = {
     "lr": "eps",
     "beta1": "beta2",
@@ -44,52 +32,12 @@ NAMES = {
 }
 """What each name is mistaken for."""
 
-TREE = ast.parse(inspect.getsource(formula))
-FUNCTIONS = [node for node in TREE.body if isinstance(node, ast.FunctionDef)]
-
-
-def mutations(node: ast.AST) -> Iterator[tuple[str, Callable[[ast.AST], None]]]:
-    """What can be changed about one node: a description, and what changes a copy of it."""
-
-    def setting(name: str, value: object) -> Callable[[ast.AST], None]:
-        return lambda copy: setattr(copy, name, value)
-
-    match node:
-        case ast.BinOp(op=op) | ast.BoolOp(op=op):
-            for other in OPERATORS[type(op)]:
-                yield f"{type(op).__name__} to {other.__name__}", setting("op", other())
-        case ast.UnaryOp(op=ast.USub()):
-            yield "no negation", setting("op", ast.UAdd())
-        case ast.Compare(ops=[op]):
-            for other in OPERATORS[type(op)]:
-                yield f"{type(op).__name__} to {other.__name__}", setting("ops", [other()])
-        case ast.Constant(value=int(value)):
-            yield f"{value} to {value + 1}", setting("value", value + 1)
-        case ast.Attribute(attr=name) if name in NAMES:
-            yield f"{name} to {NAMES[name]}", setting("attr", NAMES[name])
-        case ast.Name(id=name) if name in NAMES:
-            yield f"{name} to {NAMES[name]}", setting("id", NAMES[name])
-
-
-def mutants() -> Iterator[tuple[str, ast.Module]]:
-    """Every mutant of the formula's functions, with a name that says where and what."""
-    for function in FUNCTIONS:
-        seen: Counter[str] = Counter()
-        nodes = [(index, node) for index, node in enumerate(ast.walk(TREE)) if _inside(node, function)]
-        for index, node in nodes:
-            for what, change in mutations(node):
-                tree = deepcopy(TREE)
-                change(list(ast.walk(tree))[index])
-                seen[what] += 1
-                yield f"{function.name}: {what}, place {seen[what]}", tree
-
-
-def _inside(node: ast.AST, function: ast.FunctionDef) -> bool:
-    body = (*function.body, *function.args.defaults)
-    return any(node is inner for statement in body for inner in ast.walk(statement))
-
-
-MUTANTS = dict(mutants())
+FUNCTIONS = {
+    name
+    for name, of in vars(formula).items()
+    if getattr(of, "__module__", None) == formula.__name__ and inspect.isfunction(of)
+}
+MUTANTS = {mutant.name: mutant.tree for mutant in mutants(formula, NAMES)}
 RULES = all_rules()
 
 EQUIVALENT = {
@@ -126,11 +74,11 @@ def agrees(step: Callable, rules: Sequence[Rule] = RULES) -> bool:
 
 def test_the_formula_itself_agrees_with_the_plain_form_to_the_last_digit() -> None:
     assert agrees(formula.step)
-    assert agrees(loaded(deepcopy(TREE)))
+    assert agrees(loaded(ast.parse(inspect.getsource(formula))))
 
 
 def test_there_is_a_mutant_of_every_function_and_of_every_operation_of_the_documented_step() -> None:
-    assert {name.split(":")[0] for name in MUTANTS} == {function.name for function in FUNCTIONS}
+    assert {name.split(":")[0] for name in MUTANTS} == FUNCTIONS
     assert len(MUTANTS) >= 60
 
 

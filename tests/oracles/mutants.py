@@ -1,0 +1,139 @@
+"""Mutants of a module: its functions with one operator, constant, name or term of one of them altered."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from types import CodeType, ModuleType
+
+OPERATORS: dict[type, tuple[type, ...]] = {
+    ast.Add: (ast.Sub, ast.Mult),
+    ast.Sub: (ast.Add, ast.Div),
+    ast.Mult: (ast.Div, ast.Add),
+    ast.Div: (ast.Mult, ast.Sub),
+    ast.Pow: (ast.Mult, ast.Add),
+    ast.Eq: (ast.NotEq,),
+    ast.NotEq: (ast.Eq, ast.Lt),
+    ast.Is: (ast.IsNot,),
+    ast.IsNot: (ast.Is,),
+    ast.In: (ast.NotIn,),
+    ast.Lt: (ast.GtE, ast.LtE),
+    ast.GtE: (ast.Lt, ast.Gt),
+    ast.Gt: (ast.LtE, ast.GtE),
+    ast.And: (ast.Or,),
+    ast.Or: (ast.And,),
+}
+"""What each operator is mistaken for."""
+
+Change = Callable[[ast.AST], ast.AST]
+"""Changes a copy of a node, and returns what stands in its place."""
+
+
+def _setting(name: str, value: object) -> Change:
+    def change(copy: ast.AST) -> ast.AST:
+        setattr(copy, name, value)
+        return copy
+
+    return change
+
+
+def mutations(node: ast.AST, names: Mapping[str, str]) -> Iterator[tuple[str, Change]]:
+    """What can be mistaken in one node: a description, and what changes a copy of it.
+
+    Args:
+        node: the node.
+        names: what each name is mistaken for.
+    """
+    match node:
+        case ast.BinOp(op=op) | ast.BoolOp(op=op) | ast.AugAssign(op=op):
+            for other in OPERATORS[type(op)]:
+                yield f"{type(op).__name__} to {other.__name__}", _setting("op", other())
+        case ast.UnaryOp(op=ast.USub()):
+            yield "no negation", _setting("op", ast.UAdd())
+        case ast.Compare(ops=[op]):
+            for other in OPERATORS[type(op)]:
+                yield f"{type(op).__name__} to {other.__name__}", _setting("ops", [other()])
+        case ast.Constant(value=int(value) | float(value)):
+            yield f"{value} to {value + 1}", _setting("value", value + 1)
+        case ast.Attribute(attr=name) if name in names:
+            yield f"{name} to {names[name]}", _setting("attr", names[name])
+        case ast.Name(id=name) if name in names:
+            yield f"{name} to {names[name]}", _setting("id", names[name])
+
+
+def omissions(node: ast.AST) -> Iterator[tuple[str, Change]]:
+    """What can be forgotten in one node: a term of a sum, or one of several things to take together."""
+    match node:
+        case ast.BinOp(op=ast.Add()):
+            yield "only the left term", lambda copy: copy.left
+            yield "only the right term", lambda copy: copy.right
+        case ast.AugAssign(op=ast.Add()):
+            yield "no added term", lambda _: ast.Pass()
+        case ast.Call(func=ast.Name(id="max" | "min" | "compound" as name), args=[_, _, *_] as arguments):
+            for place in range(len(arguments)):
+                left = arguments[:place] + arguments[place + 1 :]
+                yield f"{name} without argument {place + 1}", _without(left, name)
+
+
+def _without(arguments: list[ast.expr], name: str) -> Change:
+    if len(arguments) == 1 and name != "compound":
+        return lambda _: arguments[0]
+    return _setting("args", arguments)
+
+
+class _Replacing(ast.NodeTransformer):
+    def __init__(self, target: ast.AST, change: Change) -> None:
+        self.target = target
+        self.change = change
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        """Change the target, and leave everything else."""
+        return self.change(node) if node is self.target else self.generic_visit(node)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One altered function.
+
+    Attributes:
+        function: its name.
+        name: where and what: unique among the mutants of a module.
+        tree: the whole module.
+    """
+
+    function: str
+    name: str
+    tree: ast.Module
+
+    def code(self) -> CodeType:
+        """The altered function's code."""
+        module = compile(ast.fix_missing_locations(self.tree), "mutant", "exec")
+        return next(c for c in module.co_consts if isinstance(c, CodeType) and c.co_name == self.function)
+
+
+def mutants(module: ModuleType, names: Mapping[str, str], *, omitting: bool = False) -> Iterator[Mutant]:
+    """Every mutant of a module's functions.
+
+    Args:
+        module: the module.
+        names: what each name is mistaken for.
+        omitting: whether terms are forgotten, too.
+    """
+    tree = ast.parse(inspect.getsource(module))
+    everything = list(ast.walk(tree))
+    for function in (node for node in tree.body if isinstance(node, ast.FunctionDef)):
+        seen: Counter[str] = Counter()
+        body = (*function.body, *function.args.defaults)
+        inside = {id(inner) for statement in body for inner in ast.walk(statement)}
+        for index, node in enumerate(everything):
+            if id(node) not in inside:
+                continue
+            for what, change in (*mutations(node, names), *(omissions(node) if omitting else ())):
+                copy = deepcopy(tree)
+                changed = _Replacing(list(ast.walk(copy))[index], change).visit(copy)
+                seen[what] += 1
+                yield Mutant(function.name, f"{function.name}: {what}, place {seen[what]}", changed)
