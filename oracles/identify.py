@@ -55,8 +55,36 @@ _NEAREST_ONE: Final = Hyperparameters(lr=0.01, beta1=1 - 2.0**-26, beta2=0.95, e
 _ELEMENTS: Final = 8
 
 
-@lru_cache
+def _forgetful(format_: Format) -> tuple[Hyperparameters, float]:
+    """A beta1 so small that the interpolated form loses it in any wider format, and a size for the gradient to show it.
+
+    After one gradient and a zero, the weighted form leaves beta1*m, and the interpolated one what is left of
+    m - (1 - beta1)*m, which ordinary numbers hide from who computes in a wider format. In binary16 beta1 is one of
+    its numbers, the products of binary32 are what loses it, and m - m*(1 - (1 - beta1)) loses nothing.
+    """
+    beta1, size = (3 * 2.0**-24, 2.0**12) if format_ is Format.BINARY16 else (1.3 * 2.0**-60, 1.0)
+    return Hyperparameters(lr=0.3, beta1=beta1, beta2=0.6, eps=0.01), size
+
+
 def cases(format_: Format) -> tuple[Case, ...]:
+    """The cases that identify a subject: those that separate the rules, and one that separates the forms of m."""
+    return (*rule_cases(format_), _form_case(format_))
+
+
+@lru_cache
+def _form_case(format_: Format) -> Case:
+    """A gradient, and a zero."""
+    setting, size = _forgetful(format_)
+    sizes = np.random.default_rng(20150104).uniform(0.5, 2.0, (2, _ELEMENTS))
+    theta, g = (
+        np.array([format_.round_float(x) for x in row.tolist()]) for row in (sizes[0], size * sizes[1])
+    )
+    parameter = Parameter.of(theta, [g, np.zeros(_ELEMENTS)])
+    return Case("identify/forgetful", (Group(setting, (parameter,)),))
+
+
+@lru_cache
+def rule_cases(format_: Format) -> tuple[Case, ...]:
     """The cases that separate the rules, with every number in the format."""
     rng = np.random.default_rng(20150102)
     rounded = np.vectorize(format_.round_float, otypes=[np.float64])
@@ -238,9 +266,10 @@ class _Explainer:
     def _candidates(self, quantity: Quantity) -> Iterator[Habits]:
         """The habits to try: the admissible ones first, from the tightest bound to the widest."""
         forms = tuple(Form) if self.hidden or quantity is Quantity.M else (Form.WEIGHTED,)
+        # binary16 has not the range of bfloat16: what it makes of a small beta1 is no matter of a few roundings.
         in_order = sorted(
             product(forms, _SCALARS),
-            key=lambda habit: habit[1].precision < self.format.precision,
+            key=lambda habit: (habit[1].precision < self.format.precision, habit[1].emax < self.format.emax),
         )
         for form, scalars in in_order:
             habits = replace(self.strictest, form=form)

@@ -16,7 +16,7 @@ from ..oracles.arithmetic import Form, Habits
 from ..oracles.comparison import trajectory
 from ..oracles.exact import element_trajectory
 from ..oracles.formats import Format
-from ..oracles.identify import cases
+from ..oracles.identify import rule_cases
 from ..oracles.judgement import Assumption, findings
 from ..oracles.verdict import Quantity
 from ..reference.case import Case, FloatArray, Group, Parameter
@@ -56,7 +56,7 @@ def telling_case(format_: Format, rule: Rule) -> Case:
     """
     *_, last = runs = [
         Case(case.name, (Group(group.hyperparameters, (_element(case.parameters[0], place),)),))
-        for case in cases(format_)
+        for case in rule_cases(format_)
         for group in case.groups
         for place in range(case.parameters[0].theta.size)
     ]

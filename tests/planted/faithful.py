@@ -189,6 +189,19 @@ class WiderRegisters(Faithful):
         return super().scalars_at(options, t, wide)
 
 
+class InterpolatedInRegisters(WiderRegisters, Interpolated):
+    """m + (1 - beta1)*(g - m) in the next wider format, which then loses a small beta1."""
+
+
+class LerpInRegisters(WiderRegisters, TorchLerp):
+    """The interpolated moment in the next wider format, as PyTorch's kernels for bfloat16 form it.
+
+    In float16 nothing tells it from the weighted form.
+    """
+
+    dtypes = ("float32", "float64")
+
+
 class WiderStep(Faithful):
     """Only the new theta is formed in binary64, from m and u as stored."""
 
@@ -452,6 +465,8 @@ FAITHFUL = (
     FusedInterpolated,
     WiderThroughout,
     WiderRegisters,
+    InterpolatedInRegisters,
+    LerpInRegisters,
     WiderStep,
     WiderState,
     ExactElement,
