@@ -266,11 +266,13 @@ class _Explainer:
     def _candidates(self, quantity: Quantity) -> Iterator[Habits]:
         """The habits to try: the admissible ones first, from the tightest bound to the widest."""
         forms = tuple(Form) if self.hidden or quantity is Quantity.M else (Form.WEIGHTED,)
-        # binary16 has not the range of bfloat16: what it makes of a small beta1 is no matter of a few roundings.
-        in_order = sorted(
-            product(forms, _SCALARS),
-            key=lambda habit: (habit[1].precision < self.format.precision, habit[1].emax < self.format.emax),
-        )
+
+        def rank(habit: tuple[Form, Format]) -> tuple[bool, bool]:
+            admissible = habit[1].precision >= self.format.precision
+            # binary16 has not the range of bfloat16: what it makes of a small beta1 is no matter of roundings.
+            return not admissible, admissible and habit[1].emax < self.format.emax
+
+        in_order = sorted(product(forms, _SCALARS), key=rank)
         for form, scalars in in_order:
             habits = replace(self.strictest, form=form)
             yield habits.with_scalars(scalars) if self.hidden else _with(habits, quantity, scalars)
