@@ -194,11 +194,9 @@ class InterpolatedInRegisters(WiderRegisters, Interpolated):
 
 
 class LerpInRegisters(WiderRegisters, TorchLerp):
-    """The interpolated moment in the next wider format, as PyTorch's kernels for bfloat16 form it.
+    """The interpolated moment in the next wider format, as PyTorch's kernels for bfloat16 form it."""
 
-    In float16 nothing tells it from the weighted form.
-    """
-
+    # In float16 nothing tells it from the weighted form.
     dtypes = ("float32", "float64")
 
 
