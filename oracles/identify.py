@@ -53,6 +53,31 @@ _STEPS: Final = (4, 12, 4, 4, 4, 4, 4)
 _NEAREST_ONE: Final = Hyperparameters(lr=0.01, beta1=1 - 2.0**-26, beta2=0.95, eps=0.01)
 """A beta1 that is 1 in binary32: so binary32 scalars, which bfloat16 hides elsewhere, are told from binary64 ones."""
 _ELEMENTS: Final = 8
+_MANY: Final = 12
+
+
+def cases(format_: Format) -> tuple[Case, ...]:
+    """The cases that identify a subject: those that separate the rules, and those that separate the habits."""
+    return (*rule_cases(format_), *_habit_cases(format_))
+
+
+@lru_cache
+def _habit_cases(format_: Format) -> tuple[Case, ...]:
+    """Gradients and zeros by turns, under each beta1 that tells two habits from each other."""
+    rng = np.random.default_rng(20150104)
+    plain = Hyperparameters(lr=0.3, beta2=0.6, eps=0.01)
+    settings = [_forgetful(format_), *((replace(plain, beta1=beta1), 1.0) for beta1 in _telling(format_))]
+
+    def draw(scale: float) -> FloatArray:
+        drawn = scale * rng.uniform(0.5, 2.0, _MANY)
+        return np.array([format_.round_float(x) for x in drawn.tolist()])
+
+    result = []
+    for number, (setting, size) in enumerate(settings, start=1):
+        gradients = [draw(size), np.zeros(_MANY), draw(size)]
+        parameter = Parameter.of(draw(1.0), gradients)
+        result.append(Case(f"identify/habits/{number}", (Group(setting, (parameter,)),)))
+    return tuple(result)
 
 
 def _forgetful(format_: Format) -> tuple[Hyperparameters, float]:
@@ -60,27 +85,27 @@ def _forgetful(format_: Format) -> tuple[Hyperparameters, float]:
 
     After one gradient and a zero, the weighted form leaves beta1*m, and the interpolated one what is left of
     m - (1 - beta1)*m, which ordinary numbers hide from who computes in a wider format. In binary16 beta1 is one of
-    its numbers, the products of binary32 are what loses it, and m - m*(1 - (1 - beta1)) loses nothing.
+    its numbers, the products of binary32 are what loses it, and m - m*(1 - (1 - beta1)) loses nothing. An eps of a
+    like size, with no norm to remember, lets theta show it, too.
     """
-    beta1, size = (3 * 2.0**-24, 2.0**12) if format_ is Format.BINARY16 else (1.3 * 2.0**-60, 1.0)
-    return Hyperparameters(lr=0.3, beta1=beta1, beta2=0.6, eps=0.01), size
+    beta1, eps, size = (1.3 * 2.0**-60, 2.0**-60, 1.0)
+    if format_ is Format.BINARY16:
+        beta1, eps, size = 3 * 2.0**-24, 2.0**-8, 2.0**12
+    return Hyperparameters(lr=0.3, beta1=beta1, beta2=0.0, eps=eps), size
 
 
-def cases(format_: Format) -> tuple[Case, ...]:
-    """The cases that identify a subject: those that separate the rules, and one that separates the forms of m."""
-    return (*rule_cases(format_), _form_case(format_))
+def _telling(format_: Format) -> Iterator[float]:
+    """Other values of beta1 under which habits differ.
 
-
-@lru_cache
-def _form_case(format_: Format) -> Case:
-    """A gradient, and a zero."""
-    setting, size = _forgetful(format_)
-    sizes = np.random.default_rng(20150104).uniform(0.5, 2.0, (2, _ELEMENTS))
-    theta, g = (
-        np.array([format_.round_float(x) for x in row.tolist()]) for row in (sizes[0], size * sizes[1])
-    )
-    parameter = Parameter.of(theta, [g, np.zeros(_ELEMENTS)])
-    return Case("identify/forgetful", (Group(setting, (parameter,)),))
+    An interpolation rounds where the weighted form does not: from m = 0 if it goes back from the gradient, which it
+    may for beta1 < 1/2, and to a gradient of 0 if it goes onward; most visibly so where beta1 and 1 - beta1 are exact.
+    In scalars of p bits, beta1 = 1 - 2^-(p+2) is 1; and where 1 - beta1 is about 2^-(p/2), its powers have their
+    largest error beside what is left of 1.
+    """
+    yield from (29 / 64, 33 / 64)
+    for scalars in _SCALARS[1:]:
+        if format_.precision <= scalars.precision < -format_.emin:
+            yield from (1 - 2.0 ** -(scalars.precision + 2), 1 - 1.37 * 2.0 ** -(scalars.precision // 2))
 
 
 @lru_cache

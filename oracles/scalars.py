@@ -151,6 +151,6 @@ def _correction(beta1: Any, t: int, entrance: Entrance) -> tuple[Any, Any]:
     logarithm = context.log(beta1)
     exponent = t * habit.ulp(float(logarithm))
     exponent += habit.ulp(float(t * logarithm)) / 2 if t > 1 else 0
-    exponent += t * habit.ulp(float(1 - beta1)) / 2 / beta1 if beta1 < 0.5 else 0
+    exponent += t * context.log1p(habit.ulp(float(1 - beta1)) / 2 / beta1) if beta1 < 0.5 else 0
     off = power * context.expm1(exponent) + habit.ulp(float(1 - power))
     return min(low, 1 - power - off), max(high, 1 - power + off)

@@ -59,12 +59,22 @@ def test_an_eps_that_rounds_to_zero_is_off_by_all_of_itself() -> None:
 @pytest.mark.parametrize("t", [1, 2, 3, 10, 1000])
 def test_the_correction_by_a_logarithm_is_within_what_is_counted_for_it(t) -> None:
     rng = random.Random(20150507)
+    near_one, small, tiny = (-12, -1), (-4, -0.3), (-24, -12)
     for _ in range(200):
-        beta1 = rng.choice((rng.random(), 1 - 10 ** rng.uniform(-12, -1), 10 ** rng.uniform(-4, -0.3)))
-        right = 1 - CTX.mpf(beta1) ** t
-        off = abs(-math.expm1(t * math.log1p(-(1 - beta1))) - right)
+        powers = [10 ** rng.uniform(*reach) for reach in (near_one, small, tiny)]
+        beta1 = rng.choice((rng.random(), 1 - powers[0], *powers[1:]))
+        right, complement = 1 - CTX.mpf(beta1) ** t, 1 - beta1
+        off = abs((-math.expm1(t * math.log1p(-complement)) if complement < 1 else 1) - right)
         counted = errors(Format.BINARY64, Format.BINARY64, Hyperparameters(beta1=beta1), t).correction
         assert off <= counted * right, beta1
+
+
+@FORMATS
+def test_a_beta1_below_every_roundoff_leaves_the_correction_at_one_within_a_few_roundings(format_) -> None:
+    """A logarithm of 1 - (1 - beta1) loses it, and no more than it."""
+    for habit in (Format.BINARY64, format_):
+        found = errors(format_, habit, Hyperparameters(beta1=1.3 * 2.0**-60), t=1).correction
+        assert found <= 4.001 * habit.unit_roundoff  # of 1 - beta1; an ulp of the result; as it enters
 
 
 def test_a_scalar_that_rounds_to_infinity_has_an_infinite_error() -> None:

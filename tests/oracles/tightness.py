@@ -20,6 +20,7 @@ import numpy as np
 from adamax_conformance.oracles.comparison import lockstep, trajectory
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.identify import cases as identifying_cases
+from adamax_conformance.oracles.identify import rule_cases
 from adamax_conformance.oracles.judgement import Tally, findings
 from adamax_conformance.oracles.verdict import Quantity
 from adamax_conformance.reference.case import Case
@@ -103,7 +104,7 @@ def modes(variant, format_: Format) -> Iterator[Mode]:
 def reached_by(variant, format_: Format, mode: Mode, *, ordinary: bool = False) -> dict[Quantity, Reached]:
     """How near to its bound one faithful optimizer comes; with ordinary numbers, or any."""
     result = dict.fromkeys(QUANTITIES, Reached())
-    for case in identifying_cases(format_) if ordinary else runs(format_):
+    for case in rule_cases(format_) if ordinary else runs(format_):
         found = findings(*QUANTITIES)
         mode.compare(case, observe(variant, case, DTYPES[format_]), declared(variant, format_), found)
         result = {q: result[q].and_also(tally, variant.name) for q, tally in found.items()}
