@@ -86,12 +86,12 @@ def _forgetful(format_: Format) -> tuple[Hyperparameters, float]:
     After one gradient and a zero, the weighted form leaves beta1*m, and the interpolated one what is left of
     m - (1 - beta1)*m, which ordinary numbers hide from who computes in a wider format. In binary16 beta1 is one of
     its numbers, the products of binary32 are what loses it, and m - m*(1 - (1 - beta1)) loses nothing. An eps of a
-    like size, with no norm to remember, lets theta show it, too.
+    like size, and a norm that is forgotten as soon, lets theta show it, too.
     """
-    beta1, eps, size = (1.3 * 2.0**-60, 2.0**-60, 1.0)
+    beta1, eps, size = 1.3 * 2.0**-60, 2.0**-60, 1.0
     if format_ is Format.BINARY16:
         beta1, eps, size = 3 * 2.0**-24, 2.0**-8, 2.0**12
-    return Hyperparameters(lr=0.3, beta1=beta1, beta2=0.0, eps=eps), size
+    return Hyperparameters(lr=0.3, beta1=beta1, beta2=eps / size, eps=eps), size
 
 
 def _telling(format_: Format) -> Iterator[float]:
