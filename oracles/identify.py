@@ -259,7 +259,9 @@ class _ObservedRuns:
         self._runs = runs
         self.hidden = any(s.m is None or s.u is None for _, observed in runs for s in observed)
         steps = sum(case.steps for case, _ in runs)
-        self.extent = f"{len(runs)} cases, {steps} steps of {_ELEMENTS} elements"
+        sizes = sorted({parameter.theta.size for case, _ in runs for parameter in case.parameters})
+        elements = " or ".join(map(str, sizes))
+        self.extent = f"{len(runs)} cases, {steps} steps of {elements} elements"
 
     def misfit(self, quantity: Quantity, assumption: Assumption) -> Divergence | None:
         found = findings(quantity)
