@@ -58,12 +58,12 @@ _MANY: Final = 12
 
 def cases(format_: Format) -> tuple[Case, ...]:
     """The cases that identify a subject: those that separate the rules, and those that separate the habits."""
-    return (*rule_cases(format_), *_habit_cases(format_))
+    return (*rule_cases(format_), *habit_cases(format_))
 
 
 @lru_cache
-def _habit_cases(format_: Format) -> tuple[Case, ...]:
-    """Gradients and zeros by turns, under each beta1 that tells two habits from each other."""
+def habit_cases(format_: Format) -> tuple[Case, ...]:
+    """Gradients and zeros by turns, under each beta1 that tells two habits from each other: some next to 0, or to 1."""
     rng = np.random.default_rng(20150104)
     plain = Hyperparameters(lr=0.3, beta2=0.6, eps=0.01)
     settings = [_forgetful(format_), *((replace(plain, beta1=beta1), 1.0) for beta1 in _telling(format_))]

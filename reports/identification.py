@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ..impl.client import Handle, Subject
 from ..impl.failures import Rejected, Skipped, SubjectError
 from ..oracles.arithmetic import CORRECTLY_ROUNDED, Arithmetic
 from ..oracles.formats import Format
-from ..oracles.identify import Identification, Refusal, Run, cases, identify
+from ..oracles.identify import Identification, Refusal, Run, habit_cases, identify, rule_cases
 from ..reference.case import Case
 from ..reference.hyperparameters import Hyperparameters
 
@@ -15,7 +17,8 @@ def identified(subject: Subject, dtype: str, arithmetic: Arithmetic = CORRECTLY_
     """What a subject is found to be, in one dtype.
 
     A case whose options the subject's constructor does not take, or which its adapter cannot express, is left
-    out, and what it would have told is said to be open.
+    out, and what it would have told is said to be open. So is one that tells habits by a beta1 next to 0 or 1 and
+    that the subject does not step on: `contract/betas/below-one` says so.
 
     Args:
         subject: the subject.
@@ -23,24 +26,33 @@ def identified(subject: Subject, dtype: str, arithmetic: Arithmetic = CORRECTLY_
         arithmetic: what is declared of its operations.
 
     Raises:
-        SubjectError: it raised in the midst of a step, gave no answer, or takes no case at all.
+        SubjectError: it raised in the midst of an ordinary step, gave no answer, or takes no case at all.
     """
     format_ = Format.of(dtype)
     runs: list[Run] = []
     refusals: list[Refusal] = []
     first: SubjectError | None = None
-    for case in cases(format_):
+    for case in rule_cases(format_):
         try:
             handle = _constructed(subject, case, dtype)
         except (Rejected, Skipped) as error:
             refusals.append(Refusal(case, str(error)))
             first = first or error
         else:
-            runs.append((case, [subject.step(handle, case.gradients(t)) for t in range(1, case.steps + 1)]))
-            subject.release(handle)
+            runs.append(_stepped(subject, handle, case))
     if not runs and first is not None:
         raise first
+    for case in habit_cases(format_):
+        with suppress(Rejected, Skipped):
+            runs.append(_stepped(subject, _constructed(subject, case, dtype), case))
     return identify(runs, format_, arithmetic, refusals)
+
+
+def _stepped(subject: Subject, handle: Handle, case: Case) -> Run:
+    """A case's steps taken, and the optimizer let go of."""
+    states = [subject.step(handle, case.gradients(t)) for t in range(1, case.steps + 1)]
+    subject.release(handle)
+    return case, states
 
 
 def _constructed(subject: Subject, case: Case, dtype: str) -> Handle:

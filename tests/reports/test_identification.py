@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from adamax_conformance.impl.client import Subject
 from adamax_conformance.impl.failures import Rejected
@@ -39,6 +40,15 @@ class RaisesInAStep(Adamax):
 
     def __call__(self, _gradients) -> None:
         raise RuntimeError("no step today")
+
+
+class RaisesNextToOne(Adamax):
+    """Will not step where beta1 is 1 in binary32: seen on MindSpore's nn.AdaMax."""
+
+    def correction(self, beta1, t):
+        if np.float32(beta1) == 1:
+            raise RuntimeError("the power can't be 1")
+        return super().correction(beta1, t)
 
 
 class RefusesAll(Adamax):
@@ -94,3 +104,9 @@ def test_what_raises_in_the_midst_of_a_step_is_not_an_argument_that_is_missing()
 def test_what_takes_no_case_at_all_raises_its_own_words():
     with pytest.raises(Rejected, match="no options today"):
         of(RefusesAll)
+
+
+def test_who_will_not_step_next_to_one_is_identified_all_the_same():
+    found = of(RaisesNextToOne)
+    assert (found.rule, found.open) == (DOCUMENTED, {})
+    assert found.admissible
