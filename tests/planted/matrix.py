@@ -3,6 +3,7 @@
     python -m adamax_conformance.tests.planted.matrix                    # every bug, every faithful variant
     python -m adamax_conformance.tests.planted.matrix --only faithful --seeds 20
     python -m adamax_conformance.tests.planted.matrix --only faithful --profile full
+    python -m adamax_conformance.tests.planted.matrix --only programs    # faithful ones, every choice of which is drawn
 
 Exits with 1 on a survivor, a false alarm, or a faithful variant that is not recognized for what it is.
 """
@@ -31,12 +32,18 @@ from adamax_conformance.tests.conformance.pinned import SPECIALS, Wanted
 from adamax_conformance.tests.conformance.seat import Profile, Settings
 from adamax_conformance.tests.planted import BUGS, FAITHFUL
 from adamax_conformance.tests.planted.base import Adamax
+from adamax_conformance.tests.planted.programs import PROGRAMS
 from adamax_conformance.tests.planted.trial import Trial, attempt
 
 Place = tuple[str, str]
 """A bug's name, and a dtype."""
 
-_VARIANTS: Final = {variant.name: variant for variant in FAITHFUL}
+_KINDS: Final[dict[str, tuple[type[Adamax], ...]]] = {
+    "bugs": BUGS,
+    "faithful": FAITHFUL,
+    "programs": PROGRAMS,
+}
+_VARIANTS: Final = {variant.name: variant for variant in (*FAITHFUL, *PROGRAMS)}
 _RECORDING: Final = frozenset(
     [f"contract/{clause.id}" for clause in CLAUSES if clause.outcome is Outcome.OPEN]
     + [f"special/{special.id}" for special in SPECIALS if special.wanted is Wanted.OPEN]
@@ -145,8 +152,10 @@ class Matrix:
 
 
 def misrecognition(trial: Trial) -> str | None:
-    """What is wrong about how a faithful variant was recognized; None where nothing is."""
+    """What is wrong about how a faithful variant was recognized; None where nothing is, or a drawn program was."""
     variant = _VARIANTS[trial.name]
+    if variant in PROGRAMS:
+        return None
     form, scalars = trial.recognized["form"], trial.recognized["scalars"]
     if form != variant.form:
         return f"its form is {variant.form}, not {form}"
@@ -166,7 +175,7 @@ def places(
     check` takes, or in its own where it lives in none of these.
     """
     for each in planted:
-        wanted = dtypes or (each.dtypes if each in FAITHFUL else _USUAL_DTYPES)
+        wanted = dtypes or (each.dtypes if each.name in _VARIANTS else _USUAL_DTYPES)
         yield from ((each, d) for d in each.dtypes if d in wanted or (not dtypes and len(each.dtypes) == 1))
 
 
@@ -271,7 +280,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="matrix", description=__doc__.partition("\n")[0])
     add = parser.add_argument
     add("names", nargs="*", metavar="GLOB", help="only classes with such a name")
-    add("--only", choices=("bugs", "faithful"), help="only one kind")
+    add("--only", choices=_KINDS, help="only one kind; programs are tried when they are asked for")
     add("--dtype", action="append", help="only this dtype")
     add("--profile", choices=[p.label for p in Profile], default="quick", help="how much is drawn")
     add("--seeds", type=int, default=0, metavar="N", help="draw N times, from the seeds 1 to N")
@@ -284,13 +293,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run it as asked on the command line; 1 where anything is not as it should be."""
     asked = _arguments(argv)
-    kinds = {"bugs": BUGS, "faithful": FAITHFUL}
     planted = [
         each
-        for kind, classes in kinds.items()
-        for each in classes
-        if asked.only in {None, kind}
-        and (not asked.names or any(fnmatchcase(each.name, glob) for glob in asked.names))
+        for each in (_KINDS[asked.only] if asked.only else (*BUGS, *FAITHFUL))
+        if not asked.names or any(fnmatchcase(each.name, glob) for glob in asked.names)
     ]
     if not planted:
         print(f"no planted class is called {' or '.join(asked.names)}", file=sys.stderr)  # noqa: T201

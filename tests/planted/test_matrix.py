@@ -12,6 +12,7 @@ from adamax_conformance.tests.planted.bugs_contract import MaximizePositional
 from adamax_conformance.tests.planted.bugs_special import EpsRoundsToZero
 from adamax_conformance.tests.planted.faithful import CallOnly, Plain, WorkingScalars
 from adamax_conformance.tests.planted.matrix import Matrix, markdown, misrecognition, places
+from adamax_conformance.tests.planted.programs import PROGRAMS
 from adamax_conformance.tests.planted.trial import Trial, attempt, suite
 
 WEIGHTED = {"form": "weighted", "scalars": {"m": "binary64", "u": "binary64", "theta": "binary64"}}
@@ -40,6 +41,18 @@ def test_a_second_seed_asks_only_what_is_drawn():
     assert not second.recognized
     assert not first.caught
     assert not second.caught
+
+
+def test_a_drawn_program_is_let_be():
+    (said,) = attempt(PROGRAMS[0], "float32", [Settings(shrink=False)])
+    assert not said.caught
+    assert misrecognition(said) is None
+
+
+def test_drawn_programs_are_not_alike():
+    choices = ("form", "scalars", "correction", "order", "m is wide", "m enters unrounded")
+    drawn = {tuple(program([]).choose(name, 24) for name in choices) for program in PROGRAMS}
+    assert len(drawn) == len(PROGRAMS)
 
 
 def test_a_bug_survives_where_no_trial_of_it_catches_it():
