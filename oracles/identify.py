@@ -39,7 +39,7 @@ _SETTINGS: Final = (
     # Decay while descending.
     Hyperparameters(lr=0.3, beta1=0.6, beta2=0.7, eps=0.3, weight_decay=0.3),
     # Ascending, without decay: for who has no decay. With beta1 below 1/2 the interpolated form turns round, and
-    # g - beta1*(g - m) shows in the first step: see `_telling_gradients`.
+    # g - beta1*(g - m) shows in the first step: see `_lost_going_back`.
     Hyperparameters(lr=0.3, beta1=0.3, beta2=0.7, eps=0.3, maximize=True),
     # Nothing but the moments: betas that show, eps that shows, lr that no binary format holds.
     Hyperparameters(lr=0.3, beta1=0.9, beta2=0.7, eps=0.3),
@@ -63,21 +63,36 @@ def cases(format_: Format) -> tuple[Case, ...]:
 
 @lru_cache
 def habit_cases(format_: Format) -> tuple[Case, ...]:
-    """Gradients and zeros by turns, under each beta1 that tells two habits from each other: some next to 0, or to 1."""
+    """A gradient, a zero, and one against what is left of it, under each beta1 that tells two habits."""
     rng = np.random.default_rng(20150104)
-    plain = Hyperparameters(lr=0.3, beta2=0.6, eps=0.01)
-    settings = [_forgetful(format_), *((replace(plain, beta1=beta1), 1.0) for beta1 in _telling(format_))]
 
-    def draw(scale: float) -> FloatArray:
+    def draw(scale: float = 1.0) -> FloatArray:
         drawn = scale * rng.uniform(0.5, 2.0, _MANY)
         return np.array([format_.round_float(x) for x in drawn.tolist()])
 
+    forgetful, size = _forgetful(format_)
+    plain = Hyperparameters(lr=0.3, beta2=0.6, eps=0.01)
+    runs = [
+        (forgetful, draw(size)),
+        (replace(plain, beta1=_BACK), _telling_gradients(_lost_going_back(format_, _BACK), format_, _MANY)),
+        (replace(plain, beta1=_ONWARD), _telling_gradients(_lost_going_onward(format_), format_, _MANY)),
+        *((replace(plain, beta1=beta1), draw()) for beta1 in _next_to_one(format_)),
+    ]
     result = []
-    for number, (setting, size) in enumerate(settings, start=1):
-        gradients = [draw(size), np.zeros(_MANY), draw(size)]
-        parameter = Parameter.of(draw(1.0), gradients)
+    for number, (setting, first) in enumerate(runs, start=1):
+        gradients = [first, np.zeros(_MANY), -np.roll(first, 2)]
+        parameter = Parameter.of(draw(), gradients)
         result.append(Case(f"identify/habits/{number}", (Group(setting, (parameter,)),)))
     return tuple(result)
+
+
+_BACK: Final = 29 / 64
+_ONWARD: Final = 33 / 64
+"""Values of beta1 under which an interpolation rounds most beside the weighted form, going back or onward.
+
+It rounds where that does not: from m = 0 if it goes back from the gradient, which it may for beta1 < 1/2, and to
+a gradient of 0 if it goes onward. Here neither beta1 nor 1 - beta1 has an error that widens the weighted bound.
+"""
 
 
 def _forgetful(format_: Format) -> tuple[Hyperparameters, float]:
@@ -94,15 +109,12 @@ def _forgetful(format_: Format) -> tuple[Hyperparameters, float]:
     return Hyperparameters(lr=0.3, beta1=beta1, beta2=eps / size, eps=eps), size
 
 
-def _telling(format_: Format) -> Iterator[float]:
-    """Other values of beta1 under which habits differ.
+def _next_to_one(format_: Format) -> Iterator[float]:
+    """Values of beta1 that tell scalars of each finer format, and of the working one, from those of binary64.
 
-    An interpolation rounds where the weighted form does not: from m = 0 if it goes back from the gradient, which it
-    may for beta1 < 1/2, and to a gradient of 0 if it goes onward; most visibly so where beta1 and 1 - beta1 are exact.
-    In scalars of p bits, beta1 = 1 - 2^-(p+2) is 1; and where 1 - beta1 is about 2^-(p/2), its powers have their
-    largest error beside what is left of 1.
+    In scalars of p bits, 1 - 2^-(p+2) is 1; and where 1 - beta1 is about 2^-(p/2), its powers have their largest
+    error beside what is left of 1.
     """
-    yield from (29 / 64, 33 / 64)
     for scalars in _SCALARS[1:]:
         if format_.precision <= scalars.precision < -format_.emin:
             yield from (1 - 2.0 ** -(scalars.precision + 2), 1 - 1.37 * 2.0 ** -(scalars.precision // 2))
@@ -130,26 +142,40 @@ def rule_cases(format_: Format) -> tuple[Case, ...]:
         fading = np.tile([1.0, 2.0**-9], _ELEMENTS // 2)
         gradients = [draw(), *(draw(fading) for _ in range(steps - 1))]
         if 0.25 < setting.beta1 < 0.5:
-            gradients[0] = _telling_gradients(format_, setting.beta1)
+            gradients[0] = _telling_gradients(_lost_going_back(format_, setting.beta1), format_, _ELEMENTS)
         result.append(Case(f"identify/{number}", (Group(setting, (Parameter.of(theta, gradients),)),)))
     return tuple(result)
 
 
-def _telling_gradients(format_: Format, beta1: float) -> FloatArray:
-    """Gradients of which g - beta1*g, each operation rounded, is farthest from (1 - beta1)*g, which has one rounding.
+def _telling_gradients(lost: Callable[[float], Fraction], format_: Format, count: int) -> FloatArray:
+    """Of many gradients, those that lose the most, which ordinary numbers may hide."""
+    drawn = np.random.default_rng(20150103).uniform(0.5, 2.0, 32 * count)
+    telling = sorted({format_.round_float(g) for g in drawn.tolist()}, key=lost)[-count:]
+    result: FloatArray = np.array(telling) * np.tile([1.0, -1.0], count // 2)
+    return result
 
-    From m = 0 that is the difference between the two forms of the moment, which ordinary numbers may hide.
-    """
+
+def _lost_going_back(format_: Format, beta1: float) -> Callable[[float], Fraction]:
+    """How far g - beta1*g, each operation rounded, is from (1 - beta1)*g, which has one rounding: m, from m = 0."""
     held, rounded = format_.round_float(beta1), format_.round_float
 
-    def off(g: float) -> Fraction:
+    def lost(g: float) -> Fraction:
         exact = (1 - Fraction(beta1)) * Fraction(g)
         return abs(Fraction(rounded(g - rounded(held * g))) - exact) / exact
 
-    drawn = np.random.default_rng(20150103).uniform(0.5, 2.0, 32 * _ELEMENTS)
-    telling = sorted({rounded(g) for g in drawn.tolist()}, key=off)[-_ELEMENTS:]
-    result: FloatArray = np.array(telling) * np.tile([1.0, -1.0], _ELEMENTS // 2)
-    return result
+    return lost
+
+
+def _lost_going_onward(format_: Format) -> Callable[[float], Fraction]:
+    """The same of m - (1 - beta1)*m and beta1*m, where m is (1 - beta1)*g: what a gradient of 0 leaves."""
+    rounded = format_.round_float
+
+    def lost(g: float) -> Fraction:
+        m = rounded((1 - _ONWARD) * g)
+        exact = Fraction(_ONWARD) * Fraction(m)
+        return abs(Fraction(rounded(m - rounded((1 - _ONWARD) * m))) - exact) / exact
+
+    return lost
 
 
 @dataclass(frozen=True, eq=False)
