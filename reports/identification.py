@@ -17,8 +17,8 @@ def identified(subject: Subject, dtype: str, arithmetic: Arithmetic = CORRECTLY_
     """What a subject is found to be, in one dtype.
 
     A case whose options the subject's constructor does not take, or which its adapter cannot express, is left
-    out, and what it would have told is said to be open. So is one that tells habits by a beta1 next to 0 or 1 and
-    that the subject does not step on: `contract/betas/below-one` says so.
+    out, and what it would have told is said to be open. A case that tells habits, by a beta1 next to 0 or 1, and on
+    which the subject raises is left out too: `contract/betas/below-one` judges that.
 
     Args:
         subject: the subject.

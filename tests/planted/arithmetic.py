@@ -8,6 +8,8 @@ import numpy as np
 
 _NARROWER = {np.dtype(np.float64): 24, np.dtype(np.float32): 11, np.dtype(np.float16): 4}
 """The precision of the next narrower format: binary32, binary16, E4M3."""
+WIDER = {"float16": np.float32, "bfloat16": np.float32, "float32": np.float64, "float64": np.longdouble}
+"""The next wider format, by a dtype's name: of binary64 the registers of an x87, where there are any."""
 
 
 def precision(dtype) -> int:

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import ClassVar
 
 import numpy as np
-from adamax_conformance.tests.planted.arithmetic import fused
+from adamax_conformance.tests.planted.arithmetic import WIDER, fused
 from adamax_conformance.tests.planted.base import Adamax, Scalars
 
 
@@ -178,15 +178,12 @@ class WiderThroughout(Faithful):
 class WiderRegisters(Faithful):
     """Computed in the next wider format from end to end: binary64 in the registers of an x87, where there are any."""
 
-    _REGISTERS: ClassVar = {"float16": np.float32, "float32": np.float64, "float64": np.longdouble}
-
     def advance(self, theta, m, u, g, scalars):
-        wide = self._REGISTERS.get(theta.dtype.name, np.float32)
+        wide = WIDER[theta.dtype.name]
         return super().advance(*(x.astype(wide) for x in (theta, m, u, g)), scalars)
 
     def scalars_at(self, options, t, dtype):
-        wide = self._REGISTERS.get(np.dtype(dtype).name, np.float32)
-        return super().scalars_at(options, t, wide)
+        return super().scalars_at(options, t, WIDER[np.dtype(dtype).name])
 
 
 class InterpolatedInRegisters(WiderRegisters, Interpolated):

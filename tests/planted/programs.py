@@ -12,9 +12,9 @@ from typing import ClassVar, Final
 
 import numpy as np
 from adamax_conformance.tests.oracles.evaluations import TREES
+from adamax_conformance.tests.planted.arithmetic import WIDER
 from adamax_conformance.tests.planted.faithful import Faithful
 
-_WIDER: Final = {"float16": np.float32, "float32": np.float64, "float64": np.longdouble}
 _COUNT: Final = 24
 
 
@@ -29,7 +29,7 @@ class DrawnProgram(Faithful):
 
     def operation(self, name, function, a, b):
         """What an operation gives, in the wider format or rounded to the working one."""
-        wide = _WIDER[self._format.name]
+        wide = WIDER[self._format.name]
         result = function(np.asarray(a, wide), np.asarray(b, wide))
         return result if self.choose(f"{name} is wide") else result.astype(self._format)
 
@@ -44,7 +44,7 @@ class DrawnProgram(Faithful):
         given = {"lr": lr, "eps": eps, "weight_decay": decay, "beta1": beta1, "beta2": beta2}
         given |= {"complement": 1 - beta1, "correction": self.correction(beta1, t)}
         entering = {
-            name: np.asarray(x, _WIDER[dtype.name] if self.choose(f"{name} enters wide") else dtype)
+            name: np.asarray(x, WIDER[dtype.name] if self.choose(f"{name} enters wide") else dtype)
             for name, x in given.items()
         }
         return replace(super().scalars_at(options, t, dtype), **entering)
