@@ -1,5 +1,5 @@
 """Implementations: our own fast Adamax, and one small adapter for each framework."""
 
-from .adamax import Adamax
+from .adamax.optimizer import Adamax
 
 __all__ = ["Adamax"]

@@ -19,10 +19,12 @@ import numpy.typing as npt
 
 from ..reference.case import Case, FloatArray
 from ..reference.hyperparameters import Hyperparameters
-from .block_tally import BlockTally
-from .exact import context, exact_scalars, precision_for
+from .batch.lockstep import QUANTITIES, Block, judge_block, judge_element
+from .batch.tally import BlockTally
+from .batch.trajectory import ExactRun, RunStep, judge_trajectory
+from .error_model import Assumption
+from .exact.trajectory import context, exact_scalars, precision_for
 from .judgement import (
-    Assumption,
     Findings,
     GroupBounds,
     Judgement,
@@ -32,8 +34,6 @@ from .judgement import (
     sixteenth,
     step_judgements,
 )
-from .vectorized import QUANTITIES, Block, judge_block, judge_element
-from .vectorized_trajectory import ExactRun, RunStep, judge_trajectory
 from .verdict import Quantity
 
 

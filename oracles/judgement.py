@@ -10,29 +10,12 @@ from typing import Any, Final, NamedTuple
 
 from ..reference.case import Case
 from ..reference.formula import Scalars, State, effective_gradient, first_moment, norm_branches, update
-from ..reference.rules import DOCUMENTED, Rule
-from .arithmetic import CORRECTLY_ROUNDED, STRICTEST, Arithmetic, Habits
-from .bounds import StepBounds
-from .exact import decimal, wide_range
+from ..reference.rules import Rule
+from .bounds.step import StepBounds
+from .error_model import Assumption
+from .exact.trajectory import decimal, wide_range
 from .formats import Format
 from .verdict import Divergence, Quantity
-
-
-@dataclass(frozen=True)
-class Assumption:
-    """What a subject is judged against.
-
-    Attributes:
-        format_: the working format.
-        rule: the update formula.
-        habits: the form of the first moment and the precision of the scalars.
-        arithmetic: the declared arithmetic.
-    """
-
-    format_: Format
-    rule: Rule = DOCUMENTED
-    habits: Habits = STRICTEST
-    arithmetic: Arithmetic = CORRECTLY_ROUNDED
 
 
 @dataclass

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...reference.case import Layout
-from ..failures import Skipped
-from ..messages import ARGUMENTS, FloatArray, Schedule, SubjectInfo
+from ..protocol.errors import Skipped
+from ..protocol.messages import ARGUMENTS, FloatArray, Schedule, SubjectInfo
 
 
 class Adapter(ABC):

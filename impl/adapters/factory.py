@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...reference.case import Layout
-from ..failures import Skipped
-from ..messages import FloatArray, SubjectInfo
+from ..protocol.errors import Skipped
+from ..protocol.messages import FloatArray, SubjectInfo
 from .base import Adapter, arguments_of, runtime, signature_facts
 from .layouts import allocate
 

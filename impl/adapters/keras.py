@@ -24,10 +24,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ...reference.case import Layout
-from ..failures import Skipped, Unavailable, UnsupportedDevice
-from ..messages import DTYPES, FloatArray, SubjectInfo
+from ..protocol.errors import Skipped, Unavailable, UnsupportedDevice
+from ..protocol.messages import DTYPES, FloatArray, SubjectInfo
+from .argument_names import Names
 from .base import Adapter, runtime
-from .translation import Names
 
 BACKENDS: Final = ("tensorflow", "jax", "torch")
 """In the order in which a bare `keras` looks for them; Keras' own default comes first."""

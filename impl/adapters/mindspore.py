@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...reference.case import Layout
-from ..failures import Skipped, UnsupportedDevice
-from ..messages import ARGUMENTS, DTYPES, FloatArray, Schedule, SubjectInfo
+from ..protocol.errors import Skipped, UnsupportedDevice
+from ..protocol.messages import ARGUMENTS, DTYPES, FloatArray, Schedule, SubjectInfo
 from . import schedulers
 from .base import Adapter, runtime, signature_facts
 

@@ -27,8 +27,8 @@ from mlx import optimizers
 from mlx.utils import tree_flatten, tree_unflatten
 
 from ...reference.case import Layout
-from ..failures import Skipped, UnsupportedDevice
-from ..messages import DTYPES, FloatArray, Schedule, SubjectInfo
+from ..protocol.errors import Skipped, UnsupportedDevice
+from ..protocol.messages import DTYPES, FloatArray, Schedule, SubjectInfo
 from .base import Adapter, runtime
 
 DEVICES: Final[Mapping[str, Callable[[], bool]]] = {

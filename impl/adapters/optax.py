@@ -26,10 +26,10 @@ import numpy.typing as npt
 import optax
 
 from ...reference.case import Layout
-from ..failures import Skipped, UnsupportedDevice
-from ..messages import DTYPES, FloatArray, SubjectInfo
+from ..protocol.errors import Skipped, UnsupportedDevice
+from ..protocol.messages import DTYPES, FloatArray, SubjectInfo
+from .argument_names import Names
 from .base import Adapter, runtime
-from .translation import Names
 
 _ADAMAX: Final[Mapping[str, str | tuple[str, str]]] = {
     "lr": "learning_rate",

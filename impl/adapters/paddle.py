@@ -27,10 +27,10 @@ import numpy.typing as npt
 import paddle
 
 from ...reference.case import Layout
-from ..failures import Skipped, UnsupportedDevice
-from ..messages import DTYPES, FloatArray, Schedule, SubjectInfo
+from ..protocol.errors import Skipped, UnsupportedDevice
+from ..protocol.messages import DTYPES, FloatArray, Schedule, SubjectInfo
+from .argument_names import Names
 from .base import Adapter, runtime
-from .translation import Names
 
 _NAMES: Final = Names(
     "paddle.optimizer.Adamax",

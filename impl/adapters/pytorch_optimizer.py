@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import pytorch_optimizer
 
-from ..messages import ARGUMENTS, SubjectInfo
+from ..protocol.messages import ARGUMENTS, SubjectInfo
 from .torch import TorchAdapter
 
 MODES: Final = {"": {"foreach": False}, "foreach": {"foreach": True}}

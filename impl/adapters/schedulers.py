@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-from ..failures import Skipped
-from ..messages import Schedule
+from ..protocol.errors import Skipped
+from ..protocol.messages import Schedule
 
 
 def names(module: ModuleType) -> tuple[str, ...]:

@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...reference.case import Layout
-from ..failures import Skipped, UnsupportedDevice
-from ..messages import DTYPES, FloatArray, SubjectInfo
+from ..protocol.errors import Skipped, UnsupportedDevice
+from ..protocol.messages import DTYPES, FloatArray, SubjectInfo
 from .base import Adapter, runtime
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors only; read when it is imported

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import torch
 
 from ...reference.case import Layout
-from ..failures import UnsupportedDevice
-from ..messages import DEVICES, DTYPES, FloatArray, Schedule, SubjectInfo
+from ..protocol.errors import UnsupportedDevice
+from ..protocol.messages import DEVICES, DTYPES, FloatArray, Schedule, SubjectInfo
 from . import schedulers
 from .base import Adapter, runtime, signature_facts
 from .layouts import allocate

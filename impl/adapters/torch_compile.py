@@ -19,7 +19,7 @@ import torch
 import torch._dynamo
 
 from ...reference.case import Layout
-from ..failures import Unavailable
+from ..protocol.errors import Unavailable
 from .torch import TorchAdapter
 
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from torch.distributed.optim.functional_adamax import _FunctionalAdamax
 
-from ..failures import Skipped
-from ..messages import SubjectInfo
+from ..protocol.errors import Skipped
+from ..protocol.messages import SubjectInfo
 from .torch import TorchAdapter
 
 

@@ -15,10 +15,10 @@ from typing import IO, Any, Final
 import numpy as np
 
 from ...reference.hyperparameters import Hyperparameters
-from ..adamax import Adamax
-from .layout import CHUNK, FORMAT, MANIFEST, STATE, Before, chained, checksums, file_name
-from .sources import Source, State
-from .stepfile import Raw, StepFile
+from ..adamax.optimizer import Adamax
+from .format import CHUNK, FORMAT, MANIFEST, STATE, Before, chained, checksums, file_name
+from .sources.base import Source, State
+from .step_file import Raw, StepFile
 
 _FRAMEWORKS: Final = (
     ("torch", "torch.optim", "Optimizer"),
@@ -82,12 +82,12 @@ def record(optimizer: Any, directory: str | os.PathLike[str], every: int = 1) ->
 
 def _source(optimizer: object) -> Source:
     if isinstance(optimizer, Adamax):
-        return import_module(".source_numpy", __package__).NumPySource(optimizer)  # type: ignore[no-any-return]
+        return import_module(".sources.numpy", __package__).NumPySource(optimizer)  # type: ignore[no-any-return]
     for package, module, base in _FRAMEWORKS:
         # An optimizer of a framework that was not imported cannot have been passed.
         kind = getattr(sys.modules.get(module), base, None)
         if kind is not None and isinstance(optimizer, kind):
-            source: Source = import_module(f".source_{package}", __package__).open_source(optimizer)
+            source: Source = import_module(f".sources.{package}", __package__).open_source(optimizer)
             return source
     kind = type(optimizer)
     raise TypeError(

@@ -17,8 +17,8 @@ from typing import Any, Final
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from ...impl.recording.layout import FORMAT, MANIFEST, PART, chained, file_name
-from ..text import one_line
+from ...impl.recording.format import FORMAT, MANIFEST, PART, chained, file_name
+from ..escape import one_line
 
 
 class NotARecordingError(Exception):

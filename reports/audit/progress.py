@@ -13,11 +13,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any, Final
 
-from ...oracles.judgement import Assumption
+from ...oracles.error_model import Assumption
 from ...oracles.verdict import Quantity
 from .manifest import Damage, Manifest
-from .parts import Part
 from .tallies import NonFinite, Place, Result, Seen, Tally
+from .work_items import Part
 
 FILE_NAME: Final = "audit-progress.jsonl"
 

@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from ...oracles.arithmetic import CORRECTLY_ROUNDED, Arithmetic
+from ...oracles.batch.lockstep import QUANTITIES
+from ...oracles.error_model import CORRECTLY_ROUNDED, Arithmetic, Assumption
 from ...oracles.formats import Format
-from ...oracles.identify import Identification, identify_observed
-from ...oracles.judgement import Assumption
-from ...oracles.vectorized import QUANTITIES
-from .engines import Judge
-from .looking import Looker
+from ...oracles.identify.result import Identification
+from ...oracles.identify.search import identify_observed
+from .element_reader import Looker
+from .executors import Judge
 from .manifest import Manifest
-from .parts import Part, plan
 from .progress import Progress
 from .sample import Sample, draw, identified, telling_steps
 from .tallies import Place, Result, Seen, Tally, merge
+from .work_items import Part, plan
 
 _ROUNDS: Final = 3
 """How often a recording is judged at most: as identified at first, and as its rare elements had it seen."""

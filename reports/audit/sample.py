@@ -1,8 +1,8 @@
 """Which rule, form and scalar precision does a recorded optimizer follow, as far as its training shows it?
 
-The identification of `oracles.identify`, on elements of some recorded steps instead of cases that were made for it:
-those with the smallest and the largest gradients, those with the smallest norms, where the place of eps shows, those
-whose steps speak for the smallest and the largest rate, and ordinary ones. A few elements that no rule explains do not
+The identification of `oracles.identify.search`, on elements of some recorded steps instead of made cases: those
+with the smallest and the largest gradients, those with the smallest norms, where the place of eps shows, those whose
+steps speak for the smallest and the largest rate, and ordinary ones. A few elements that no rule explains do not
 keep the rule from being found: they are left to the lockstep verdict, which then names them.
 """
 
@@ -15,15 +15,16 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from ...oracles.arithmetic import Arithmetic, Form, Habits
-from ...oracles.block import widened
+from ...oracles.batch.block import widened
+from ...oracles.batch.lockstep import QUANTITIES, Block, judge_block
+from ...oracles.error_model import Arithmetic, Assumption, Form, Habits
 from ...oracles.formats import Format
-from ...oracles.identify import Identification, identify_observed
-from ...oracles.judgement import Assumption, divergence_of
-from ...oracles.vectorized import QUANTITIES, Block, judge_block
+from ...oracles.identify.result import Identification
+from ...oracles.identify.search import identify_observed
+from ...oracles.judgement import divergence_of
 from ...oracles.verdict import Divergence, Quantity
-from .agreement import strays
-from .looking import Looker, Sampled, judged_exactly
+from .element_reader import Looker, Sampled, judged_exactly
+from .rate_consistency import strays
 from .tallies import Place
 
 _ELEMENTS: Final = 1 << 8
@@ -98,7 +99,7 @@ def _rates(block: Block, share: int) -> list[int]:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Elements of some recorded steps, as `oracles.identify` asks for them."""
+    """Elements of some recorded steps, as `oracles.identify.search` asks for them."""
 
     parts: tuple[Sampled, ...]
     hidden = False

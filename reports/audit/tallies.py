@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from ...oracles.vectorized import BlockTally, Found
+from ...oracles.batch.lockstep import BlockTally, Found
 from ...oracles.verdict import Quantity
 from .manifest import Damage
 
@@ -46,7 +46,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Tally:
-    """What was found of one quantity; see `oracles.block_tally.BlockTally`.
+    """What was found of one quantity; see `oracles.batch.tally.BlockTally`.
 
     Attributes:
         judged: elements compared, over all steps; the open ones included.

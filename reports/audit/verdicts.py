@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...oracles.vectorized import QUANTITIES
+from ...oracles.batch.lockstep import QUANTITIES
 from ...oracles.verdict import Divergence, Quantity, Status, Verdict
-from .. import following
-from ..following import Decision
-from ..ledger import Ledger
-from .looking import Looker, Sampled, judged_exactly
+from ..ledger.ledger import Ledger
+from ..rule import verdicts as following
+from ..rule.verdicts import Decision
+from .element_reader import Looker, Sampled, judged_exactly
 from .run import Audited, Found
 from .sample import evidence
 from .tallies import NonFinite, Place, Seen, Tally

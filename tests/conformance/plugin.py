@@ -21,20 +21,21 @@ from typing import Any, Final, NoReturn
 
 import numpy as np
 import pytest
-from adamax_conformance.impl.client import Subject
-from adamax_conformance.impl.failures import SubjectBroken, SubjectError, SubjectHung, UnknownSubject
-from adamax_conformance.impl.transports import Deadlines
+from adamax_conformance.impl.protocol.errors import SubjectBroken, SubjectError, SubjectHung, UnknownSubject
+from adamax_conformance.impl.subject.client import Subject
+from adamax_conformance.impl.subject.transports import Deadlines
 from adamax_conformance.oracles.verdict import Status, Verdict
-from adamax_conformance.reports import arithmetic as declared
-from adamax_conformance.reports import codec, ledger
-from adamax_conformance.reports.environment import machine, versions
-from adamax_conformance.reports.outcome import ExitCode
-from adamax_conformance.reports.record import FILE_NAME, Header, RecordWriter, read_record
-from adamax_conformance.reports.render import render
-from adamax_conformance.reports.text import one_line
-from adamax_conformance.tests.conformance.bench import Bench
-from adamax_conformance.tests.conformance.catalogue import CHECKS, LAYERS, SOONEST, appeared
-from adamax_conformance.tests.conformance.seat import Profile, Seat, Settings
+from adamax_conformance.reports import arithmetic_file
+from adamax_conformance.reports.escape import one_line
+from adamax_conformance.reports.ledger import ledger
+from adamax_conformance.reports.record import verdict_json
+from adamax_conformance.reports.record.environment import machine, versions
+from adamax_conformance.reports.record.exit_codes import ExitCode
+from adamax_conformance.reports.record.record import FILE_NAME, Header, RecordWriter, read_record
+from adamax_conformance.reports.render.report import render
+from adamax_conformance.tests.conformance.harness.catalogue import CHECKS, LAYERS, SOONEST, appeared
+from adamax_conformance.tests.conformance.harness.context import Bench
+from adamax_conformance.tests.conformance.harness.target import Profile, Seat, Settings
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -102,8 +103,8 @@ class _Suite:
         try:
             self.ledger = ledger.load(option("--adamax-known") or ledger.SHIPPED)
             self.ledger.require(CHECKS.keys())
-            self.arithmetic = declared.load(option("--adamax-arithmetic"))
-        except (ledger.LedgerError, declared.DeclarationError) as error:
+            self.arithmetic = arithmetic_file.load(option("--adamax-arithmetic"))
+        except (ledger.LedgerError, arithmetic_file.DeclarationError) as error:
             _leave(str(error), ExitCode.USAGE)
         self.settings = Settings(
             profile=next(p for p in Profile if p.label == option("--adamax-profile")),
@@ -237,7 +238,7 @@ class _Suite:
             return
         for name, value in report.user_properties:
             if name == _PROPERTY:
-                verdict = codec.from_json(json.loads(str(value)))
+                verdict = verdict_json.from_json(json.loads(str(value)))
                 self._add(verdict)
         if self.bar is not None:
             self.bar.advance(self.verdicts)
@@ -272,7 +273,7 @@ class _Suite:
 
     def _header(self) -> Header:
         subjects = {name: seat.subject.info for (name, _), seat in self.seats.items()}
-        infos = [codec.plain(_facts(info)) for info in subjects.values()]
+        infos = [verdict_json.plain(_facts(info)) for info in subjects.values()]
         return Header(
             suite_version=version("adamax-conformance"),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -325,7 +326,7 @@ def _ids(node: Any) -> tuple[str, ...]:
 def _keep(item: pytest.Item, bench: Bench) -> None:
     """Send the verdicts along with pytest's report, which reaches the process that keeps the record."""
     for verdict in bench.verdicts:
-        item.user_properties.append((_PROPERTY, json.dumps(codec.to_json(verdict))))
+        item.user_properties.append((_PROPERTY, json.dumps(verdict_json.to_json(verdict))))
 
 
 class _Bar:

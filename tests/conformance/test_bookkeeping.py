@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from adamax_conformance.impl.expressible import limited, options
-from adamax_conformance.impl.messages import StepResult
+from adamax_conformance.impl.protocol.messages import StepResult
+from adamax_conformance.impl.subject.capabilities import limited, options
 from adamax_conformance.oracles.comparison import lockstep, trajectory
 from adamax_conformance.oracles.judgement import findings
 from adamax_conformance.oracles.verdict import Divergence, Quantity
 from adamax_conformance.reference.case import Case, Group, Layout, Parameter
 from adamax_conformance.reference.hyperparameters import Hyperparameters
-from adamax_conformance.tests.conformance import pinned
-from adamax_conformance.tests.conformance.bench import Bench
-from adamax_conformance.tests.conformance.differences import first_difference
-from adamax_conformance.tests.conformance.pinned import noise
+from adamax_conformance.tests.conformance.cases import pinned
+from adamax_conformance.tests.conformance.cases.pinned import noise
+from adamax_conformance.tests.conformance.harness.context import Bench
+from adamax_conformance.tests.conformance.harness.evidence import first_difference
 
 _A = Hyperparameters(lr=0.1, beta1=0.8, beta2=0.7, eps=0.01)
 _B = Hyperparameters(lr=0.01, beta1=0.5, beta2=0.95, eps=0.3, weight_decay=0.1)

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
-from adamax_conformance.impl.expressible import options
-from adamax_conformance.impl.failures import Rejected
-from adamax_conformance.impl.messages import StepResult
+from adamax_conformance.impl.protocol.errors import Rejected
+from adamax_conformance.impl.protocol.messages import StepResult
+from adamax_conformance.impl.subject.capabilities import options
 from adamax_conformance.oracles.comparison import lockstep, trajectory
 from adamax_conformance.oracles.judgement import findings
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status
@@ -18,10 +18,10 @@ from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.contract import CLAUSES, Clause, Outcome, Params
 from adamax_conformance.reference.documentation import Documentation, documentation_of
 from adamax_conformance.reference.hyperparameters import DEFAULTS, Hyperparameters
-from adamax_conformance.tests.conformance.bench import Bench
-from adamax_conformance.tests.conformance.differences import first_difference
-from adamax_conformance.tests.conformance.pinned import noise, one
-from adamax_conformance.tests.conformance.seat import NUMBERS
+from adamax_conformance.tests.conformance.cases.pinned import noise, one
+from adamax_conformance.tests.conformance.harness.context import Bench
+from adamax_conformance.tests.conformance.harness.evidence import first_difference
+from adamax_conformance.tests.conformance.harness.target import NUMBERS
 
 _THETA = (np.array([1.0, -0.5]), np.array([0.25]))
 _GRADIENTS = (np.array([0.5, 0.25]), np.array([-1.0]))

@@ -8,20 +8,20 @@ from itertools import groupby
 from typing import Any
 
 import pytest
-from adamax_conformance.impl.failures import Rejected
-from adamax_conformance.impl.messages import StepResult
+from adamax_conformance.impl.protocol.errors import Rejected
+from adamax_conformance.impl.protocol.messages import StepResult
 from adamax_conformance.oracles.comparison import lockstep, trajectory
-from adamax_conformance.oracles.golden import formats_of
+from adamax_conformance.oracles.golden.values import formats_of
 from adamax_conformance.oracles.judgement import findings
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status
 from adamax_conformance.reference.case import Case
-from adamax_conformance.reference.golden_case import GoldenCase
-from adamax_conformance.reference.golden_cases import GOLDEN_CASES
-from adamax_conformance.tests.conformance.bench import Bench
-from adamax_conformance.tests.conformance.budget import budget_of
-from adamax_conformance.tests.conformance.catalogue import GOLDEN_FAMILIES
-from adamax_conformance.tests.conformance.differences import arrays, refusal
-from adamax_conformance.tests.conformance.seat import Profile
+from adamax_conformance.reference.golden.cases import GOLDEN_CASES
+from adamax_conformance.reference.golden.model import GoldenCase
+from adamax_conformance.tests.conformance.harness.budget import budget_of
+from adamax_conformance.tests.conformance.harness.catalogue import GOLDEN_FAMILIES
+from adamax_conformance.tests.conformance.harness.context import Bench
+from adamax_conformance.tests.conformance.harness.evidence import arrays, refusal
+from adamax_conformance.tests.conformance.harness.target import Profile
 
 _QUICK_STEPS = 300
 

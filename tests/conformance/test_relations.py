@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from adamax_conformance.impl.messages import StepResult
+from adamax_conformance.impl.protocol.messages import StepResult
 from adamax_conformance.oracles.comparison import lockstep, trajectory
 from adamax_conformance.oracles.judgement import Findings, findings
 from adamax_conformance.oracles.verdict import Divergence, Quantity
 from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.hyperparameters import Hyperparameters
 from adamax_conformance.reference.rules import Ascent
-from adamax_conformance.tests.conformance.bench import Bench
-from adamax_conformance.tests.conformance.differences import between, first_difference, same_bits
-from adamax_conformance.tests.conformance.pinned import noise, one
+from adamax_conformance.tests.conformance.cases.pinned import noise, one
+from adamax_conformance.tests.conformance.harness.context import Bench
+from adamax_conformance.tests.conformance.harness.evidence import between, first_difference, same_bits
 
 _SETTING = Hyperparameters(lr=0.1, beta1=0.8, beta2=0.7, eps=0.01, weight_decay=0.05)
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from adamax_conformance.reports import following
-from adamax_conformance.tests.conformance.bench import Bench
+from adamax_conformance.reports.rule import verdicts
+from adamax_conformance.tests.conformance.harness.context import Bench
 
 
 @pytest.mark.check("rule/documented", "rule/scalars")
 def test_the_formula_is_the_documented_one(bench: Bench) -> None:
     found = bench.seat.identification()
     for said in (
-        following.documented(found, bench.subject.name),
-        following.scalars(found, bench.subject.name),
+        verdicts.documented(found, bench.subject.name),
+        verdicts.scalars(found, bench.subject.name),
     ):
         bench.decide(said.check, said.status, said.reason, said.divergence, said.measured)
 

@@ -11,19 +11,19 @@ from typing import Final
 
 import numpy as np
 import pytest
-from adamax_conformance.impl.messages import StepResult
+from adamax_conformance.impl.protocol.messages import StepResult
+from adamax_conformance.oracles.bounds.learning_rate import Rate, rates
 from adamax_conformance.oracles.comparison import lockstep, trajectory
-from adamax_conformance.oracles.exact import decimal
+from adamax_conformance.oracles.exact.trajectory import decimal
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.judgement import findings
-from adamax_conformance.oracles.rates import Rate, rates
 from adamax_conformance.oracles.verdict import Divergence, Quantity
 from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.hyperparameters import Hyperparameters
-from adamax_conformance.tests.conformance.bench import Bench
-from adamax_conformance.tests.conformance.pinned import noise
-from adamax_conformance.tests.conformance.scheduled import SETTINGS, STEPS, Setting
-from adamax_conformance.tests.conformance.tallies import figures, merge
+from adamax_conformance.tests.conformance.cases.pinned import noise
+from adamax_conformance.tests.conformance.cases.schedulers import SETTINGS, STEPS, Setting
+from adamax_conformance.tests.conformance.harness.context import Bench
+from adamax_conformance.tests.conformance.harness.figures import figures, merge
 
 _FIRST: Final = Hyperparameters(lr=0.1, beta1=0.8, beta2=0.7, eps=0.01)
 _SECOND: Final = Hyperparameters(lr=0.03, beta1=0.5, beta2=0.95, eps=0.3, weight_decay=0.1)

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from adamax_conformance.impl.messages import StepResult
+from adamax_conformance.impl.protocol.messages import StepResult
 from adamax_conformance.oracles.comparison import lockstep, trajectory
 from adamax_conformance.oracles.judgement import findings
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status
 from adamax_conformance.reference.case import Case
-from adamax_conformance.tests.conformance.bench import Bench
-from adamax_conformance.tests.conformance.differences import arrays, between
-from adamax_conformance.tests.conformance.pinned import SPECIALS, Special, Wanted
-from adamax_conformance.tests.conformance.tallies import figures, merge
+from adamax_conformance.tests.conformance.cases.pinned import SPECIALS, Special, Wanted
+from adamax_conformance.tests.conformance.harness.context import Bench
+from adamax_conformance.tests.conformance.harness.evidence import arrays, between
+from adamax_conformance.tests.conformance.harness.figures import figures, merge
 
 
 @pytest.mark.parametrize("special", SPECIALS, ids=[special.id for special in SPECIALS])

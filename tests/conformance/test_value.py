@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from adamax_conformance.oracles.comparison import lockstep, trajectory
-from adamax_conformance.tests.conformance import pinned
-from adamax_conformance.tests.conformance.bench import Bench
+from adamax_conformance.tests.conformance.cases import pinned
+from adamax_conformance.tests.conformance.harness.context import Bench
 
 
 def _ids(prefix: str) -> pytest.MarkDecorator:

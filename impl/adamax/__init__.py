@@ -1,0 +1,1 @@
+"""The fast Adamax over NumPy arrays."""

@@ -1,0 +1,132 @@
+"""How is one step computed at the speed of memory?
+
+One fused loop that reads theta, g, m, u and writes theta, m, u: 28 bytes an element in float32, 56 in
+float64. It performs the operations of `kernel_numpy` in the same order, without fast-math and so without
+contraction, and gives the same bits, however the elements are split over threads.
+
+The threads are Python's own, and the loop releases the interpreter's lock: Numba's parallel loops take
+seconds to compile, and some of its threading layers abort when two threads call them, or after a fork.
+
+Importing this module imports Numba (the `fast` extra).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any, Final
+
+import numba
+import numpy as np
+
+from .arrays import Array
+from .kernel_numpy import Job
+from .step_scalars import StepScalars
+
+_SHARE: Final = 1 << 17
+"""Elements that a thread gets at least: below, waking it takes longer than their arithmetic."""
+
+
+_CONFIG: Final[Any] = numba.config
+
+_OPTIONS: Final[dict[str, Any]] = {"nogil": True, "error_model": "numpy"}
+
+
+def run(jobs: Sequence[Job], threads: int = _CONFIG.NUMBA_NUM_THREADS) -> None:
+    """One step of every job.
+
+    Args:
+        jobs: as for `kernel_numpy.run`.
+        threads: how many to use at most; by default NUMBA_NUM_THREADS, or every core that the process may
+            use.
+    """
+    for dtype in {job.theta.dtype for job in jobs}:
+        compiled(dtype)  # here, so that no two threads compile the same
+    elements = sum(job.theta.size for job in jobs)
+    own, *others = _shares(jobs, max(1, min(threads, elements // _SHARE)))
+    handed_over = [_pool(threads - 1).submit(_run_share, share) for share in others]
+    _run_share(own)
+    for future in handed_over:
+        future.result()
+
+
+def _shares(jobs: Sequence[Job], parts: int) -> list[list[Job]]:
+    """The jobs in `parts` lists of about equally many elements; a job is cut where a list is full."""
+    shares: list[list[Job]] = [[] for _ in range(parts)]
+    full = -(-sum(job.theta.size for job in jobs) // parts)
+    place = 0
+    for job in jobs:
+        start = 0
+        while start < job.theta.size:
+            stop = min(job.theta.size, start + full - place % full)
+            cut = slice(start, stop)
+            shares[place // full].append(
+                Job(job.theta[cut], job.gradient[cut], job.m[cut], job.u[cut], job.scalars)
+            )
+            place += stop - start
+            start = stop
+    return shares
+
+
+def _run_share(jobs: Sequence[Job]) -> None:
+    for theta, gradient, m, u, scalars in jobs:
+        compiled(theta.dtype)(theta, gradient, m, u, *scalars)
+
+
+@cache
+def _pool(workers: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(workers, thread_name_prefix="adamax")
+
+
+if hasattr(os, "register_at_fork"):  # a child of a fork has the pool but not its threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
+def _step(
+    theta: Array,
+    gradient: Array,
+    m: Array,
+    u: Array,
+    beta1: float,
+    complement: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    rate: float,
+    floor: float,
+    sign: float,
+) -> None:
+    """One step; Numba widens a float32 where it meets a binary64, and rounds once where it is stored."""
+    for i in range(theta.size):
+        x = theta[i]
+        g = gradient[i] * sign
+        if weight_decay != 0.0:
+            g = g + x * weight_decay
+        m[i] = m[i] * beta1 + g * complement
+        decayed = u[i] * beta2
+        size = abs(g) + eps
+        # NaN in either wins, as in numpy.maximum.
+        u[i] = size if size > decayed or size != size else decayed  # noqa: PLR0124
+        norm = floor if u[i] < floor else u[i]  # noqa: FURB136 - a NaN stays
+        theta[i] = x - m[i] / norm * rate
+
+
+@cache
+def compiled(dtype: np.dtype[Any]) -> Callable[..., None]:
+    """The loop for arrays of `dtype`: from Numba's cache, or compiled and cached.
+
+    Where the cache cannot be used (no folder that can be written, a damaged or full one), it is compiled for
+    this process alone: a cache is never a reason to fail.
+    """
+    element = numba.from_dtype(dtype)
+    array = numba.types.Array(element, 1, "C")
+    read_only = numba.types.Array(element, 1, "C", readonly=True)
+    signature = numba.void(array, read_only, array, array, *[numba.float64] * len(StepScalars._fields))
+    loop: Callable[..., None]
+    try:
+        loop = numba.njit(signature, cache=True, **_OPTIONS)(_step)
+    except Exception:  # noqa: BLE001 - whatever is wrong with the cache; a wrong loop raises again below
+        loop = numba.njit(signature, **_OPTIONS)(_step)
+    return loop

@@ -1,0 +1,1 @@
+"""The child process: it constructs the subject and answers requests."""

@@ -1,0 +1,1 @@
+"""The JSON-lines protocol: messages, values, errors and their encoding."""

@@ -1,0 +1,152 @@
+"""How do numbers, arrays and arguments cross a pipe without losing anything?
+
+A number is a hexadecimal string. An array is its shape and its elements in row-major order, as such strings
+or as base64 of their little-endian binary64 bytes. An argument of a constructor says of which type it is.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import re
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, Final
+
+import numpy as np
+
+from .messages import FloatArray
+from .validation import Malformed, count, field, of_kind, shown
+
+
+class Encoding(Enum):
+    """How arrays cross the pipe."""
+
+    HEX = "hex"
+    """Each element as `float.hex` writes it: readable, and easy in any language."""
+    BASE64 = "base64"
+    """All elements at once: several times faster."""
+
+
+# float.fromhex takes a decimal for a hexadecimal number without the prefix: "1.5" would be 1.3125.
+_HEX: Final = re.compile(
+    r"[+-]?(?:0x[0-9a-f]+(?:\.[0-9a-f]*)?(?:p[+-]?\d+)?|inf|nan)", re.IGNORECASE | re.ASCII
+)
+
+_MOST_DIMENSIONS: Final = 32
+"""As many as every NumPy has."""
+_DEEPEST: Final = 16
+"""How many lists within lists an argument may have."""
+
+
+def encode_float(x: float) -> str:
+    """A number as a string, nothing lost."""
+    return float(x).hex()
+
+
+def decode_float(value: object, where: str) -> float:
+    """The inverse of `encode_float`."""
+    if not isinstance(value, str) or _HEX.fullmatch(value) is None:
+        raise Malformed(f"{where} is {shown(value)}; want a number such as '0x1.8p+1', 'inf' or 'nan'")
+    try:
+        return float.fromhex(value)
+    except OverflowError:
+        raise Malformed(f"{where} is {shown(value)}, which is beyond binary64") from None
+
+
+def encode_array(array: FloatArray, encoding: Encoding = Encoding.HEX) -> dict[str, Any]:
+    """An array of any shape."""
+    shape = list(array.shape)
+    if encoding is Encoding.BASE64:
+        return {"shape": shape, "base64": base64.b64encode(array.astype("<f8").tobytes()).decode("ascii")}
+    return {"shape": shape, "data": [x.hex() for x in array.ravel().tolist()]}
+
+
+def decode_array(value: object, where: str) -> FloatArray:
+    """The inverse of `encode_array`."""
+    holder: dict[str, Any] = of_kind(value, dict, where)
+    shape = tuple(count(n, f"{where}.shape") for n in field(holder, "shape", list, where))
+    if "base64" in holder:
+        try:
+            data = base64.b64decode(field(holder, "base64", str, where), validate=True)
+            array = np.frombuffer(data, dtype="<f8").astype(np.float64)
+        except (binascii.Error, ValueError):
+            raise Malformed(f"{where}.base64 is not base64 of 8-byte numbers") from None
+    else:
+        elements: list[object] = field(holder, "data", list, where)
+        array = np.array([decode_float(x, f"{where}.data[{i}]") for i, x in enumerate(elements)], np.float64)
+    if len(shape) > _MOST_DIMENSIONS:
+        raise Malformed(f"{where} has {len(shape)} dimensions; want at most {_MOST_DIMENSIONS}")
+    if array.size != math.prod(shape):
+        raise Malformed(
+            f"{where} has {array.size} elements; its shape {list(shape)} wants {math.prod(shape)}"
+        )
+    return array.reshape(shape)
+
+
+def encode_value(value: object, encoding: Encoding = Encoding.HEX) -> Any:  # noqa: ANN401 - any JSON value
+    """An argument: None, bool, int, float, complex, str, tuple, list, array or NumPy scalar.
+
+    Raises:
+        TypeError: a value of any other type.
+    """
+    match value:
+        case None | bool() | int() | str():
+            result: Any = value
+        case np.floating():  # before float: np.float64 is one
+            result = {"numpy": {"dtype": value.dtype.name, "value": encode_float(float(value))}}
+        case float():
+            result = {"float": encode_float(value)}
+        case complex():
+            result = {"complex": [encode_float(value.real), encode_float(value.imag)]}
+        case tuple():
+            result = {"tuple": [encode_value(x, encoding) for x in value]}
+        case list():
+            result = {"list": [encode_value(x, encoding) for x in value]}
+        case np.ndarray():
+            result = {"array": encode_array(value.astype(np.float64), encoding)}
+        case _:
+            raise TypeError(f"a {type(value).__name__} cannot cross the pipe: {shown(value)}")
+    return result
+
+
+def decode_value(value: object, where: str, depth: int = 0) -> Any:  # noqa: ANN401 - whatever was encoded
+    """The inverse of `encode_value`."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    holder: dict[str, Any] = of_kind(value, dict, where)
+    if len(holder) != 1:
+        raise Malformed(f"{where} is {shown(value)}; want one key that says of which type it is")
+    ((kind, content),) = holder.items()
+    match kind, content:
+        case "float", _:
+            return decode_float(content, where)
+        case "complex", [real, imaginary]:
+            return complex(decode_float(real, where), decode_float(imaginary, where))
+        case "tuple" | "list", list():
+            if depth == _DEEPEST:
+                raise Malformed(f"{where} is nested too deeply")
+            items = [decode_value(x, f"{where}[{i}]", depth + 1) for i, x in enumerate(content)]
+            return tuple(items) if kind == "tuple" else items
+        case "array", _:
+            return decode_array(content, where)
+        case "numpy", {"dtype": "float16" | "float32" | "float64" as dtype, "value": x}:
+            return np.dtype(dtype).type(decode_float(x, where))
+    raise Malformed(f"{where} is {shown(value)}; want an encoded float, complex, tuple, list, array or numpy")
+
+
+def encode_mapping(value: Mapping[str, object], encoding: Encoding = Encoding.HEX) -> dict[str, Any]:
+    """Arguments by name."""
+    return {name: encode_value(x, encoding) for name, x in value.items()}
+
+
+def decode_mapping(value: Mapping[str, object], where: str) -> dict[str, Any]:
+    """The inverse of `encode_mapping`."""
+    return {name: decode_value(x, f"{where}.{name}") for name, x in value.items()}
+
+
+def decode_arrays(value: object, where: str) -> tuple[FloatArray, ...]:
+    """A list of arrays."""
+    items: list[object] = of_kind(value, list, where)
+    return tuple(decode_array(item, f"{where}[{i}]") for i, item in enumerate(items))

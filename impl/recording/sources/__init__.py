@@ -1,0 +1,1 @@
+"""Readers of an optimizer's parameters and state, one for each framework."""

@@ -1,0 +1,1 @@
+"""The vectorised oracle: many elements at once, in NumPy and in compiled loops."""

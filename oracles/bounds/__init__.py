@@ -1,0 +1,1 @@
+"""Proven error bounds of one step, derived in BOUNDS.md."""

@@ -1,0 +1,1 @@
+"""Exact values: the trajectory in mpmath, intervals, decimals."""

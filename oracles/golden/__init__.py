@@ -1,0 +1,1 @@
+"""The exact values of the golden trajectories, and their JSON files."""

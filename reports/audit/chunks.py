@@ -1,0 +1,59 @@
+"""How are a recording's numbers read: mapped into memory, a chunk at a time, and never without their checksum?"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from ...impl.recording.format import RAW, crc
+from .step_file import DamagedError, Tensor
+
+Array = npt.NDArray[Any]
+
+_WHOLE: Final = 1 << 24
+"""A file of at most so many bytes is mapped once, and not for each of its chunks."""
+
+
+def read_chunk(folder: Path, tensor: Tensor, number: int, chunk: int) -> Array:
+    """One chunk of a tensor, flat.
+
+    Args:
+        folder: of the recording.
+        tensor: where it lies.
+        number: of the chunk, from 0.
+        chunk: elements under one checksum.
+
+    Raises:
+        DamagedError: the file cannot be read, or the bytes are not those that were written.
+    """
+    dtype = RAW[tensor.dtype]
+    first = number * chunk
+    count = min(chunk, tensor.size - first)
+    start = tensor.start + first * dtype.itemsize
+    path = folder / tensor.file
+    try:
+        stat = path.stat()
+        if stat.st_size <= _WHOLE:
+            whole = _mapped(path, stat.st_size, stat.st_mtime_ns)
+            array = whole[start : start + count * dtype.itemsize].view(dtype)
+        else:
+            array = np.asarray(np.memmap(path, dtype, "r", start, (count,)))
+    except (OSError, ValueError) as error:
+        raise DamagedError(tensor.file, f"{tensor.name} cannot be read ({error})") from error
+    # An array of another dtype before it in the file may have left it where no number may begin.
+    array = np.require(array, requirements="A")
+    if array.size != count or crc(array) != tensor.checksums[number]:
+        raise DamagedError(
+            tensor.file,
+            f"the elements {first} to {first + count - 1} of {tensor.name} are not those that were written",
+        )
+    return array
+
+
+@lru_cache(maxsize=4)
+def _mapped(path: Path, size: int, modified: int) -> Array:  # noqa: ARG001 - a file that was changed is mapped anew
+    return np.asarray(np.memmap(path, np.uint8, "r"))

@@ -1,0 +1,5 @@
+"""`python -m adamax_conformance.reports.cli`."""
+
+from .main import main
+
+main()

@@ -1,0 +1,222 @@
+"""The command `adamax-conformance audit`: a recording is read, judged and reported on."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from ...oracles.error_model import Arithmetic
+from .. import arithmetic_file
+from ..audit.executors import EngineError, engine
+from ..audit.manifest import Manifest, NotARecordingError, read_manifest
+from ..audit.progress import Progress as Kept
+from ..audit.run import Found, Watcher, audit
+from ..audit.verdicts import verdicts
+from ..escape import one_line
+from ..ledger import ledger
+from ..record.environment import machine, versions
+from ..record.record import FILE_NAME, Header, Record
+from ..render import terminal
+from ..render.report import render
+from ..render.summary import summarize
+
+_WORST: Final = 5
+"""So many of the worst elements are shown on the terminal."""
+_PATH: Final = click.Path(path_type=Path)
+
+
+@click.command("audit")
+@click.argument("recording", type=_PATH)
+@click.option(
+    "--report", "--output", "report", type=_PATH, default="audit-report", show_default=True, help="Where to."
+)
+@click.option("--known", type=_PATH, help="The ledger of known divergences, instead of the shipped one.")
+@click.option("--arithmetic", "model", type=_PATH, help="The declared arithmetic of the device.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Processes of this machine; one a core by default.",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="A scheduler of dask.distributed whose workers judge.")
+@click.option("--step", "steps", type=click.IntRange(min=1), multiple=True, help="Only this recorded step.")
+@click.option(
+    "--unfinished", is_flag=True, help="Accept a recording without its end, up to its last whole step."
+)
+@click.option(
+    "--restart", is_flag=True, help="Judge again what an audit that was stopped has judged already."
+)
+@click.option("--quiet", is_flag=True, help="Print nothing but the answer.")
+def audit_recording(recording: Path, report: Path, **options: Any) -> int:  # noqa: ANN401 - click's
+    """Check a recorded training run: every element of every recorded step, against the exact step.
+
+    RECORDING is a folder that adamax_conformance.impl.recording.record wrote. An audit that was stopped goes on
+    where it was when it is started again with the same report folder.
+    """
+    try:
+        known = ledger.load(options["known"] or ledger.SHIPPED)
+        model = arithmetic_file.load(options["model"])
+        manifest = read_manifest(recording)
+    except (ledger.LedgerError, arithmetic_file.DeclarationError, NotARecordingError) as error:
+        raise click.UsageError(str(error)) from error
+    if missing := sorted(set(options["steps"]) - set(manifest.steps)):
+        raise click.UsageError(
+            f"the recording has no recorded step {missing[0]}; it has {len(manifest.steps)}"
+        )
+    _require_writeable(report)
+    console = Console(stderr=True, quiet=options["quiet"])
+    record = _audited(manifest, report, known, model, options, console)
+    shown = Console(no_color=None if sys.stdout.isatty() else True)
+    try:
+        summary = render(record, report)
+    except OSError as error:
+        raise click.UsageError(f"{report} cannot be written to ({error.strerror})") from error
+    if options["quiet"]:
+        _say(summary.answer, shown)
+        return int(summary.exit_code)
+    terminal.show(summarize([record]), shown)
+    _show_worst(record, shown)
+    _say(f"report: {report / 'index.html'}", shown)
+    return int(summary.exit_code)
+
+
+def _require_writeable(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+        # A report of an earlier run must not pass for this one's.
+        (directory / FILE_NAME).unlink(missing_ok=True)
+    except OSError as error:
+        raise click.UsageError(
+            f"the report folder {directory} cannot be written to ({error.strerror}); name another with --report"
+        ) from error
+
+
+def _audited(
+    manifest: Manifest,
+    report: Path,
+    known: ledger.Ledger,
+    model: Arithmetic,
+    options: Mapping[str, Any],
+    console: Console,
+) -> Record:
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    kept = Kept(report, manifest, restart=options["restart"])
+    done = False
+    try:
+        with (
+            engine(
+                manifest.folder,
+                manifest.facts["chunk"],
+                size=sum(step.size for step in manifest.steps.values()),
+                workers=options["workers"],
+                scheduler=options["scheduler"],
+            ) as judge,
+            _watched(console) as watcher,
+        ):
+            found = audit(
+                manifest, judge, kept, arithmetic=model, numbers=options["steps"] or None, watcher=watcher
+            )
+        done = True
+    except EngineError as error:
+        raise click.UsageError(str(error)) from error
+    finally:
+        kept.close(done=done)
+    said = verdicts(found, known, _arguments(options), unfinished=options["unfinished"])
+    return Record.of(
+        _header(manifest, started, model if options["model"] else None, sorted(found.found)), said
+    )
+
+
+def _arguments(options: Mapping[str, Any]) -> list[str]:
+    """The options that change a verdict, as the command line has them."""
+    named = {"known": options["known"], "arithmetic": options["model"]}
+    words = [word for name, value in named.items() if value is not None for word in (f"--{name}", str(value))]
+    words += [word for step in options["steps"] for word in ("--step", str(step))]
+    return [*words, *(["--unfinished"] if options["unfinished"] else [])]
+
+
+def _header(manifest: Manifest, started: str, model: Arithmetic | None, dtypes: list[str]) -> Header:
+    facts = manifest.facts
+    return Header(
+        suite_version=version("adamax-conformance"),
+        created=started,
+        profile="audit",
+        platform=machine(),
+        versions=versions("numba", "gmpy2", "distributed"),
+        subjects=[
+            {
+                "name": facts["subject"],
+                "framework": facts["framework"],
+                "version": facts["version"],
+                "optimizer": facts["optimizer"],
+                "device": facts["device"],
+                "dtypes": dtypes,
+                "recorded": facts["created"],
+                "runtime": f"Python {facts['python']}, NumPy {facts['numpy']}",
+            }
+        ],
+        arithmetic=None if model is None else asdict(model),
+    )
+
+
+@contextmanager
+def _watched(console: Console) -> Iterator[Watcher]:
+    """The live progress display, with the time left; on anything but a terminal, what is judged against."""
+    progress = Progress(
+        TextColumn("auditing"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal or console.quiet,
+    )
+    task = progress.add_task("", total=None)
+
+    def begins(size: int, found: Mapping[str, Found]) -> None:
+        for dtype, each in found.items():
+            flushing = ", flushing subnormal numbers to zero" if each.arithmetic.flush_to_zero else ""
+            line = f"judging {dtype} against {each.identification.describe()}{flushing}"
+            progress.console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
+        progress.reset(task, total=size)
+
+    with progress:
+        yield Watcher(begins, lambda size: progress.advance(task, size))
+
+
+def _show_worst(record: Record, console: Console) -> None:
+    """The elements that come nearest to their bounds, or are farthest beyond them."""
+    for verdict in record.verdicts:
+        worst = verdict.measured.get("worst", ())
+        for one in worst[:_WORST]:
+            _say(
+                f"{verdict.check} {verdict.dtype}: {one['error_over_bound']:.4g} of the bound, "
+                f"{one['error_ulp']:.4g} ulp: recorded step {one['recorded step']}, parameter {one['parameter']} "
+                f"{one.get('name', '')} {one.get('element', one['index'])}",
+                console,
+            )
+
+
+def _say(line: str, console: Console) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,124 @@
+"""What can be checked here, and what is a subject? The commands `subjects` and `identify`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ...impl.adapters.registry import BUILTIN
+from ...impl.protocol.errors import Rejected, SubjectError, UnknownSubject
+from ...impl.protocol.messages import SubjectInfo
+from ...impl.subject.client import Subject
+from ...oracles.identify.result import Identification
+from ...reference.rules import DOCUMENTED
+from ..escape import one_line
+from ..record.exit_codes import ExitCode
+from ..rule.identify import identified
+
+
+class NotIdentifiedError(Exception):
+    """There is nothing to identify; says why.
+
+    Attributes:
+        code: the exit code that goes with it.
+    """
+
+    def __init__(self, message: str, code: ExitCode) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def show(python: str | None, console: Console) -> None:
+    """Print a table of the built-in subjects.
+
+    Args:
+        python: the interpreter to look in; this one where None.
+        console: where to.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("subject", "version", "dtypes", "devices", "note"):
+        table.add_column(column, overflow="fold")
+    missing: dict[str, list[str]] = {}
+    for name in BUILTIN:
+        try:
+            with Subject.open(name, python=python) as subject:
+                info = subject.info
+        except SubjectError as error:
+            missing.setdefault(one_line(str(error)), []).append(name)
+            continue
+        cells = (name, info.version, ", ".join(info.dtypes), ", ".join(info.devices), _note(info))
+        table.add_row(*(Text(cell) for cell in cells))
+    console.print(table)
+    for reason, names in missing.items():
+        _say(f"\n{', '.join(names)}: {reason}", console)
+    _say(f"\nYour own: {_FORMS}", console)
+
+
+_FORMS: Final = "package.module:factory, path/to/file.py:factory, torch:package.module.Class, process:COMMAND"
+
+
+def _say(line: str, console: Console) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _note(info: SubjectInfo) -> str:
+    missing = [part for part, there in info.has.items() if there is False]
+    return f"without {', '.join(missing)}" if missing else ""
+
+
+def identify_and_show(
+    name: str, dtypes: tuple[str, ...], device: str, python: str | None, console: Console
+) -> ExitCode:
+    """Print what a subject implements, in each dtype.
+
+    Args:
+        name: the subject's, as on the command line.
+        dtypes: those to look at; all that it has where there are none.
+        device: where it runs.
+        python: the interpreter that it runs in.
+        console: where to.
+
+    Raises:
+        NotIdentifiedError: there is no such subject here, or it did not compute.
+    """
+    try:
+        with Subject.open(name, device=device, python=python) as subject:
+            if missing := [d for d in dtypes if d not in subject.info.dtypes]:
+                raise NotIdentifiedError(
+                    f"{name} has no {', '.join(missing)} on {device}; it has {', '.join(subject.info.dtypes)}",
+                    ExitCode.NOTHING_JUDGED,
+                )
+            found = [identified(subject, dtype) for dtype in dtypes or subject.info.dtypes]
+    except UnknownSubject as error:
+        raise NotIdentifiedError(str(error), ExitCode.USAGE) from error
+    except Rejected as error:
+        raise NotIdentifiedError(
+            f"{name} raises in the midst of a step: {error}", ExitCode.DIVERGES
+        ) from error
+    except SubjectError as error:
+        raise NotIdentifiedError(str(error), ExitCode.NOTHING_JUDGED) from error
+    for identification in found:
+        _print(name, identification, console)
+    documented = all(i.rule == DOCUMENTED and i.admissible for i in found)
+    return ExitCode.CONFORMS if documented else ExitCode.DIVERGES
+
+
+def _print(name: str, found: Identification, console: Console) -> None:
+    def line(text: str, indent: str = "  ") -> None:
+        _say(indent + one_line(text), console)
+
+    line(f"{name} {found.format_.dtype}: {found.describe()}", indent="")
+    for rule in found.also:
+        line(f"fits as well: {rule.name}")
+    for part, reason in found.open.items():
+        line(f"{part.replace('_', ' ')} cannot be told: {reason}")
+    for evidence in found.evidence:
+        line(f"{evidence}")
+    for misfit in found.misfits.values():
+        line(f"it breaks where {misfit.reason}")
+    if found.rule is not None and not found.admissible:
+        what = "scalars" if found.computes_in is found.format_ else "numbers"
+        line(f"{what} are computed below the working precision")

@@ -1,0 +1,165 @@
+"""The golden trajectories on the command line: `adamax-conformance vectors generate` and `vectors validate`."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import click
+import jsonschema
+from jsonschema.exceptions import best_match
+
+from ... import reference
+from ...oracles.golden import files
+from ...reference.golden.cases import GOLDEN_CASES
+from ..record.exit_codes import ExitCode
+
+PUBLISHED: Final = Path(reference.__file__).parent / "golden"
+DIGESTED: Final = PUBLISHED
+"""Whose digests hold for every folder that is written."""
+_SCHEMAS: Final = ("golden.schema.json", "contract.schema.json")
+_LONGEST: Final = 160
+
+
+@click.group()
+def vectors() -> None:
+    """Write the golden trajectories, or check files of them against their schema and the oracle."""
+
+
+@vectors.command()
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="The folder to write to.",
+)
+def generate(output: Path) -> int:
+    """Write every file, byte for byte the same anywhere. What would change a published case is refused."""
+    made = files.documents(GOLDEN_CASES)
+    published = _digests(DIGESTED) | _digests(output)
+    refused = list(files.refusals(published, made[files.DIGESTS]))
+    for line in refused:
+        click.echo(line, err=True)
+    if refused:
+        return int(ExitCode.DIVERGES)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for name, value in made.items():
+            (output / name).write_text(files.text(value), encoding="ascii", newline="\n")
+    except OSError as error:
+        raise click.UsageError(f"{output} cannot be written to ({error.strerror})") from error
+    click.echo(f"{len(made[files.DIGESTS])} cases in {output}")
+    return int(ExitCode.CONFORMS)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """What is published there."""
+    file = folder / files.DIGESTS
+    if not file.exists():
+        return {}
+    try:
+        value = _parsed(file)
+    except Unreadable as error:
+        raise click.UsageError(str(error)) from error
+    if not all(isinstance(digest, str) for digest in value.values()):
+        raise click.UsageError(f"{file}: want a digest for each id")
+    return value
+
+
+@vectors.command()
+@click.argument("path", nargs=-1, required=True, type=click.Path(path_type=Path))
+def validate(path: tuple[Path, ...]) -> int:
+    """Check files against their schema and the oracle. PATH is a file, or a folder with such files."""
+    code = ExitCode.CONFORMS
+    for file in _files(path):
+        try:
+            wrong = list(problems(file))
+        except Unreadable as error:
+            click.echo(str(error), err=True)
+            code = ExitCode.USAGE
+            continue
+        for line in wrong:
+            click.echo(f"{file}: {line}", err=True)
+        if wrong:
+            code = max(code, ExitCode.DIVERGES)
+        else:
+            click.echo(f"{file}: right")
+    return int(code)
+
+
+def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from (file for file in sorted(path.glob("*.json")) if file.name not in _SCHEMAS)
+        else:
+            yield path
+
+
+class Unreadable(ValueError):  # noqa: N818 - named for what the file is
+    """A file that is no file of golden trajectories; the message is one line."""
+
+
+def problems(file: Path) -> Iterator[str]:
+    """What the oracle finds wrong with a file.
+
+    Raises:
+        Unreadable: it cannot be read, is no JSON, or does not fit its schema.
+    """
+    value = _parsed(file)
+    if file.name == files.DIGESTS:
+        made = files.documents(GOLDEN_CASES)[files.DIGESTS]
+        yield from files.refusals(value, made)
+        return
+    name = value.get("schema")
+    if name not in _SCHEMAS:
+        raise Unreadable(f"{file}: schema is {_shown(name)}; want one of {', '.join(_SCHEMAS)}")
+    error = best_match(_validator(name).iter_errors(value))
+    if error is not None:
+        place = "".join(f"[{p}]" if isinstance(p, int) else f".{_shown(p)}" for p in error.absolute_path)
+        raise Unreadable(
+            f"{file}: at {_cut(place.lstrip('.') or 'the top')}: {_cut(ascii(error.message)[1:-1])}"
+        )
+    yield from files.errors(value)
+
+
+def _parsed(file: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(
+            file.read_bytes().decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_repetition
+        )
+    except OSError as error:
+        raise Unreadable(f"{file} cannot be read ({error.strerror})") from None
+    except RecursionError:
+        raise Unreadable(f"{file} is nested too deeply") from None
+    except ValueError as error:
+        raise Unreadable(f"{file} is no JSON: {_cut(ascii(str(error))[1:-1])}") from None
+    if not isinstance(value, dict):
+        raise Unreadable(f"{file} holds {_shown(value)}; want an object")
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is none of its numbers")
+
+
+def _no_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key is there twice")
+    return result
+
+
+@functools.cache
+def _validator(name: str) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(json.loads((PUBLISHED / name).read_text(encoding="utf-8")))
+
+
+def _shown(value: object) -> str:
+    return _cut(ascii(value))
+
+
+def _cut(words: str) -> str:
+    return words if len(words) <= _LONGEST else words[: _LONGEST - 3] + "..."

@@ -1,0 +1,1 @@
+"""The known divergences: the shipped ledger, its evidence scripts, and its reader."""

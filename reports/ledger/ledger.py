@@ -1,0 +1,338 @@
+"""Which divergences are known, and is each of them still there?
+
+The ledger is a TOML file with one table `[[divergence]]` an entry; `ledger.toml` beside this module is the
+one that ships. An entry stays precise: it names one check, for a subject, versions, dtypes and devices, and
+the pinned case that shows it. It turns that check's divergence from `diverges` to `known`, and nothing else;
+where the check conforms, the entry is stale, and that is a divergence of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import tomli_w
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from ...oracles.verdict import Divergence, Quantity, Status, Verdict
+
+SHIPPED: Final = Path(__file__).with_name("ledger.toml")
+SCRIPTS: Final = Path(__file__).with_name("scripts")
+DTYPES: Final = ("float16", "bfloat16", "float32", "float64")
+TABLE: Final = "divergence"
+_TO_WRITE: Final = "why the subject does this, and where that is tracked"
+
+
+class LedgerError(Exception):
+    """The ledger is malformed; says in which file and entry, and what would be right."""
+
+    def __init__(self, path: str | os.PathLike[str], entry: str, message: str) -> None:
+        self.path = Path(path)
+        self.entry = entry
+        super().__init__(f"{self.path}, {entry}: {message}" if entry else f"{self.path}: {message}")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One known divergence.
+
+    Attributes:
+        id: unique in the file, stable; the last part of the check `ledger/<id>`.
+        subject: as on the command line, several by commas; `*` stands for anything.
+        check: the id of the check that diverges.
+        reason: why, in one sentence for whoever reads the report.
+        versions: of the subject's framework, as a PEP 440 specifier; empty for all.
+        dtypes: empty for all.
+        devices: empty for all.
+        case: the name of the pinned case that shows it; empty for a check without one.
+        evidence: where it is tracked, as a URL; may be empty.
+        script: the name of a script in `reports/ledger/scripts/` that shows it; may be empty.
+    """
+
+    id: str
+    subject: str
+    check: str
+    reason: str
+    versions: str = ""
+    dtypes: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    case: str = ""
+    evidence: str = ""
+    script: str = ""
+
+    @property
+    def _patterns(self) -> list[str]:
+        return [name.strip().replace("[", "[[]") for name in self.subject.split(",")]
+
+    def concerns(self, verdict: Verdict, version: str) -> bool:
+        """Whether the verdict is of the check, subject, version, dtype and device that this entry names."""
+        return (
+            verdict.check == self.check
+            and any(fnmatchcase(verdict.subject, name) for name in self._patterns)
+            and (not self.dtypes or verdict.dtype in self.dtypes)
+            and (not self.devices or verdict.device in self.devices)
+            and _admits(self.versions, version)
+        )
+
+    def explains(self, verdict: Verdict, version: str) -> bool:
+        """Whether this entry lists the divergence of a verdict that it concerns."""
+        if verdict.status is not Status.DIVERGES or not self.concerns(verdict, version):
+            return False
+        return not self.case or _case_name(verdict) == self.case
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The known divergences of one file.
+
+    Attributes:
+        path: the file.
+        entries: in the file's order.
+    """
+
+    path: Path
+    entries: tuple[Entry, ...] = ()
+
+    def match(self, verdict: Verdict, version: str) -> Entry | None:
+        """The first entry that lists the verdict's divergence; None where none does.
+
+        Args:
+            verdict: any verdict; only `diverges` can be on the ledger.
+            version: of the subject's framework; empty where it has none.
+        """
+        return next((entry for entry in self.entries if entry.explains(verdict, version)), None)
+
+    def settle(self, verdict: Verdict, version: str) -> Verdict:
+        """The verdict itself, or `known` with the entry's reason where an entry lists it."""
+        return _settled(verdict, self.match(verdict, version))
+
+    def settle_recorded(self, verdict: Verdict, version: str) -> Verdict:
+        """The same of a recorded training run, which is nobody's pinned case: an entry's case does not matter."""
+        if verdict.status is not Status.DIVERGES:
+            return verdict
+        return _settled(verdict, next((e for e in self.entries if e.concerns(verdict, version)), None))
+
+    def stale(
+        self, verdicts: Sequence[Verdict], versions: Mapping[str, str], known_checks: Collection[str]
+    ) -> list[Verdict]:
+        """One divergence for each entry, subject, dtype and device where the entry's check ran and conforms.
+
+        A check that was skipped, broken, or did not run says nothing about its entry.
+
+        Args:
+            verdicts: of the whole run, settled or not.
+            versions: of each subject's framework, by the subject's name.
+            known_checks: the ids of all checks there are.
+
+        Raises:
+            LedgerError: for an entry that names a check which does not exist.
+        """
+        self.require(known_checks)
+        return [
+            _stale(entry, verdict)
+            for entry in self.entries
+            for verdict in verdicts
+            if verdict.status in {Status.CONFORMS, Status.UNSPECIFIED}
+            and entry.concerns(verdict, versions.get(verdict.subject, ""))
+        ]
+
+    def require(self, known_checks: Collection[str]) -> None:
+        """Refuses a ledger that names a check which does not exist.
+
+        Raises:
+            LedgerError: naming the entry.
+        """
+        for entry in self.entries:
+            if entry.check not in known_checks:
+                raise LedgerError(
+                    self.path, _label(entry.id), f"check = {entry.check!r} is not the id of any check"
+                )
+
+
+def load(path: str | os.PathLike[str] = SHIPPED) -> Ledger:
+    """Reads a ledger; an empty file is one without entries.
+
+    Raises:
+        LedgerError: for a file that cannot be read, is not TOML, or holds anything but well-formed entries.
+    """
+    path = Path(path)
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LedgerError(path, "", f"cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise LedgerError(path, "", f"is not TOML: {error}") from error
+    if unknown := sorted(document.keys() - {TABLE}):
+        raise LedgerError(path, "", f"has {unknown}; want only tables [[{TABLE}]]")
+    tables = document.get(TABLE, [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise LedgerError(path, "", f"{TABLE} is not an array of tables; write [[{TABLE}]]")
+    entries = tuple(_entry(path, place, table) for place, table in enumerate(tables, start=1))
+    seen: set[str] = set()
+    for entry in entries:
+        if entry.id in seen:
+            raise LedgerError(path, _label(entry.id), "the id is used twice; want each once")
+        seen.add(entry.id)
+    return Ledger(path, entries)
+
+
+def write_entries(verdicts: Iterable[Verdict], versions: Mapping[str, str]) -> str:
+    """Entries, as TOML, for the verdicts that diverge: a start for a ledger, with its reasons to be written.
+
+    Args:
+        verdicts: of a run; all but `diverges` and `known` are left out.
+        versions: of each subject's framework, by the subject's name.
+
+    Returns:
+        A text that `load` accepts.
+    """
+    gathered: dict[tuple[str, str, str, str], list[Verdict]] = {}
+    for verdict in verdicts:
+        if verdict.status in {Status.DIVERGES, Status.KNOWN} and not verdict.check.startswith("ledger/"):
+            key = (verdict.subject, verdict.check, verdict.device, _pinned_name(verdict))
+            gathered.setdefault(key, []).append(verdict)
+    tables: list[dict[str, Any]] = []
+    for (subject, check, device, case), group in gathered.items():
+        name = "".join(c if c.isalnum() else "-" for c in f"{subject}-{check}-{device}-{case}")
+        table = {
+            "id": "-".join(part for part in name.split("-") if part),
+            "subject": subject,
+            "versions": _exactly(versions.get(subject, "")),
+            "dtypes": sorted({verdict.dtype for verdict in group}, key=_dtype_order),
+            "devices": [device],
+            "check": check,
+            "case": case,
+            "reason": group[0].divergence.reason if group[0].divergence else _TO_WRITE,
+        }
+        tables.append({key: value for key, value in table.items() if value})
+    return tomli_w.dumps({TABLE: _with_unique_ids(tables)}) if tables else ""
+
+
+def _with_unique_ids(tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    seen: dict[str, int] = {}
+    for table in tables:
+        count = seen[table["id"]] = seen.get(table["id"], 0) + 1
+        if count > 1:
+            table["id"] += f"-{count}"
+    return tables
+
+
+_TEXTS: Final = ("id", "subject", "check", "reason", "versions", "case", "evidence", "script")
+_LISTS: Final = ("dtypes", "devices")
+_REQUIRED: Final = ("id", "subject", "check", "reason")
+
+
+def _entry(path: Path, place: int, table: Mapping[str, Any]) -> Entry:
+    name = table.get("id")
+    label = _label(name) if isinstance(name, str) and name else f"entry {place}"
+
+    def fail(message: str) -> NoReturn:
+        raise LedgerError(path, label, message)
+
+    known = [item.name for item in fields(Entry)]
+    if unknown := sorted(table.keys() - set(known)):
+        fail(f"has {unknown}; want only {', '.join(known)}")
+    if missing := [key for key in _REQUIRED if key not in table]:
+        fail(f"lacks {', '.join(missing)}")
+    for key in _TEXTS:
+        if not isinstance(table.get(key, ""), str):
+            fail(f"{key} = {table[key]!r} is not a string")
+    for key in _REQUIRED:
+        if not table[key].strip():
+            fail(f"{key} is empty; want a text")
+    for key in _LISTS:
+        values = table.get(key, [])
+        if not isinstance(values, list) or not all(isinstance(value, str) and value for value in values):
+            fail(f"{key} = {values!r} is not a list of strings; leave it out for all of them")
+    _check_values(table, fail)
+    lists = {key: tuple(table.get(key, ())) for key in _LISTS}
+    return Entry(**{**table, **lists})
+
+
+def _check_values(table: Mapping[str, Any], fail: Callable[[str], NoReturn]) -> None:
+    if any(not (c.isalnum() or c in "-_.") for c in table["id"]):
+        fail(f"id = {table['id']!r} has other characters than letters, digits, '-', '_' and '.'")
+    for dtype in table.get("dtypes", []):
+        if dtype not in DTYPES:
+            fail(f"dtypes has {dtype!r}; want some of {', '.join(DTYPES)}")
+    try:
+        SpecifierSet(table.get("versions", ""))
+    except InvalidSpecifier:
+        fail(f"versions = {table['versions']!r} is not a specifier of PEP 440, such as '>=2.4,<3'")
+    evidence = table.get("evidence", "")
+    if evidence and not evidence.startswith(("https://", "http://")):
+        fail(f"evidence = {evidence!r} is not a URL that starts with https://")
+    script = table.get("script", "")
+    if script and (Path(script).name != script or not (SCRIPTS / script).is_file()):
+        fail(f"script = {script!r} is not the name of a file in {SCRIPTS.name}/ of the reports")
+
+
+def _settled(verdict: Verdict, entry: Entry | None) -> Verdict:
+    if entry is None:
+        return verdict
+    measured = {**verdict.measured, "ledger": entry.id}
+    return replace(verdict, status=Status.KNOWN, reason=entry.reason, measured=measured)
+
+
+def _stale(entry: Entry, verdict: Verdict) -> Verdict:
+    finding = (
+        f"the entry {entry.id} of the ledger is stale: {verdict.check} no longer diverges for "
+        f"{verdict.subject} in {verdict.dtype} on {verdict.device}; remove the entry, or narrow its "
+        "versions, dtypes or devices"
+    )
+    return Verdict(
+        check=f"ledger/{entry.id}",
+        status=Status.DIVERGES,
+        subject=verdict.subject,
+        dtype=verdict.dtype,
+        device=verdict.device,
+        reason=finding,
+        since=verdict.since,
+        divergence=Divergence(
+            quantity=Quantity.OUTCOME,
+            reason=finding,
+            expected="diverges",
+            actual=verdict.status.value,
+        ),
+        reproduce=verdict.reproduce,
+    )
+
+
+def _label(name: str) -> str:
+    return f"entry {name!r}"
+
+
+def _case_name(verdict: Verdict) -> str:
+    case = verdict.divergence.case if verdict.divergence else None
+    return str(case.get("name", "")) if case else ""
+
+
+def _pinned_name(verdict: Verdict) -> str:
+    name = _case_name(verdict)
+    return "" if name == "drawn" else name
+
+
+def _admits(specifier: str, version: str) -> bool:
+    if not specifier:
+        return True
+    try:
+        return SpecifierSet(specifier).contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return False
+
+
+def _exactly(version: str) -> str:
+    try:
+        return f"=={Version(version).public}"
+    except InvalidVersion:
+        return ""
+
+
+def _dtype_order(dtype: str) -> int:
+    return DTYPES.index(dtype) if dtype in DTYPES else len(DTYPES)

@@ -1,0 +1,340 @@
+"""The published matrix as Markdown: which rule each follows, what the suite says, how to go from one to another.
+
+`python -m adamax_conformance.reports.matrix.page FILE` writes the page anew from what is kept beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from ...oracles.formats import Format
+from ...oracles.verdict import Status
+from ...reference.documentation import DOCUMENTATION, Documentation, documentation_of
+from ...reference.hyperparameters import DEFAULTS
+from ...reference.migration import Adjustment, adjustments
+from ...reference.rules import Ascent, Decay, Rule, all_rules
+from ..escape import markdown, markdown_code
+from ..ledger.ledger import Ledger
+from ..record.record import Record
+from ..render.summary import GROUPS, SYMBOL
+from .model import Matrix, Row, from_json, gather, to_json
+
+_RULES: Final = {rule.name: rule for rule in all_rules()}
+_LONGEST: Final = 240
+_BAD: Final = (Status.DIVERGES, Status.BROKEN)
+
+
+KEPT: Final = "matrix.json"
+"""The file beside the page that it is made from."""
+
+
+def write_matrix(records: Sequence[Record], file: Path, ledger: Ledger | None = None) -> None:
+    """Write the page of some runs, and beside it what it is made from; a ledger settles divergences anew.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    kept = to_json(gather(records, ledger))
+    file.with_name(KEPT).write_text(text(kept), encoding="utf-8", newline="\n")
+    file.write_text(page(from_json(kept)), encoding="utf-8", newline="\n")
+
+
+def text(kept: Mapping[str, Any]) -> str:
+    """What the page is made from as a file: one line for each row and each reason."""
+    plain = {name: value for name, value in kept.items() if name not in {"rows", "reasons"}}
+    members = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in plain.items()]
+    for name in ("reasons", "rows"):
+        lines = ",\n".join(json.dumps(each, ensure_ascii=False) for each in kept[name])
+        members.append(f"{json.dumps(name)}: [\n{lines}\n]")
+    return "{\n" + ",\n".join(members) + "\n}\n"
+
+
+def page(matrix: Matrix) -> str:
+    """The whole page."""
+    return "\n".join(_lines(matrix)) + "\n"
+
+
+def _lines(matrix: Matrix) -> Iterator[str]:
+    yield from ("# Everyone's Adamax", "")
+    yield from _opening(matrix)
+    yield from ("", "## Which rule each follows", "")
+    yield from _rules(matrix)
+    yield ""
+    yield (
+        "A part that cannot be told is one that the subject has no argument for. Complex parameters are not among the "
+        "formats that are judged: PyTorch and pytorch_optimizer take the norm of each part, Optax and MLX that of the "
+        "modulus."
+    )
+    yield from ("", "## What the suite says", "")
+    yield from _verdicts(matrix)
+    if any(said.status in _BAD for row in matrix.rows for said in row.said):
+        yield from ("", "## Divergences that no ledger lists", "")
+        yield from _findings(matrix, _BAD)
+    yield from ("", "## Known divergences", "")
+    yield from _findings(matrix, (Status.KNOWN,))
+    yield from ("", "## What cannot be asked", "")
+    yield from _skipped(matrix)
+    yield from ("", "## What each documents as its defaults", "")
+    yield from _defaults()
+    yield from ("", "## From one framework to another", "")
+    yield from _migration(matrix)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield "| --- " * len(head) + "|"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def _opening(matrix: Matrix) -> Iterator[str]:
+    days = sorted({row.created[:10] for row in matrix.rows})
+    span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    subjects = {row.subject for row in matrix.rows}
+    count = sum(len(row.said) for row in matrix.rows)
+    yield (
+        f"{count} verdicts of suite {matrix.suite} on {len(subjects)} subjects in {len(matrix.rows)} rows, "
+        f"recorded {span}. "
+        "`tox -m matrix` records them anew and writes this page; it is never edited, and a test holds it to "
+        "`matrix.json`, which keeps every verdict."
+    )
+    yield ""
+    versions = dict.fromkeys((row.framework, row.version, row.runtime) for row in matrix.rows)
+    yield from _table(
+        ("framework", "version", "ran on"),
+        ((name, markdown(version), markdown(runtime)) for name, version, runtime in versions),
+    )
+
+
+def _rules(matrix: Matrix) -> Iterator[str]:
+    found: dict[tuple[str, ...], list[str]] = {}
+    for row in matrix.rows:
+        found.setdefault(_rule_cells(row), []).append(row.dtype)
+    head = (
+        "subject",
+        "rule",
+        "its documentation",
+        "cannot be told",
+        "first moment",
+        "scalars of m, u, theta",
+        "in",
+    )
+    yield from _table(head, ((*cells, ", ".join(dtypes)) for cells, dtypes in found.items()))
+
+
+def _rule_cells(row: Row) -> tuple[str, ...]:
+    facts = row.rule
+    name = facts.get("rule")
+    own = documentation_of(row.subject)
+    if own is None:
+        there = "the page"
+    elif own.rule is None:
+        there = "no formula"
+    else:
+        agrees = any(own.states(_RULES[n]) for n in (name, *facts.get("also", ())) if n in _RULES)
+        there = "as found" if agrees else _in_words(own.rule.name)
+        there += f", silent about {' and '.join(own.silent)}" if own.silent else ""
+    return (
+        markdown_code(row.subject),
+        "not told" if not facts else "none" if name is None else _in_words(name),
+        there,
+        ", ".join(part.replace("_", " ") for part in facts.get("open", ())),
+        facts.get("form", ""),
+        _scalars(row),
+    )
+
+
+def _in_words(name: str) -> str:
+    rule = _RULES.get(name)
+    if rule is None:
+        return markdown(name)
+    return markdown("; ".join(rule.deviations) or "documented")
+
+
+def _scalars(row: Row) -> str:
+    """The formats of the scalars, and the one that all was computed in where that is not the dtype's."""
+    own = Format.of(row.dtype)
+
+    def word(name: str) -> str:
+        return "working" if name == own.name.lower() and own is not Format.BINARY64 else name
+
+    scalars = [word(name) for name in row.rule.get("scalars", {}).values()]
+    words = scalars[0] if len(set(scalars)) == 1 else ", ".join(scalars)
+    computed = row.rule.get("computed in", "")
+    return words if computed in ("", own.name.lower()) else f"{words}; all computed in {computed}"
+
+
+def _verdicts(matrix: Matrix) -> Iterator[str]:
+    groups = dict.fromkeys([*GROUPS, *(s.check.partition("/")[0] for row in matrix.rows for s in row.said)])
+    symbols = ", ".join(f"{SYMBOL[s]} {s.value}" for s in Status)
+    checks = len({s.check for row in matrix.rows for s in row.said if not s.check.startswith("ledger/")})
+    yield from (
+        f"How many checks of each layer say what: {symbols}. There are {checks} checks; a run that was made before one "
+        "came, or that was cut off, has asked fewer.",
+        "",
+    )
+
+    def cell(row: Row, group: str) -> str:
+        counts = Counter(s.status for s in row.said if s.check.partition("/")[0] == group)
+        return " ".join(f"{SYMBOL[s]}{counts[s]}" for s in Status if counts[s])
+
+    yield from _table(
+        ("subject", "dtype", "asked", *groups),
+        (
+            (
+                markdown_code(row.subject),
+                row.dtype,
+                str(len(row.said)),
+                *(cell(row, group) for group in groups),
+            )
+            for row in matrix.rows
+        ),
+    )
+
+
+def _findings(matrix: Matrix, statuses: Sequence[Status]) -> Iterator[str]:
+    found: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for row in matrix.rows:
+        for said in row.said:
+            if said.status in statuses:
+                where = found.setdefault((said.check, said.reason), {})
+                where.setdefault(row.subject, []).append(row.dtype)
+    if not found:
+        yield "None."
+        return
+    formats: dict[str, list[str]] = {}
+    for row in matrix.rows:
+        formats.setdefault(row.subject, []).append(row.dtype)
+    yield from ("A subject without a dtype: in all that it was run in.", "")
+    yield from _table(
+        ("check", "where", "what"),
+        (
+            (markdown_code(check), _places(where, formats), markdown(reason, _LONGEST))
+            for (check, reason), where in sorted(found.items())
+        ),
+    )
+
+
+def _places(where: Mapping[str, Sequence[str]], formats: Mapping[str, Sequence[str]]) -> str:
+    return "; ".join(
+        " ".join([markdown_code(subject), *([", ".join(dtypes)] if dtypes != formats[subject] else [])])
+        for subject, dtypes in where.items()
+    )
+
+
+def _skipped(matrix: Matrix) -> Iterator[str]:
+    found: dict[tuple[str, str], set[str]] = {}
+    for row in matrix.rows:
+        for said in row.said:
+            if said.status is Status.SKIPPED:
+                found.setdefault((row.subject, said.reason), set()).add(said.check)
+    yield from _table(
+        ("subject", "why", "checks"),
+        (
+            (markdown_code(subject), markdown(reason, _LONGEST), str(len(checks)))
+            for (subject, reason), checks in sorted(found.items())
+        ),
+    )
+
+
+def _defaults() -> Iterator[str]:
+    names = tuple(DEFAULTS.options())
+
+    def cell(name: str, defaults: Mapping[str, Any], required: Sequence[str]) -> str:
+        if name in required:
+            return "no default"
+        return markdown(str(defaults[name])) if name in defaults else "no such argument"
+
+    yield from _table(
+        ("documentation", *names, "states"),
+        [
+            (
+                "the page (mindspore.experimental.optim.Adamax)",
+                *(markdown(str(x)) for x in DEFAULTS.options().values()),
+                "documented",
+            ),
+            *(
+                (
+                    f"[{markdown(own.title)}]({own.source})",
+                    *(cell(name, own.defaults, own.required) for name in names),
+                    _stated(own),
+                )
+                for own in DOCUMENTATION.values()
+            ),
+        ],
+    )
+
+
+def _stated(own: Documentation) -> str:
+    if own.rule is None:
+        return "no formula"
+    return "; ".join([_in_words(own.rule.name), *(f"nothing of {part}" for part in own.silent)])
+
+
+def followers(matrix: Matrix) -> dict[Rule, list[str]]:
+    """The subjects of each rule, as found in the matrix; a part that they have no argument for is none."""
+    found: dict[Rule, list[str]] = {}
+    for row in matrix.rows:
+        name = row.rule.get("rule")
+        if name is None or name not in _RULES:
+            continue
+        rule = _RULES[name]
+        if "decay" in row.rule.get("open", ()):
+            rule = replace(rule, decay=Decay.NONE)
+        if "ascent" in row.rule.get("open", ()):
+            rule = replace(rule, ascent=Ascent.NONE)
+        subjects = found.setdefault(rule, [])
+        if row.subject not in subjects and not any(row.subject in others for others in found.values()):
+            subjects.append(row.subject)
+    return {
+        rule: subjects
+        for rule, subjects in found.items()
+        if subjects and rule.ascent is not Ascent.NEGATE_AFTER_DECAY
+    }
+
+
+def _migration(matrix: Matrix) -> Iterator[str]:
+    yield (
+        "What has to be done in the framework on the left so that it follows the trajectory of the one above: pass "
+        "its lr, betas, eps and weight_decay, never rely on defaults, and do what the letters say. `=` is nothing. "
+        "In exact arithmetic the trajectories are then the same: `tests/meta/oracles/test_migration.py` "
+        "proves it of each cell, in fractions."
+    )
+    yield ""
+    yield from (f"- **{a.letter}**: {a.words}." for a in Adjustment)
+    yield ""
+    yield (
+        "With eps=0, a gradient that was always 0 divides 0 by 0. Where eps=0 is refused, scale the loss: gradients "
+        "and eps times a constant give the same trajectory (without decay), so gradients alone times 2^k make eps 2^k "
+        "times smaller. With an eps above 0 in different places, a step differs by less than "
+        "eps/((1 - beta2)\\*u + eps) of itself, and without decay these differences add up."
+    )
+    yield ""
+    found = followers(matrix)
+    names = {
+        rule: ", ".join(markdown_code(subject) for subject in subjects) for rule, subjects in found.items()
+    }
+    yield from _table(
+        ("", *names.values()),
+        (
+            (f"**{name}**", *(_letters(leader, follower) for leader in found))
+            for follower, name in names.items()
+        ),
+    )
+
+
+def _letters(leader: Rule, follower: Rule) -> str:
+    needed = adjustments(leader, follower, decays=leader.decay is not Decay.NONE)
+    return "".join(a.letter for a in Adjustment if a in needed) or "="
+
+
+if __name__ == "__main__":
+    published = Path(sys.argv[1])
+    kept = json.loads(published.with_name(KEPT).read_text("utf-8"))
+    published.write_text(page(from_json(kept)), encoding="utf-8", newline="\n")

@@ -1,0 +1,1 @@
+"""The record of a run: its header, verdicts and footer, and how records merge."""

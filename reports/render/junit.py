@@ -1,0 +1,101 @@
+"""How does a CI server read the verdicts: as JUnit's XML?
+
+One `testsuite` a configuration, one `testcase` a verdict. `diverges` is a failure, `broken` an error, and
+`skipped` is skipped; a known divergence is skipped too, with its reason, as a server has no word for it, and
+`unspecified` passes, with what the subject does in `system-out`.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from xml.etree import ElementTree as ET
+
+from ...oracles.verdict import Divergence, Status
+from ..escape import one_line, visible
+from .summary import Configuration, Judged, Summary
+
+_OUTPUT_LIMIT = 4000
+
+
+def render(summary: Summary) -> bytes:
+    """The document, in UTF-8."""
+    root = ET.Element("testsuites", name="adamax-conformance")
+    ordered = sorted(summary.judged, key=lambda item: item.configuration.run)
+    by_row = {row: index for index, (row, _) in enumerate(summary.matrix)}
+    ordered.sort(key=lambda item: by_row[item.configuration])
+    for configuration, group in groupby(ordered, key=lambda item: item.configuration):
+        root.append(_suite(summary, configuration, list(group)))
+    for name in ("tests", "failures", "errors"):
+        root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
+    root.set("time", f"{sum(item.verdict.duration for item in summary.judged):.3f}")
+    ET.indent(root)
+    document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return document + b"\n"
+
+
+def _suite(summary: Summary, configuration: Configuration, judged: list[Judged]) -> ET.Element:
+    statuses = [item.verdict.status for item in judged]
+    suite = ET.Element(
+        "testsuite",
+        name=one_line(f"{configuration.subject} {configuration.dtype} {configuration.device}"),
+        tests=str(len(judged)),
+        failures=str(statuses.count(Status.DIVERGES)),
+        errors=str(statuses.count(Status.BROKEN)),
+        skipped=str(statuses.count(Status.SKIPPED) + statuses.count(Status.KNOWN)),
+        time=f"{sum(item.verdict.duration for item in judged):.3f}",
+        timestamp=one_line(summary.records[configuration.run - 1].header.created),
+    )
+    for item in judged:
+        suite.append(_case(item))
+    return suite
+
+
+def _case(judged: Judged) -> ET.Element:
+    verdict = judged.verdict
+    row = judged.configuration
+    case = ET.Element(
+        "testcase",
+        classname=one_line(f"{row.subject}.{row.dtype}.{row.device}.{judged.group}"),
+        name=one_line(verdict.check),
+        time=f"{verdict.duration:.3f}",
+    )
+    reason = one_line(verdict.reason, _OUTPUT_LIMIT)
+    match verdict.status:
+        case Status.DIVERGES:
+            failure = ET.SubElement(case, "failure", message=reason, type="divergence")
+            failure.text = _evidence(verdict.divergence, verdict.reproduce)
+        case Status.BROKEN:
+            ET.SubElement(case, "error", message=reason, type="broken").text = reason
+        case Status.KNOWN:
+            ET.SubElement(case, "skipped", message=f"known divergence: {reason}")
+        case Status.SKIPPED:
+            ET.SubElement(case, "skipped", message=reason)
+        case Status.UNSPECIFIED:
+            ET.SubElement(case, "system-out").text = f"unspecified: {reason}"
+        case Status.CONFORMS:
+            pass
+    return case
+
+
+def _evidence(divergence: Divergence | None, reproduce: str) -> str:
+    lines = []
+    if divergence is not None:
+        lines = [
+            f"{name}: {value}"
+            for name, value in (
+                ("finding", divergence.reason),
+                ("expected", divergence.expected),
+                ("actual", divergence.actual),
+                ("expected, hexadecimal", divergence.expected_hex),
+                ("actual, hexadecimal", divergence.actual_hex),
+                ("error in ulp", divergence.error_ulp),
+                ("error over bound", divergence.error_over_bound),
+                ("step", divergence.step),
+                ("parameter", divergence.parameter),
+                ("element", divergence.element),
+            )
+            if value is not None
+        ]
+    if reproduce:
+        lines.append(f"reproduce: {reproduce}")
+    return visible("\n".join(lines))[:_OUTPUT_LIMIT]

@@ -1,0 +1,162 @@
+"""How does the report read in Markdown, as a CI step's summary and in a repository?
+
+The verdict and the matrix come first, then what diverges, worst first. The whole stays below a limit, as CI
+servers drop what is above theirs; what was left out is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from ...oracles.verdict import Status
+from ..escape import markdown, markdown_block, markdown_code
+from ..reproduce import script as reproduce
+from . import evidence
+from .summary import NOT_RUN, SYMBOL, WORST_FIRST, Finding, Summary, facts_of, in_words
+
+LIMIT: Final = 1_000_000
+"""Bytes; GitHub takes 1 MiB for a step's summary."""
+
+_DETAILED: Final = 100
+"""Divergences that are shown in full; the others get a row each."""
+
+_REASON: Final = 240
+
+
+def render(summary: Summary, limit: int = LIMIT) -> str:
+    """The report.
+
+    Args:
+        summary: of the runs.
+        limit: the most bytes that it may have in UTF-8.
+    """
+    notice = "\n\n*The report was cut here to {} bytes: the rest is in `verdicts.jsonl` and `index.html`.*\n"
+    notice = notice.format(limit)
+    room = limit - len(notice.encode())
+    parts: list[str] = []
+    for part in _parts(summary):
+        room -= len(part.encode())
+        if room < 0:
+            return "".join(parts).rstrip("\n") + notice
+        parts.append(part)
+    return "".join(parts)
+
+
+def _parts(summary: Summary) -> Iterator[str]:
+    """The report in pieces, each of which may be the last."""
+    yield f"# {SYMBOL[_headline(summary)]} {markdown(summary.answer)}\n\n"
+    yield from (f"> {markdown(note)}\n\n" for note in summary.notes)
+    yield _row(status.value for status in WORST_FIRST) + _rule(len(WORST_FIRST))
+    yield _row(str(summary.counts[status]) for status in WORST_FIRST)
+    yield from _matrix(summary)
+    diverging = summary.findings(Status.DIVERGES)
+    if diverging:
+        yield f"\n## What diverges ({summary.counts[Status.DIVERGES]})\n"
+        for finding in diverging[:_DETAILED]:
+            yield _divergence(finding)
+        if diverging[_DETAILED:]:
+            yield "\n### Further divergences\n\n"
+            yield from _table(diverging[_DETAILED:])
+    for status, title in (
+        (Status.BROKEN, "No answer came"),
+        (Status.KNOWN, "Known divergences"),
+        (Status.UNSPECIFIED, "Left open by the page"),
+        (Status.SKIPPED, "Skipped"),
+    ):
+        if findings := summary.findings(status):
+            yield f"\n## {title} ({summary.counts[status]})\n\n"
+            yield from _table(findings)
+    yield from _runs(summary)
+
+
+def _headline(summary: Summary) -> Status | None:
+    order = (
+        Status.DIVERGES,
+        Status.BROKEN,
+        Status.CONFORMS,
+        Status.KNOWN,
+        Status.UNSPECIFIED,
+        Status.SKIPPED,
+    )
+    return next((status for status in order if summary.counts[status]), None)
+
+
+def _matrix(summary: Summary) -> Iterator[str]:
+    yield "\n## Matrix\n\n"
+    yield _row(["subject", "dtype", "device", *map(markdown, summary.groups)]) + _rule(
+        3 + len(summary.groups)
+    )
+    for configuration, cells in summary.matrix:
+        texts = []
+        for group in summary.groups:
+            cell = cells[group]
+            texts.append(f"{SYMBOL[cell.status]} {cell.words}" if cell.status else NOT_RUN)
+        name = markdown_code(configuration.subject, 80) + (
+            f" {markdown(configuration.version, 40)}" if configuration.version else ""
+        )
+        yield _row([name, markdown(configuration.dtype, 20), markdown(configuration.device, 20), *texts])
+
+
+def _divergence(finding: Finding) -> str:
+    verdict = finding.judged.verdict
+    divergence = verdict.divergence
+    where = markdown(finding.where, 300)
+    parts = [f"\n### {_checks(finding)}: {where}\n\n{markdown(verdict.reason, 2000)}\n\n"]
+    if finding.others:
+        parts.append(f"All of them: {', '.join(markdown_code(name, 120) for name in finding.checks)}\n\n")
+    if statement := evidence.statement(verdict):
+        parts.append(f"The page: {markdown('; '.join(statement))}\n\n")
+    if divergence is not None:
+        parts.append(_row(["", "decimal", "hexadecimal"]) + _rule(3))
+        for name, decimal, hexadecimal in (
+            ("expected", divergence.expected, divergence.expected_hex),
+            ("actual", divergence.actual, divergence.actual_hex),
+        ):
+            parts.append(_row([name, markdown_code(decimal, 400), markdown_code(hexadecimal or "", 80)]))
+        facts = "; ".join(
+            f"{markdown(name, 40)} {markdown_code(text, 80)}" for name, text in evidence.figures(divergence)
+        )
+        parts.append(f"\n{facts}\n")
+    script = reproduce.script(verdict)
+    if script is not None:
+        parts.append(
+            f"\n<details><summary>Script that shows it</summary>\n\n{markdown_block(script, 'python')}\n\n"
+        )
+        parts.append("</details>\n")
+    if verdict.reproduce:
+        parts.append(f"\n{markdown_block(verdict.reproduce[:2000], 'sh')}\n")
+    return "".join(parts)
+
+
+def _table(findings: Iterable[Finding]) -> Iterator[str]:
+    yield _row(["check", "where", "reason"]) + _rule(3)
+    for finding in findings:
+        verdict = finding.judged.verdict
+        where = markdown(finding.where, 300)
+        yield _row([_checks(finding), where, markdown(verdict.reason, _REASON)])
+
+
+def _checks(finding: Finding) -> str:
+    return f"{markdown_code(finding.judged.verdict.check, 120)} {finding.others}".rstrip()
+
+
+def _runs(summary: Summary) -> Iterator[str]:
+    for number, record in enumerate(summary.records, start=1):
+        yield (
+            f"\n## Run {number} of {len(summary.records)}\n\n" if summary.records[1:] else "\n## The run\n\n"
+        )
+        yield _row(["what", "is"]) + _rule(2)
+        yield from (_row([markdown(name, 60), markdown(text, 400)]) for name, text in facts_of(record))
+        for facts in record.header.subjects:
+            name = str(facts.get("name", "subject"))
+            others = {key: value for key, value in facts.items() if key != "name"}
+            yield _row([markdown_code(name, 80), markdown(in_words(others), 1000)])
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _rule(columns: int) -> str:
+    return "|" + " --- |" * columns + "\n"

@@ -1,0 +1,278 @@
+"""What does a picture of a measured series look like, in light, in dark and without colours?
+
+Pictures are SVG inside the page, drawn by Matplotlib where it is installed (extra `plots`). Every colour is a
+variable of the page's style sheet, so that a picture follows light and dark; lines differ by dash and marker
+too. Each picture comes with its text equivalent, which stands alone where Matplotlib is missing.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
+
+from ..escape import one_line
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_VARIABLES: Final = {
+    "#010101": "var(--ink)",
+    "#020202": "var(--muted)",
+    "#030303": "var(--line)",
+    "#040404": "var(--plot-first)",
+    "#050505": "var(--plot-second)",
+    "#060606": "var(--plot-band)",
+    "#070707": "var(--surface)",
+}
+_INK, _MUTED, _LINE, _FIRST, _SECOND, _BAND, _SURFACE = _VARIABLES
+"""Stand-ins, as Matplotlib wants colours; they become the page's variables."""
+
+_RC: Final[dict[Any, Any]] = {
+    "svg.fonttype": "none",
+    "font.size": 11,
+    "text.color": _INK,
+    "axes.labelcolor": _INK,
+    "axes.edgecolor": _MUTED,
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": _LINE,
+    "grid.linewidth": 0.8,
+    "xtick.color": _MUTED,
+    "ytick.color": _MUTED,
+    "xtick.labelcolor": _INK,
+    "ytick.labelcolor": _INK,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 4.5,
+    "path.simplify": True,
+    "text.parse_math": False,
+    "axes.unicode_minus": True,
+}
+_WIDE: Final = 20
+"""A series whose largest number is so many times its middle one is drawn on a logarithmic scale."""
+
+_POINTS: Final = 400
+"""More points than this are thinned; the largest of each bunch stays."""
+
+_Point = tuple[int, float, float]
+
+_OWN: Final = re.compile(r"<style.*?</style>|(?<=<g) id=\"[^\"]*\"", re.DOTALL)
+"""Matplotlib's style for the whole document, and names of parts that are the same in every drawing."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture with what it says in words.
+
+    Attributes:
+        title: what is shown.
+        text: what is to be seen, in a sentence.
+        columns: the headings of its data.
+        rows: its data.
+        svg: the drawing; None where Matplotlib is missing.
+    """
+
+    title: str
+    text: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    svg: str | None
+
+
+def pictures(measured: Mapping[str, Any], name: str) -> list[Picture]:
+    """The pictures of a verdict's measured series; a series that is not well formed is passed over.
+
+    Args:
+        measured: `ulp_by_step`: a list of [step, error in ulp, bound in ulp]; `histogram`: `edges`, one more than
+            `counts`, and how many are `beyond`; `trajectories`: two lists of numbers by name.
+        name: unique in the page; keeps the pictures' inner names apart.
+    """
+    makers: tuple[tuple[str, Callable[[Any, str], Picture | None]], ...] = (
+        ("ulp_by_step", _drift),
+        ("histogram", _histogram),
+        ("trajectories", _trajectories),
+    )
+    drawn = []
+    for key, make in makers:
+        if key in measured:
+            try:
+                picture = make(measured[key], f"{name}-{key}")
+            except (AttributeError, TypeError, ValueError, KeyError, IndexError, OverflowError):
+                continue
+            if picture is not None:
+                drawn.append(picture)
+    return drawn
+
+
+def _drift(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - what a record holds
+    points = [(int(step), float(error), float(bound)) for step, error, bound in series]
+    finite = [point for point in points if all(map(math.isfinite, point))]
+    if not finite:
+        return None
+    step, error, bound = max(finite, key=_of_bound)
+    outside = sum(not error <= bound for _, error, bound in points)
+    last = points[-1][0]
+    if outside:
+        text = (
+            f"At {outside} of {len(points)} steps up to step {last} an error exceeds its bound; the worst finite one, "
+            f"at step {step}, is {error:.3g} ulp where the bound is {bound:.3g} ulp."
+        )
+    else:
+        text = (
+            f"At all of {len(points)} steps up to step {last} the error stays within its bound; it comes closest at "
+            f"step {step}, with {error:.3g} ulp where the bound is {bound:.3g} ulp."
+        )
+    shown = _thinned(finite, _of_bound)
+
+    def draw(axes: Axes) -> None:
+        from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - optional
+
+        steps, errors, bounds = zip(*shown, strict=True)
+        axes.fill_between(steps, bounds, color=_BAND, linewidth=0, label="within the bound")
+        axes.plot(steps, bounds, color=_SECOND, linestyle="--", label="bound")
+        axes.plot(steps, errors, color=_FIRST, marker="o" if len(shown) < 60 else "", label="error")
+        if beyond := [(step, error) for step, error, bound in shown if error > bound]:
+            axes.plot(*zip(*beyond, strict=True), "X", color=_INK, markersize=8, label="beyond the bound")
+        axes.set(xlabel="step", ylabel="error in ulp")
+        axes.margins(x=0.02)
+        highest = max(*errors, *bounds)
+        axes.set_ylim(0, 1.08 * highest or 1.0)
+        if highest > _WIDE * min(sorted(bounds)[len(bounds) // 2], max(errors)):
+            axes.set_yscale("symlog", linthresh=1.0)
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.set_ylim(0, 2 * highest)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.17), ncols=4, borderaxespad=0)
+
+    rows = tuple((str(step), f"{error:.4g}", f"{bound:.4g}") for step, error, bound in shown)
+    svg = _svg(draw, name) if len(shown) > 1 else None  # one number is no picture
+    return Picture("Error against the step", text, ("step", "error in ulp", "bound in ulp"), rows, svg)
+
+
+def _histogram(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - what a record holds
+    edges = [float(edge) for edge in series["edges"]]
+    counts = [int(count) for count in series["counts"]]
+    if len(edges) != len(counts) + 1 or not counts or not all(map(math.isfinite, edges)):
+        return None
+    total = sum(counts)
+    place = counts.index(max(counts))
+    beyond = int(series.get("beyond", 0))
+    text = (
+        f"{total} errors from {edges[0]:.3g} to {edges[-1]:.3g}; most ({counts[place]}) lie between "
+        f"{edges[place]:.3g} and {edges[place + 1]:.3g}."
+    )
+    if beyond:
+        text += f" {beyond} more are larger."
+
+    def draw(axes: Axes) -> None:
+        axes.stairs(counts, edges, fill=True, color=_BAND)
+        axes.stairs(counts, edges, color=_FIRST, linewidth=1.4)
+        axes.set(xlabel="error in ulp", ylabel="elements")
+        axes.grid(visible=False, axis="x")
+        if beyond:
+            width = (edges[-1] - edges[0]) / 12
+            axes.bar(
+                edges[-1] + width,
+                beyond,
+                width,
+                facecolor="none",
+                edgecolor=_SECOND,
+                hatch="///",
+                label=f"larger than {edges[-1]:g} ulp",
+            )
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.17), borderaxespad=0)
+        if max(*counts, beyond) > 100 * max(1, min(count for count in counts if count)):
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.set_ylim(bottom=0.5)
+
+    rows = tuple(
+        (f"{low:.4g}", f"{high:.4g}", str(count))
+        for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
+    )
+    if beyond:
+        rows += ((f"{edges[-1]:.4g}", "∞", str(beyond)),)
+    return Picture("How large the errors are", text, ("from", "to", "elements"), rows, _svg(draw, name))
+
+
+def _trajectories(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - what a record holds
+    problem = one_line(str(series.get("problem", "")), 200)
+    (first, here), (second, there) = (
+        (one_line(str(key), 32), [float(x) for x in value])
+        for key, value in series.items()
+        if key != "problem"
+    )
+    if len(here) != len(there) or not here:
+        return None
+    gaps = [abs(a - b) for a, b in zip(here, there, strict=True)]
+    widest = max((gap, place) for place, gap in enumerate(gaps, start=1) if math.isfinite(gap))
+    text = (
+        f"{problem}{': after' if problem else 'After'} {len(here)} steps the {first} rule is at "
+        f"{here[-1]:.4g} and {second} at {there[-1]:.4g}; they are furthest apart at step {widest[1]}, "
+        f"by {widest[0]:.4g}."
+    )
+    points = _thinned(
+        list(zip(range(1, len(here) + 1), here, there, strict=True)), lambda point: abs(point[1] - point[2])
+    )
+
+    def draw(axes: Axes) -> None:
+        steps, ours, theirs = zip(*points, strict=True)
+        axes.plot(steps, ours, color=_FIRST, label=first)
+        axes.plot(steps, theirs, color=_SECOND, linestyle="--", label=second)
+        axes.set(xlabel="step", ylabel="theta")
+        axes.margins(x=0.02)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.17), ncols=2, borderaxespad=0)
+
+    rows = tuple((str(step), f"{ours:.6g}", f"{theirs:.6g}") for step, ours, theirs in points)
+    return Picture("What it does to training", text, ("step", first, second), rows, _svg(draw, name))
+
+
+def _thinned(points: Sequence[_Point], worst: Callable[[_Point], float]) -> list[_Point]:
+    size = math.ceil(len(points) / _POINTS)
+    bunches = (points[start : start + size] for start in range(0, len(points), size))
+    return [max(bunch, key=worst) for bunch in bunches]
+
+
+def _of_bound(point: _Point) -> float:
+    """An error as a fraction of its bound, by which the worst of a drift is told."""
+    _, error, bound = point
+    return error / bound if bound else (math.inf if error else 0.0)
+
+
+def _svg(draw: Callable[[Axes], None], name: str) -> str | None:
+    if find_spec("matplotlib") is None:
+        return None
+    import matplotlib as mpl  # noqa: PLC0415 - optional, and slow to import
+    from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    with mpl.rc_context({**_RC, "svg.hashsalt": name}), warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", UserWarning
+        )  # a name in letters that the font lacks is the reader's font's
+        figure = Figure(figsize=(6.4, 3.2), layout="constrained")
+        FigureCanvasSVG(figure)
+        figure.patch.set_visible(False)
+        draw(figure.add_subplot())
+        file = io.StringIO()
+        figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    return _for_page(file.getvalue())
+
+
+def _for_page(document: str) -> str:
+    """The drawing as an element of the page: without what belongs to a file of its own."""
+    body = document[document.index("<svg") :]
+    body = _OWN.sub("", body)
+    body = re.sub(r'<svg[^>]*?(viewBox="[^"]*")[^>]*>', r'<svg \1 aria-hidden="true">', body, count=1)
+    for stand_in, variable in _VARIABLES.items():
+        body = body.replace(stand_in, variable)
+    return re.sub(r"\s*\n\s*", " ", body).strip().replace("> <", "><")

@@ -1,0 +1,41 @@
+"""What lies in a report's folder, and how does it get there?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from ..record.record import FILE_NAME, Record, write_file, write_records
+from . import csv, html, junit, markdown
+from .summary import Summary, summarize
+
+FILES: Final = (FILE_NAME, "report.md", "index.html", "junit.xml", "verdicts.csv")
+
+
+def render(records: Record | Iterable[Record], directory: str | os.PathLike[str]) -> Summary:
+    """Writes the record of one or more runs to a folder, and everything that is made of it.
+
+    Args:
+        records: the runs.
+        directory: made where it is missing; files of an earlier report in it are replaced.
+
+    Returns:
+        The summary that the files were made from.
+
+    Raises:
+        OSError: when the folder cannot be made or written to.
+    """
+    summary = summarize((records,) if isinstance(records, Record) else records)
+    folder = Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_records(folder / FILE_NAME, summary.records)
+    for name, content in (
+        ("report.md", markdown.render(summary).encode()),
+        ("index.html", html.render(summary).encode()),
+        ("junit.xml", junit.render(summary)),
+        ("verdicts.csv", csv.render(summary)),
+    ):
+        write_file(folder / name, content)
+    return summary

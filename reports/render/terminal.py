@@ -1,0 +1,161 @@
+"""How does a run end on a terminal: the matrix, the worst of what was found, and the answer?
+
+Texts of a record are shown as they are: nothing in them is taken for rich's markup, and control characters
+are written out. Colours, and `NO_COLOR`, are the console's business.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Iterator
+from typing import Final
+
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from ...oracles.verdict import Status
+from ..escape import one_line
+from ..record.exit_codes import ExitCode
+from .summary import NOT_RUN, SYMBOL, WORST_FIRST, Cell, Finding, Summary
+
+STYLE: Final = {
+    Status.CONFORMS: "green",
+    Status.DIVERGES: "bold red",
+    Status.BROKEN: "bold magenta",
+    Status.KNOWN: "yellow",
+    Status.UNSPECIFIED: "cyan",
+    Status.SKIPPED: "dim",
+    None: "dim",
+}
+_ANSWER: Final = {ExitCode.CONFORMS: "bold green", ExitCode.DIVERGES: "bold red"}
+_SHOWN: Final = 20
+_WIDEST: Final = 1000
+
+
+def spell_out(console: Console) -> None:
+    """Lets a console without Unicode show our signs as others, and what else it lacks as escapes.
+
+    Without this the first sign would end a run on such a console with a traceback.
+    """
+    file = console.file
+    if isinstance(file, io.TextIOWrapper) and not console.encoding.lower().startswith("utf"):
+        file.reconfigure(errors=_SPELLING)
+
+
+def _spelled(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    lacking = error.object[error.start : error.end]
+    spelled = "".join(_ASCII.get(c, c.encode("ascii", "backslashreplace").decode()) for c in lacking)
+    return spelled, error.end
+
+
+_SPELLING: Final = "adamax-conformance-spelled"
+_ASCII: Final = {"✓": "+", "✗": "x", "≈": "~", "○": "o", "·": "-", "…": "...", "→": "->"}
+codecs.register_error(_SPELLING, _spelled)
+
+
+def show(summary: Summary, console: Console) -> None:
+    """Prints the summary: the matrix, then what diverges or broke, then the known ones, then the answer."""
+    spell_out(console)
+    table = matrix(summary)
+    natural = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
+    if natural <= console.width:
+        console.print(table)
+    else:
+        for line in lines(summary):
+            console.print(line, soft_wrap=True)
+    console.print(_legend(summary), soft_wrap=True)
+    for note in summary.notes:
+        console.print(text(note, "yellow"))
+    wrong = summary.findings(Status.DIVERGES, Status.BROKEN)
+    for finding in wrong[:_SHOWN]:
+        console.print(_evidence(finding), soft_wrap=True)
+    if wrong[_SHOWN:]:
+        console.print(text(f"… and {len(wrong) - _SHOWN} more in the report"))
+    known = summary.findings(Status.KNOWN)
+    for finding in known[:_SHOWN]:
+        console.print(_line(finding), soft_wrap=True)
+    if known[_SHOWN:]:
+        console.print(text(f"… and {len(known) - _SHOWN} more known divergences in the report"))
+    console.print(text(summary.answer, _ANSWER.get(summary.exit_code, "bold")), soft_wrap=True)
+
+
+def matrix(summary: Summary) -> Table:
+    """Configurations against check groups."""
+    table = Table(pad_edge=False, box=None, header_style="bold")
+    for name in ("subject", "dtype", "device"):
+        table.add_column(name, no_wrap=True)
+    for group in summary.groups:
+        table.add_column(text(group), justify="right")
+    for configuration, cells in summary.matrix:
+        name = f"{configuration.subject} {configuration.version}".strip()
+        table.add_row(
+            text(name, limit=40),
+            text(configuration.dtype, limit=12),
+            text(configuration.device, limit=12),
+            *(_cell(cells[group]) for group in summary.groups),
+        )
+    return table
+
+
+def lines(summary: Summary) -> Iterator[Text]:
+    """The same for a terminal that is too narrow for a table: one line a configuration, and one for its cells."""
+    for configuration, cells in summary.matrix:
+        name = f"{configuration.subject} {configuration.version}".strip()
+        yield text(f"{name} · {configuration.dtype} · {configuration.device}", "bold", limit=100)
+        judged = [
+            Text(" ").join([text(group), _cell(cells[group])])
+            for group in summary.groups
+            if cells[group].status is not None
+        ]
+        yield Text("  ") + Text("  ").join(judged)
+
+
+def text(value: str, style: str = "", limit: int | None = None) -> Text:
+    """A text that is shown as it is, on one line."""
+    return Text(one_line(value, limit), style=style)
+
+
+def _legend(summary: Summary) -> Text:
+    """What the symbols mean that were used."""
+    used = {status for _, cells in summary.matrix for cell in cells.values() for status in cell.counts}
+    words = [f"{SYMBOL[status]} {status.value}" for status in WORST_FIRST if status in used]
+    return Text("   ".join(words), style="dim")
+
+
+def _cell(cell: Cell) -> Text:
+    if cell.status is None:
+        return Text(NOT_RUN, style=STYLE[None])
+    counts = [
+        Text(f"{SYMBOL[status]}{count}", style=STYLE[status])
+        for status in WORST_FIRST
+        if (count := cell.counts.get(status))
+    ]
+    return Text(" ").join(counts)
+
+
+def _line(finding: Finding) -> Text:
+    verdict = finding.judged.verdict
+    return Text.assemble(
+        (f"{SYMBOL[verdict.status]} {verdict.status.value} ", STYLE[verdict.status]),
+        text(f"{verdict.check} {finding.others}", "bold", limit=200),
+        " · ",
+        text(f"{finding.where}: {verdict.reason}", limit=400),
+    )
+
+
+def _evidence(finding: Finding) -> Text:
+    verdict = finding.judged.verdict
+    parts = [_line(finding)]
+    if (divergence := verdict.divergence) is not None:
+        for name, decimal, hexadecimal in (
+            ("expected", divergence.expected, divergence.expected_hex),
+            ("actual", divergence.actual, divergence.actual_hex),
+        ):
+            parts.append(Text(f"{name:>10}  ") + text(f"{decimal}  {hexadecimal or ''}", limit=200))
+    if verdict.reproduce:
+        parts.append(text(f"$ {verdict.reproduce}", "dim", limit=1000))
+    return Text("\n  ").join(parts)

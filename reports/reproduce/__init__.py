@@ -1,0 +1,1 @@
+"""Scripts that reproduce a verdict with the subject alone."""

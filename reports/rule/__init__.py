@@ -1,0 +1,1 @@
+"""The rule that a subject follows, as verdicts, notation and a demonstration."""

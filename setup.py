@@ -1,0 +1,14 @@
+"""Every folder of the five rooms that is a package, by construction: one that is forgotten is not possible."""
+
+from setuptools import find_packages, setup
+
+ROOMS = ("reference", "oracles", "impl", "reports", "tests")
+
+packages = [
+    *ROOMS,
+    *(f"{room}.{name}" for room in ROOMS for name in find_packages(room, exclude=["meta", "meta.*"])),
+]
+setup(
+    packages=[f"adamax_conformance.{name}" for name in packages],
+    package_dir={f"adamax_conformance.{room}": room for room in ROOMS},
+)

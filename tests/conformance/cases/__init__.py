@@ -1,0 +1,1 @@
+"""The cases of the checks: drawn, pinned and scheduled."""

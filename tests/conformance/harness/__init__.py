@@ -1,0 +1,1 @@
+"""What a check runs on: its context, target, catalogue and budget."""

@@ -1,0 +1,149 @@
+"""Does a recording hold every number that the steps read and wrote, and does it survive a crash?"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from adamax_conformance.impl import Adamax
+from adamax_conformance.impl.recording import record
+from adamax_conformance.impl.recording.format import MANIFEST, file_name
+from adamax_conformance.reports.audit.manifest import NotARecordingError, read_manifest, schema
+from adamax_conformance.reports.audit.work_items import StepReader, read_unit, units
+from adamax_conformance.tests.meta.audit import runs
+from jsonschema import Draft202012Validator
+from safetensors import safe_open
+
+
+def description(folder, number):
+    with safe_open(folder / file_name(number), "numpy") as file:
+        return json.loads(file.metadata()["step"])
+
+
+def tensors(folder, number):
+    with safe_open(folder / file_name(number), "numpy") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+
+
+def test_safetensors_reads_what_was_recorded(tmp_path):
+    thetas = runs.ours(tmp_path, steps=3)
+    last = tensors(tmp_path, 3)
+    for place, theta in enumerate(thetas):
+        np.testing.assert_array_equal(last[f"theta.{place}"], theta)
+        assert last[f"gradient.{place}"].shape == theta.shape
+
+
+def test_a_state_that_two_steps_share_is_stored_once(tmp_path):
+    runs.ours(tmp_path, steps=3)
+    assert {name for name in tensors(tmp_path, 1) if "before" in name} == {
+        f"before.theta.{n}" for n in range(3)
+    }
+    assert not {name for name in tensors(tmp_path, 2) if "before" in name}
+
+
+def test_theta_that_somebody_else_changed_between_two_steps_is_stored(tmp_path):
+    def clip(t, thetas):
+        if t == 2:
+            thetas[1][0] = 0.5
+
+    runs.ours(tmp_path, steps=3, between=clip)
+    assert {name for name in tensors(tmp_path, 3) if "before" in name} == {"before.theta.1"}
+    assert tensors(tmp_path, 3)["before.theta.1"][0] == 0.5
+
+
+def test_of_steps_that_are_left_out_the_next_one_has_its_own_state_before(tmp_path):
+    runs.ours(tmp_path, steps=5, every=2)
+    own = {f"before.{quantity}.{n}" for quantity in ("theta", "m", "u") for n in range(3)}
+    assert own <= set(tensors(tmp_path, 2))
+    assert [p["t"] for p in description(tmp_path, 3)["parameters"]] == [5, 5, 5]
+
+
+def test_the_hyperparameters_are_those_in_force(tmp_path):
+    runs.ours(tmp_path, steps=3, maximize=True)
+    groups = description(tmp_path, 3)["groups"]
+    assert [float.fromhex(group["lr"]) for group in groups] == [0.1 / 3] * 2
+    assert [float.fromhex(group["weight_decay"]) for group in groups] == [0.01, 0.0]
+    assert all(group["maximize"] for group in groups)
+
+
+def test_lines_and_descriptions_keep_to_the_schema(tmp_path):
+    runs.ours(tmp_path, steps=2)
+    validator = Draft202012Validator(schema())
+    for line in (tmp_path / MANIFEST).read_text(encoding="utf-8").splitlines():
+        validator.validate(json.loads(line))
+    validator.validate(description(tmp_path, 2))
+
+
+def test_a_whole_recording_has_no_damage(tmp_path):
+    runs.ours(tmp_path)
+    manifest = read_manifest(tmp_path)
+    assert manifest.damages == ()
+    assert manifest.ended == ""
+    reader = StepReader(tmp_path, manifest.facts["chunk"])
+    for number, listed in manifest.steps.items():
+        pieces = reader.pieces(reader.step(listed), manifest.steps.get(number - 1))
+        assert len(pieces) == 3
+        assert all(read_unit(reader, unit) for unit in units(pieces, manifest.facts["chunk"]))
+    assert not reader.damages
+
+
+def test_an_exception_in_the_training_ends_the_recording_and_is_on_it(tmp_path):
+    theta = np.ones(3)
+    optimizer = Adamax([theta])
+
+    def interrupted():
+        with record(optimizer, tmp_path):
+            optimizer((theta,))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    manifest = read_manifest(tmp_path)
+    assert manifest.ended == "KeyboardInterrupt"
+    assert manifest.damages == ()
+    optimizer((theta,))  # nobody watches any more
+    assert len(manifest.steps) == 1
+
+
+def test_a_step_that_raises_is_not_recorded_and_the_next_one_is(tmp_path, monkeypatch):
+    theta = np.ones(3)
+    optimizer = Adamax([theta])
+    with record(optimizer, tmp_path) as recording:
+        optimizer((theta,))
+        run = optimizer._run
+        monkeypatch.setattr(optimizer, "_run", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            optimizer((theta,))
+        monkeypatch.setattr(optimizer, "_run", run)
+        optimizer((theta,))
+    assert recording.recorded == 2
+    assert read_manifest(tmp_path).damages == ()
+
+
+def test_an_environment_without_safetensors_can_record(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "safetensors", None)
+    runs.ours(tmp_path)
+    assert read_manifest(tmp_path).damages == ()
+
+
+@pytest.mark.parametrize("every", [0, -1, 1.5, True, "2"])
+def test_every_must_be_a_positive_integer(tmp_path, every):
+    with pytest.raises(ValueError, match="every is"), record(Adamax([np.ones(1)]), tmp_path, every):
+        pass
+
+
+def test_a_directory_that_holds_something_is_refused(tmp_path):
+    (tmp_path / "mine").touch()
+    with pytest.raises(ValueError, match="mine; it must be empty"), record(Adamax([np.ones(1)]), tmp_path):
+        pass
+
+
+def test_what_is_no_optimizer_is_refused(tmp_path):
+    with pytest.raises(TypeError, match="can be recorded"), record(object(), tmp_path):
+        pass
+
+
+def test_a_folder_without_a_recording_is_refused(tmp_path):
+    with pytest.raises(NotARecordingError, match="cannot be read"):
+        read_manifest(tmp_path)

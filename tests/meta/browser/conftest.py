@@ -1,0 +1,99 @@
+"""A headless Chromium without a network, and a page to open in it; skipped where there is none."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from adamax_conformance.oracles.verdict import Quantity, Status
+from adamax_conformance.reports.record.record import Record
+from adamax_conformance.reports.render.report import render
+from adamax_conformance.tests.meta.reports.samples import divergence, header, verdict
+
+ARGUMENTS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--window-size=1280,1000",
+)
+SERIES = {
+    "ulp_by_step": [[t, 0.4 + 0.001 * t, 1.0 + 0.002 * t] for t in range(1, 200)],
+    "histogram": {"edges": [0.0, 0.25, 0.5, 0.75], "counts": [70, 25, 5]},
+}
+
+
+def records():
+    """Two runs with every status, several layers, long series, and what makes up for a large report."""
+    values = [
+        verdict(Status.DIVERGES, check="value/lockstep/theta", measured=SERIES),
+        verdict(
+            Status.DIVERGES,
+            check="value/lockstep/u",
+            divergence=divergence(error_ulp=9.0, quantity=Quantity.U),
+        ),
+        verdict(
+            Status.DIVERGES,
+            check="value/lockstep/u",
+            divergence=divergence(error_ulp=9.0, quantity=Quantity.U),
+            dtype="float64",
+        ),
+        verdict(
+            Status.DIVERGES,
+            check="rule/documented",
+            divergence=divergence(
+                quantity=Quantity.OUTCOME, expected="documented", actual="no eps", error_ulp=None
+            ),
+            measured={"rule": "epsilon=in-denominator"},
+        ),
+        verdict(Status.KNOWN, check="contract/lr/none", divergence=divergence(quantity=Quantity.OUTCOME)),
+        verdict(Status.UNSPECIFIED, check="contract/eps/zero"),
+        verdict(Status.SKIPPED, check="bookkeeping/resume"),
+        verdict(Status.BROKEN, check="special/nan"),
+        verdict(check="value/long-run/theta", measured=SERIES),
+        *(verdict(check=f"relations/mirror/{n}") for n in range(30)),
+    ]
+    other = [verdict(check=one.check, subject="mindspore", dtype="float16") for one in values[5:]]
+    return Record.of(header(), values), Record.of(header(seed=2, subjects=()), other)
+
+
+@pytest.fixture(scope="session")
+def page(tmp_path_factory):
+    """The address of a report on disk."""
+    folder = tmp_path_factory.mktemp("report")
+    render(records(), folder)
+    return (folder / "index.html").as_uri()
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory):
+    """A browser for the whole session, with a profile of its own."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    binary = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    driver = shutil.which("chromedriver")
+    if binary is None or driver is None:
+        pytest.skip("there is no Chromium with its chromedriver here")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    browser.set_script_timeout(600)  # axe-core takes as long as the machine is busy
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture
+def browser(chromium, page):
+    """The browser with the page freshly opened, in light, at a desktop's width."""
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    chromium.get("about:blank")
+    chromium.get_log("browser")
+    chromium.get_log("performance")
+    chromium.get(page)
+    return chromium

@@ -1,0 +1,167 @@
+"""Does the pipe's schema describe what really crosses it, and nothing else?"""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from adamax_conformance import impl
+from adamax_conformance.impl.protocol import codec
+from adamax_conformance.impl.protocol.errors import Rejected, SubjectError
+from adamax_conformance.impl.protocol.messages import Schedule
+from adamax_conformance.impl.protocol.validation import Malformed
+from adamax_conformance.impl.subject import process
+from adamax_conformance.impl.subject.client import Subject
+from adamax_conformance.reference.contract import CLAUSES, Params
+
+FOLDER = Path(impl.__file__).parent
+SCHEMA = json.loads((FOLDER / "schema" / "protocol.schema.json").read_text(encoding="utf-8"))
+PROGRAM = Path(__file__).parents[1] / "programs" / "python" / "subject.py"
+OPERATIONS = tuple(op.value for op in codec.Op)
+STRANGE = (None, True, -1, 2**70, 0.5, "", "nan", "0x1.8p+1", "1.5", "x" * 300, [], [[]], {}, {"float": 1})
+
+
+def fits(name, value):
+    validator = jsonschema.Draft202012Validator({**SCHEMA, "anyOf": [{"$ref": f"#/$defs/{name}"}]})
+    return validator.is_valid(value)
+
+
+@pytest.fixture(scope="module")
+def traffic():
+    """Lines that crossed the pipe to our own host and to a program, each with the operation."""
+    lines = []
+    ask = process.Child.ask
+
+    def recorded(self, line, deadline, longest):
+        answer = ask(self, line, deadline, longest)
+        lines.append((json.loads(line), json.loads(answer)))
+        return answer
+
+    process.Child.ask = recorded
+    try:
+        for name in (f"process:'{sys.executable}' '{PROGRAM}'", "adamax_conformance.impl:Adamax"):
+            with Subject.open(name) as subject:
+                speak(subject)
+    finally:
+        process.Child.ask = ask
+    return lines
+
+
+def speak(subject):
+    theta = [np.ones((2, 2)), np.array(0.5), np.zeros((0, 3))]
+    first = subject.construct([({"lr": 0.5}, theta[:2]), ({"eps": 0.25}, theta[2:])], "float32")
+    subject.step(first, theta, [0.25, None])
+    subject.read(first)
+    kept = subject.save(first)
+    subject.load(first, kept)
+    for clause in CLAUSES:
+        if not isinstance(clause.value, Params):
+            try:
+                subject.construct([({}, theta)], "float64", defaults={clause.argument: clause.value})
+            except Rejected:
+                continue
+    for call in (
+        lambda: subject.construct([({}, None)], "float64"),
+        lambda: subject.construct([({}, theta)], "bfloat16"),
+        lambda: subject.construct([({}, theta)], "float64", schedule=Schedule("NoSuch", {"gamma": 0.5})),
+    ):
+        try:
+            call()
+        except SubjectError:
+            continue
+    subject.release(first)
+
+
+def test_the_schema_is_one():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_every_line_that_crosses_fits_the_schema(traffic):
+    assert {request["op"] for request, _ in traffic} == set(OPERATIONS) - {"stop"}
+    assert {next(iter(answer.keys() - {"id"})) for _, answer in traffic} == {"ok", "error", "skipped"}
+    for request, answer in traffic:
+        assert fits("request", request), request
+        assert fits(f"answer-to-{request['op']}", answer), answer
+
+
+def test_the_session_of_the_document_is_a_session():
+    text = (FOLDER / "PROTOCOL.md").read_text(encoding="utf-8")
+    lines = [line.strip() for line in text.splitlines() if line.startswith(("    > ", "    < "))]
+    assert len(lines) == 8
+    for asked, answered in zip(lines[::2], lines[1::2], strict=True):
+        request, answer = json.loads(asked[2:]), json.loads(answered[2:])
+        assert fits("request", request), request
+        assert fits(f"answer-to-{request['op']}", answer), answer
+        codec.decode_answer(codec.decode_request(request), request["id"], answered[2:].encode())
+
+
+def exchanged(value, draw):
+    """A copy with another value somewhere."""
+    if draw.random() < 0.2 or not value or not isinstance(value, dict | list):
+        return draw.choice(STRANGE)
+    result = dict(value) if isinstance(value, dict) else list(value)
+    place = draw.choice(list(value) if isinstance(value, dict) else range(len(value)))
+    result[place] = exchanged(value[place], draw)
+    return result
+
+
+def broken(line, draw):
+    """A line with something else in it, or without."""
+    kind = draw.randrange(4)
+    if kind == 0:
+        return line[: draw.randrange(len(line))]
+    if kind == 1:
+        at = draw.randrange(len(line))
+        return line[:at] + draw.choice([b'"', b"}", b"\\", b"\x00", b"\xff", b"9", b","]) + line[at + 1 :]
+    return json.dumps(exchanged(json.loads(line), draw)).encode()
+
+
+def decoded(line):
+    """The object of a line that is taken for a request; None, and why, for one that is not."""
+    try:
+        value = codec.parse(line)
+        codec.decode_request(value)
+        codec.requested_encoding(value)
+    except Malformed as error:
+        return None, str(error)
+    return value, ""
+
+
+def test_what_the_schema_refuses_of_a_request_is_refused_and_in_one_line(traffic):
+    draw = random.Random(7)
+    requests = [json.dumps(request).encode() for request, _ in traffic]
+    refused = 0
+    for _ in range(6_000):
+        line = broken(draw.choice(requests), draw)
+        value, why = decoded(line)
+        refused += value is None
+        assert "\n" not in why
+        assert len(why) < 500
+        # The id is looked at before, and the version after.
+        assert value is None or fits("request", {**value, "id": 0, "protocol": 1}), line
+    assert refused > 2_000
+
+
+def test_a_program_answers_each_of_many_malformed_lines_with_one_and_goes_on(traffic):
+    draw = random.Random(8)
+    requests = [json.dumps(request).encode() for request, _ in traffic]
+    lines = [broken(draw.choice(requests), draw).replace(b"\n", b" ") for _ in range(2_500)]
+    lines = [line for line in lines if b'"stop"' not in line]
+    run = subprocess.run(
+        [sys.executable, str(PROGRAM)],
+        input=b"\n".join(lines) + b"\n",
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    answers = run.stdout.splitlines()
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert len(answers) == len(lines)
+    refused = [json.loads(answer) for answer in answers]
+    assert sum(answer.get("error", {}).get("kind") == "protocol" for answer in refused) > 1_000

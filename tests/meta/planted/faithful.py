@@ -1,0 +1,485 @@
+"""Right implementations that evaluate differently: none may be accused.
+
+Each states what it is to be recognized as: the form of its moment, `weighted` or `interpolated`, and where
+its scalars are computed, `binary64` or `working`; for a float64 subject those two are one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import ClassVar
+
+import numpy as np
+from adamax_conformance.tests.meta.planted.arithmetic import WIDER, fused
+from adamax_conformance.tests.meta.planted.base import Adamax, Scalars
+
+
+class Faithful(Adamax):
+    """A right implementation."""
+
+    family = "faithful"
+    form: ClassVar[str] = "weighted"
+    scalars: ClassVar[str] = "binary64"
+
+
+# Orders of the step.
+
+
+class Plain(Faithful):
+    """(lr/c)*(m/u), with c = 1 - beta1^t: the base as it stands."""
+
+
+class ProductOverProduct(Faithful):
+    """lr*m / (c*u)."""
+
+    def step(self, m, u, scalars):
+        return scalars.lr * m / (scalars.correction * u)
+
+
+class DividedTwice(Faithful):
+    """((lr*m)/c)/u."""
+
+    def step(self, m, u, scalars):
+        return scalars.lr * m / scalars.correction / u
+
+
+class ScaledNorm(Faithful):
+    """m / (u*(c/lr))."""
+
+    def scalars_at(self, options, t, dtype):
+        right = super().scalars_at(options, t, dtype)
+        divisor = np.divide(self.correction(np.float64(options["betas"][0]), t), np.float64(options["lr"]))
+        return replace(right, rate=np.dtype(dtype).type(divisor))
+
+    def step(self, m, u, scalars):
+        return m / (u * scalars.rate)
+
+
+class CorrectedMoment(Faithful):
+    """lr*((m/c)/u)."""
+
+    def step(self, m, u, scalars):
+        return scalars.lr * (m / scalars.correction / u)
+
+
+class CorrectedNorm(Faithful):
+    """lr*(m/(c*u))."""
+
+    def step(self, m, u, scalars):
+        return scalars.lr * (m / (scalars.correction * u))
+
+
+class ProductOverNorm(Faithful):
+    """((lr/c)*m)/u, as torch's addcdiv."""
+
+    def step(self, m, u, scalars):
+        return scalars.rate * m / u
+
+
+class RateOverNorm(Faithful):
+    """((lr/c)/u)*m."""
+
+    def step(self, m, u, scalars):
+        return scalars.rate / u * m
+
+
+# Forms of the moment.
+
+
+class Interpolated(Faithful):
+    """m + (1 - beta1)*(g - m)."""
+
+    form = "interpolated"
+
+    def first_moment(self, m, g, scalars):
+        return m + scalars.complement * (g - m)
+
+
+class TorchLerp(Faithful):
+    """m + (1 - beta1)*(g - m), and g - (g - m)*beta1 where 1 - beta1 is at least one half."""
+
+    form = "interpolated"
+
+    def first_moment(self, m, g, scalars):
+        if scalars.complement < 0.5:
+            return m + scalars.complement * (g - m)
+        return g - (g - m) * (1 - scalars.complement)
+
+
+class InterpolatedDownward(Faithful):
+    """m - (1 - beta1)*(m - g), and the step as lr*m / (c*u)."""
+
+    form = "interpolated"
+
+    def first_moment(self, m, g, scalars):
+        return m - scalars.complement * (m - g)
+
+    def step(self, m, u, scalars):
+        return scalars.lr * m / (scalars.correction * u)
+
+
+# Fused multiply-add.
+
+
+class FusedDecayedMoment(Faithful):
+    """fma(beta1, m, (1 - beta1)*g)."""
+
+    def first_moment(self, m, g, scalars):
+        return fused(scalars.beta1, m, scalars.complement * g)
+
+
+class FusedDampedGradient(Faithful):
+    """fma(1 - beta1, g, beta1*m)."""
+
+    def first_moment(self, m, g, scalars):
+        return fused(scalars.complement, g, scalars.beta1 * m)
+
+
+class FusedStep(Faithful):
+    """theta by fma(-(lr/c), m/u, theta)."""
+
+    def update(self, theta, m, u, scalars):
+        return np.where(m == 0, theta, fused(-scalars.rate, m / u, theta))
+
+
+class FusedEverywhere(FusedStep):
+    """Every product that is added to something is fused."""
+
+    def decayed(self, theta, g, scalars):
+        return fused(scalars.weight_decay, theta, g) if scalars.weight_decay != 0 else g
+
+    def first_moment(self, m, g, scalars):
+        return fused(scalars.beta1, m, scalars.complement * g)
+
+
+class FusedInterpolated(FusedStep):
+    """fma(1 - beta1, g - m, m), and a fused step."""
+
+    form = "interpolated"
+
+    def first_moment(self, m, g, scalars):
+        return fused(scalars.complement, g - m, m)
+
+
+# Wider intermediates.
+
+
+class WiderThroughout(Faithful):
+    """Computed in binary64 from end to end; theta, m and u rounded once, to be stored."""
+
+    def scalars_at(self, options, t, _dtype):
+        return super().scalars_at(options, t, np.float64)
+
+    def advance(self, theta, m, u, g, scalars):
+        return super().advance(*(x.astype(np.float64) for x in (theta, m, u, g)), scalars)
+
+
+class WiderRegisters(Faithful):
+    """Computed in the next wider format from end to end: binary64 in the registers of an x87, where there are any."""
+
+    def advance(self, theta, m, u, g, scalars):
+        wide = WIDER[theta.dtype.name]
+        return super().advance(*(x.astype(wide) for x in (theta, m, u, g)), scalars)
+
+    def scalars_at(self, options, t, dtype):
+        return super().scalars_at(options, t, WIDER[np.dtype(dtype).name])
+
+
+class InterpolatedInRegisters(WiderRegisters, Interpolated):
+    """m + (1 - beta1)*(g - m) in the next wider format, which then loses a small beta1."""
+
+
+class LerpInRegisters(WiderRegisters, TorchLerp):
+    """The interpolated moment in the next wider format, as PyTorch's kernels for bfloat16 form it."""
+
+    # In float16 nothing tells it from the weighted form.
+    dtypes = ("float32", "float64")
+
+
+class WiderStep(Faithful):
+    """Only the new theta is formed in binary64, from m and u as stored."""
+
+    def scalars_at(self, options, t, dtype):
+        exact = super().scalars_at(options, t, np.float64)
+        return replace(super().scalars_at(options, t, dtype), rate=exact.rate)
+
+    def update(self, theta, m, u, scalars):
+        wide = (np.asarray(x, np.float64) for x in (theta, m, u))
+        return super().update(*wide, scalars)
+
+
+class WiderState(WiderThroughout):
+    """m and u are formed in binary64 and enter the step so; the step is rounded before theta takes it."""
+
+    def update(self, theta, m, u, scalars):
+        return theta - np.where(m == 0, m, self.step(m, u, scalars)).astype(self._format).astype(np.float64)
+
+    def visit(self, place, index, theta, g):
+        self._format = theta.dtype
+        super().visit(place, index, theta, g)
+
+
+class ExactElement(Faithful):
+    """Each element in rational arithmetic, rounded where it is stored; theta takes the unrounded m and u."""
+
+    def advance(self, theta, m, u, g, scalars):
+        plain = super().advance(theta, m, u, g, scalars)
+        exact = np.frompyfunc(lambda *x: self.exactly(x[:4], x[4:], scalars), 7, 3)
+        return tuple(np.asarray(x, np.float64) for x in exact(theta, m, u, g, *plain))
+
+    def exactly(self, before, plain, scalars: Scalars):
+        """theta, m and u of one element; the plain ones where there are no exact ones."""
+        try:
+            theta, m, u, g = (Fraction(float(x)) for x in before)
+            effective = (-g if scalars.maximize else g) + self._decay * theta
+            m = self._beta1 * m + (1 - self._beta1) * effective
+            u = max(self._beta2 * u, abs(effective) + self._eps)
+            step = self._lr * m / ((1 - self._beta1**scalars.t) * u)
+            return float(theta - step) if step else float(before[0]), float(m), float(u)
+        except (ValueError, OverflowError, ZeroDivisionError):
+            return tuple(float(x) for x in plain)
+
+    def scalars_at(self, options, t, dtype):
+        self._lr, self._eps, self._decay, self._beta1, self._beta2 = (
+            Fraction(float(x))
+            for x in (options["lr"], options["eps"], options["weight_decay"], *options["betas"])
+        )
+        return super().scalars_at(options, t, dtype)
+
+
+# Ways to the bias correction, and where the scalars are computed.
+
+
+class RunningPower(Faithful):
+    """beta1^t as a running product in binary64."""
+
+    def correction(self, beta1, t):
+        return 1 - np.multiply.reduce(np.full(t, beta1))
+
+
+class ExponentialCorrection(Faithful):
+    """1 - beta1^t as -expm1(t*log(beta1)), accurate also where beta1 is near 1."""
+
+    def correction(self, beta1, t):
+        return -np.expm1(t * np.log1p(-(1 - beta1)))
+
+
+class WorkingScalars(Faithful):
+    """1 - beta1, beta1^t and lr/(1 - beta1^t) in the working format, beta1^t by pow."""
+
+    scalars = "working"
+
+    def scalars_at(self, options, t, dtype):
+        right = super().scalars_at(options, t, dtype)
+        one = np.dtype(dtype).type(1)
+        correction = one - self.power(right.beta1, t)
+        return replace(
+            right, complement=one - right.beta1, correction=correction, rate=np.divide(right.lr, correction)
+        )
+
+    def power(self, beta1, t):
+        return np.power(beta1, beta1.dtype.type(t))
+
+
+class WorkingRunningPower(WorkingScalars):
+    """The same with beta1^t as a running product."""
+
+    def power(self, beta1, t):
+        return np.multiply.accumulate(np.full(t, beta1))[-1]
+
+
+class WorkingProductOverProduct(WorkingScalars):
+    """Scalars in the working format, and lr*m / (c*u)."""
+
+    def step(self, m, u, scalars):
+        return scalars.lr * m / (scalars.correction * u)
+
+
+class WorkingInterpolated(WorkingScalars):
+    """Scalars in the working format, and an interpolated moment."""
+
+    form = "interpolated"
+
+    def first_moment(self, m, g, scalars):
+        return m + scalars.complement * (g - m)
+
+
+# The same numbers from another machine room.
+
+
+class InBlocks(Faithful):
+    """In blocks of 1000 elements, the last one shorter."""
+
+    def advance(self, theta, m, u, g, scalars):
+        flat = [np.ravel(x) for x in (theta, m, u, g)]
+        blocks = [
+            super(InBlocks, self).advance(*(x[start : start + 1000] for x in flat), scalars)
+            for start in range(0, max(theta.size, 1), 1000)
+        ]
+        return tuple(np.concatenate(part).reshape(theta.shape) for part in zip(*blocks, strict=True))
+
+
+class TailElementByElement(Faithful):
+    """Vectors of eight in one order of the step, the tail in another."""
+
+    def step(self, m, u, scalars):
+        whole = np.arange(m.size).reshape(m.shape) < m.size - m.size % 8
+        return np.where(whole, scalars.rate * (m / u), scalars.rate * m / u)
+
+
+class MaximumByComparison(Faithful):
+    """The maximum by a comparison that keeps NaN."""
+
+    def norm(self, u, g, scalars):
+        decayed, size = scalars.beta2 * u, np.abs(g) + scalars.eps
+        return np.where(np.isnan(size) | (size > decayed), size, decayed)
+
+
+class NegatedAfterDecaySubtracted(Faithful):
+    """Maximizing, the effective gradient is lambda*theta - g."""
+
+    def effective_gradient(self, theta, g, scalars):
+        if scalars.maximize and scalars.weight_decay != 0:
+            return scalars.weight_decay * theta - g
+        return super().effective_gradient(theta, g, scalars)
+
+
+class NewStateArrays(Faithful):
+    """m and u are new arrays after each step."""
+
+    def store(self, place, theta, new_theta, m, u):
+        theta[...] = new_theta
+        self.m[place] = np.array(m, dtype=theta.dtype)
+        self.u[place] = np.array(u, dtype=theta.dtype)
+
+
+class StateInTuples(Faithful):
+    """exp_avg and exp_inf are tuples of read-only views."""
+
+    @property
+    def exp_avg(self):
+        return tuple(_read_only(m) for m in self.m)
+
+    @property
+    def exp_inf(self):
+        return tuple(_read_only(u) for u in self.u)
+
+
+class StateInDict(Faithful):
+    """State is kept in one dict by place; exp_avg and exp_inf are made when they are asked for."""
+
+    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, *, maximize=False):
+        super().__init__(params, lr, betas, eps, weight_decay, maximize=maximize)
+        self.collect()
+
+    def collect(self):
+        pairs = zip(self.m, self.u, strict=True)
+        self.state = {place: {"exp_avg": m, "exp_inf": u} for place, (m, u) in enumerate(pairs)}
+
+    @property
+    def exp_avg(self):
+        return [state["exp_avg"].copy() for state in self.state.values()]
+
+    @property
+    def exp_inf(self):
+        return [state["exp_inf"].copy() for state in self.state.values()]
+
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+        self.collect()
+
+
+class HiddenState(Faithful):
+    """m and u cannot be seen."""
+
+    @property
+    def exp_avg(self):
+        raise AttributeError("exp_avg")
+
+    @property
+    def exp_inf(self):
+        raise AttributeError("exp_inf")
+
+
+class ReturnsTheta(Faithful):
+    """The call returns the new parameters."""
+
+    def __call__(self, gradients):
+        super().__call__(gradients)
+        return [theta for _, theta in self.placed()]
+
+
+class ReturnsTrue(Faithful):
+    """The call returns True, as MindSpore's do."""
+
+    def __call__(self, gradients):
+        super().__call__(gradients)
+        return True
+
+
+class CallOnly(Faithful):
+    """Nothing but the constructor and the call: no state, no groups to read, no saving."""
+
+    _HIDDEN = frozenset({"exp_avg", "exp_inf", "param_groups", "state_dict", "load_state_dict"})
+
+    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, *, maximize=False):
+        self._optimizer = Adamax(params, lr, betas, eps, weight_decay, maximize=maximize)
+
+    def __getattribute__(self, name):
+        if name in CallOnly._HIDDEN:
+            raise AttributeError(name)
+        return super().__getattribute__(name)
+
+    def __call__(self, gradients):
+        self._optimizer(gradients)
+
+
+def _read_only(array):
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+FAITHFUL = (
+    Plain,
+    ProductOverProduct,
+    DividedTwice,
+    ScaledNorm,
+    CorrectedMoment,
+    CorrectedNorm,
+    ProductOverNorm,
+    RateOverNorm,
+    Interpolated,
+    TorchLerp,
+    InterpolatedDownward,
+    FusedDecayedMoment,
+    FusedDampedGradient,
+    FusedStep,
+    FusedEverywhere,
+    FusedInterpolated,
+    WiderThroughout,
+    WiderRegisters,
+    InterpolatedInRegisters,
+    LerpInRegisters,
+    WiderStep,
+    WiderState,
+    ExactElement,
+    RunningPower,
+    ExponentialCorrection,
+    WorkingScalars,
+    WorkingRunningPower,
+    WorkingProductOverProduct,
+    WorkingInterpolated,
+    InBlocks,
+    TailElementByElement,
+    MaximumByComparison,
+    NegatedAfterDecaySubtracted,
+    NewStateArrays,
+    StateInTuples,
+    StateInDict,
+    HiddenState,
+    ReturnsTheta,
+    ReturnsTrue,
+    CallOnly,
+)

@@ -1,0 +1,42 @@
+"""Which planted bugs are rules in effect, and that no other is ever taken for a rule."""
+
+from __future__ import annotations
+
+import pytest
+from adamax_conformance.impl.subject.client import Subject
+from adamax_conformance.oracles.verdict import Quantity
+from adamax_conformance.reference.rules import DOCUMENTED, Ascent, BiasCorrection, Decay, Epsilon, Rule
+from adamax_conformance.reports.rule.identify import identified
+from adamax_conformance.tests.meta.planted import bugs_formula
+
+RULES = {
+    "eps-outside-maximum": Rule(Epsilon.IN_DENOMINATOR),
+    "eps-on-decayed-norm": Rule(Epsilon.ON_DECAYED_NORM),
+    "eps-missing": Rule(Epsilon.NONE),
+    "no-bias-correction": Rule(bias_correction=BiasCorrection.NONE),
+    "decay-decoupled": Rule(decay=Decay.DECOUPLED),
+    "decay-ignored": Rule(decay=Decay.NONE),
+    "maximize-ignored": Rule(ascent=Ascent.NONE),
+    "maximize-after-decay": Rule(ascent=Ascent.NEGATE_AFTER_DECAY),
+}
+"""The wrong formulas that are rules: they differ from the documented one in one part."""
+
+LATER = {"bias-correction-ends-after-thousand-steps"}
+"""What is the documented rule for as long as identification runs; `value/long-run` catches it."""
+
+
+@pytest.mark.parametrize("bug", bugs_formula.BUGS, ids=lambda bug: bug.name)
+def test_a_wrong_formula_is_a_rule_or_none(bug):
+    with Subject.in_process(bug) as subject:
+        found = identified(subject, "float32")
+    assert found.also == ()
+    if bug.name in RULES:
+        assert found.rule == RULES[bug.name]
+        assert found.habits.admissible(found.format_)
+    elif bug.name in LATER:
+        assert found.rule == DOCUMENTED
+    else:
+        assert found.rule is None
+        first = next(iter(found.misfits.values()))
+        assert first.step is not None
+        assert first.quantity in {Quantity.M, Quantity.U, Quantity.THETA}

@@ -1,0 +1,84 @@
+"""Is a program in C, JavaScript or plain Python judged over the pipe as it deserves?"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+COMPILER = shutil.which("cc") or shutil.which("gcc")
+NODE = shutil.which("node")
+
+needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C compiler is here")
+needs_node = pytest.mark.skipif(NODE is None, reason="no node is here")
+LANGUAGES = [pytest.param("c", marks=needs_compiler), pytest.param("javascript", marks=needs_node), "python"]
+
+BUGS = [
+    ("c", "adamax.c", "ABS(g) + eps", "ABS(g)"),
+    ("c", "adamax.c", "1 - pow(options->beta1, (double)t)", "1 - options->beta1"),
+    ("c", "adamax.c", "if (!(options->eps > 0", "if (!(options->eps > -2"),
+    ("c", "subject.c", "to->t = from->t;", ""),
+    ("javascript", "adamax.mjs", "Math.abs(g) + eps", "Math.abs(g)"),
+    ("javascript", "adamax.mjs", "const complement = round(1 - ", "const complement = round(1.0001 - "),
+    ("javascript", "adamax.mjs", "beta >= 0 && beta < 1", "beta >= 0 && beta <= 1"),
+    ("javascript", "adamax.mjs", "this.stepCount = stepCount;", ""),
+    ("python", "adamax.py", "-x for x in gradient", "x for x in gradient"),
+    ("python", "adamax.py", "return x if x > y or x != x else y", "return x if x > y else y"),
+    ("python", "adamax.py", "self.options[group]", "self.options[0]"),
+    ("python", "adamax.py", "1 - beta1**self.step_count", "1 - beta1 ** min(self.step_count, 256)"),
+]
+
+
+def command(language, folder, built):
+    """The command line of a program in a folder; C is compiled first."""
+    match language:
+        case "c":
+            sources = [str(folder / name) for name in ("subject.c", "adamax.c", "json.c")]
+            options = ["-std=c11", "-O2", "-ffp-contract=off"]
+            subprocess.run([COMPILER, *options, "-o", str(built), *sources, "-lm"], check=True)
+            words = [str(built)]
+        case "javascript":
+            words = [NODE, str(folder / "subject.mjs")]
+        case "python":
+            words = [
+                sys.executable,
+                "-I",
+                "-c",
+                f"import sys; sys.path.insert(0, {str(folder)!r}); import subject; subject.main()",
+            ]
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
+
+
+def check(program, report, *options):
+    front = [sys.executable, "-m", "adamax_conformance.reports.cli.main"]
+    words = ["check", f"process:{program}", "--report", str(report), "--quiet", *options]
+    return subprocess.run([*front, *words], capture_output=True, encoding="utf-8", check=False)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_right_program_conforms_in_every_dtype_that_it_states(language, tmp_path):
+    program = command(language, HERE / language, tmp_path / "adamax")
+    run = check(program, tmp_path / "report", "--dtype", "float32", "--dtype", "float64")
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def named(bug):
+    language, _, right, wrong = bug
+    marks = {"c": [needs_compiler], "javascript": [needs_node]}.get(language, [])
+    return pytest.param(*bug, id=f"{language}: {right} becomes {wrong or 'nothing'}", marks=marks)
+
+
+@pytest.mark.parametrize(("language", "file", "right", "wrong"), [named(bug) for bug in BUGS])
+def test_a_copy_with_a_planted_bug_diverges(language, file, right, wrong, tmp_path):
+    folder = shutil.copytree(HERE / language, tmp_path / "copy")
+    text = (folder / file).read_text(encoding="utf-8")
+    assert text.count(right) >= 1
+    (folder / file).write_text(text.replace(right, wrong), encoding="utf-8")
+    program = command(language, folder, tmp_path / "adamax")
+    run = check(program, tmp_path / "report", "--dtype", "float32", "--fail-fast")
+    assert run.returncode == 1, run.stdout + run.stderr

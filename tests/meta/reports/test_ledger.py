@@ -1,0 +1,221 @@
+"""The ledger: it lists exactly what it names, and cannot rot."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from adamax_conformance.oracles.verdict import Status
+from adamax_conformance.reports.ledger import ledger
+from adamax_conformance.reports.ledger.ledger import Entry, Ledger, LedgerError
+from adamax_conformance.reports.record.exit_codes import ExitCode, outcome
+from adamax_conformance.tests.meta.reports.samples import HOSTILE, case, divergence, verdict
+
+ENTRY = Entry("torch-theta", "torch*", "value/lockstep/theta", "it rounds twice")
+DIVERGING = verdict(Status.DIVERGES)
+TEXT = """
+[[divergence]]
+id = "torch-theta"
+subject = "torch*"
+check = "value/lockstep/theta"
+reason = "it rounds twice"
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "known.toml"
+
+
+def book(path, *entries):
+    return Ledger(path, entries)
+
+
+def test_an_entry_makes_its_divergence_known_with_the_entry_s_reason(path):
+    settled = book(path, ENTRY).settle(DIVERGING, "2.13.0")
+    assert settled.status is Status.KNOWN
+    assert settled.reason == "it rounds twice"
+    assert settled.measured["ledger"] == "torch-theta"
+    assert settled.divergence == DIVERGING.divergence
+
+
+@pytest.mark.parametrize(
+    ("changes", "subject", "version", "listed"),
+    [
+        ({}, "torch", "2.13.0", True),
+        ({}, "torch[foreach]", "2.13.0", True),
+        ({}, "mindspore", "2.10.0", False),
+        ({"subject": "torch"}, "torch[foreach]", "2.13.0", False),
+        ({"subject": "torch[foreach]"}, "torch[foreach]", "2.13.0", True),
+        ({"subject": "torch[foreach]"}, "torchf", "2.13.0", False),
+        ({"subject": "Torch"}, "torch", "2.13.0", False),
+        ({"versions": ">=2.4,<3"}, "torch", "2.13.0", True),
+        ({"versions": ">=2.4,<3"}, "torch", "2.13.0+cpu", True),
+        ({"versions": "==2.13.0"}, "torch", "2.13.0+cpu", True),
+        ({"versions": ">=2.4,<3"}, "torch", "2.14.0.dev20260101", True),
+        ({"versions": ">=2.4,<3"}, "torch", "3.0", False),
+        ({"versions": ">=2.4,<3"}, "torch", "", False),
+        ({"versions": ">=2.4,<3"}, "torch", "built here", False),
+        ({"versions": ""}, "torch", "built here", True),
+        ({"dtypes": ("float32", "float16")}, "torch", "2.13.0", True),
+        ({"dtypes": ("float16",)}, "torch", "2.13.0", False),
+        ({"devices": ("cpu",)}, "torch", "2.13.0", True),
+        ({"devices": ("cuda",)}, "torch", "2.13.0", False),
+        ({"case": "pinned"}, "torch", "2.13.0", True),
+        ({"case": "another"}, "torch", "2.13.0", False),
+        ({"check": "value/lockstep/m"}, "torch", "2.13.0", False),
+        ({"check": "value/lockstep"}, "torch", "2.13.0", False),
+    ],
+)
+def test_an_entry_lists_what_it_names_and_nothing_else(path, changes, subject, version, listed):
+    entry = replace(ENTRY, **changes)
+    matched = book(path, entry).match(replace(DIVERGING, subject=subject), version)
+    assert matched == (entry if listed else None)
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.DIVERGES])
+def test_only_a_divergence_can_be_known(path, status):
+    assert book(path, ENTRY).match(verdict(status), "2.13.0") is None
+
+
+def test_an_entry_whose_check_conforms_is_stale_and_fails_the_run(path):
+    stale = book(path, ENTRY).stale([verdict()], {"torch": "2.13.0"}, {ENTRY.check})
+    assert [(one.check, one.status, one.subject) for one in stale] == [
+        ("ledger/torch-theta", Status.DIVERGES, "torch")
+    ]
+    assert "torch-theta" in stale[0].reason
+    assert outcome(stale) is ExitCode.DIVERGES
+
+
+def test_an_entry_is_stale_in_each_dtype_in_which_it_no_longer_diverges(path):
+    judged = [DIVERGING, verdict(dtype="float64"), verdict(dtype="float16")]
+    stale = book(path, ENTRY).stale(judged, {"torch": "2.13.0"}, {ENTRY.check})
+    assert [one.dtype for one in stale] == ["float64", "float16"]
+
+
+@pytest.mark.parametrize("status", [Status.DIVERGES, Status.KNOWN, Status.SKIPPED, Status.BROKEN])
+def test_an_entry_is_not_stale_where_its_check_diverges_or_said_nothing(path, status):
+    assert book(path, ENTRY).stale([verdict(status)], {"torch": "2.13.0"}, {ENTRY.check}) == []
+
+
+def test_an_entry_for_other_versions_is_not_stale(path):
+    assert (
+        book(path, replace(ENTRY, versions="<2")).stale([verdict()], {"torch": "2.13.0"}, {ENTRY.check}) == []
+    )
+
+
+def test_an_entry_of_a_check_that_did_not_run_is_not_stale(path):
+    assert book(path, ENTRY).stale([], {}, {ENTRY.check}) == []
+
+
+def test_an_entry_of_a_check_that_does_not_exist_is_an_error(path):
+    with pytest.raises(
+        LedgerError, match=r"known\.toml, entry 'torch-theta': .*'value/lockstep/theta' is not the id"
+    ):
+        book(path, ENTRY).stale([], {}, {"value/lockstep/m"})
+
+
+def test_a_well_formed_file_is_read(path):
+    path.write_text(TEXT)
+    assert ledger.load(path) == book(path, ENTRY)
+
+
+def test_an_empty_file_is_a_ledger_without_entries(path):
+    path.write_text("")
+    assert ledger.load(path).entries == ()
+
+
+def test_the_shipped_ledger_is_well_formed():
+    assert ledger.load().path == ledger.SHIPPED
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("not toml", "known.toml: is not TOML"),
+        ("\x00", "known.toml: is not TOML"),
+        ("known = 1", r"known.toml: has \['known'\]; want only tables \[\[divergence\]\]"),
+        ("divergence = 1", r"known.toml: divergence is not an array of tables"),
+        ("[divergence]\nid = 'a'", r"known.toml: divergence is not an array of tables"),
+        ("[[divergence]]", "entry 1: lacks id, subject, check, reason"),
+        ("[[divergence]]\nid = 'a'", "entry 'a': lacks subject, check, reason"),
+        (TEXT + TEXT, "entry 'torch-theta': the id is used twice"),
+        (TEXT + "why = 'x'", r"entry 'torch-theta': has \['why'\]; want only id, subject"),
+        (TEXT + "dtypes = 'float32'", "dtypes = 'float32' is not a list of strings"),
+        (
+            TEXT + "dtypes = ['float8']",
+            "dtypes has 'float8'; want some of float16, bfloat16, float32, float64",
+        ),
+        (TEXT + "devices = [1]", r"devices = \[1\] is not a list of strings"),
+        (TEXT + "versions = '2.x'", "versions = '2.x' is not a specifier of PEP 440"),
+        (TEXT + "versions = 2", "versions = 2 is not a string"),
+        (TEXT + "evidence = 'javascript:alert(1)'", "evidence = .* is not a URL"),
+        (TEXT + "script = '../ledger.py'", "script = '../ledger.py' is not the name of a file"),
+        (TEXT + "script = 'absent.py'", "script = 'absent.py' is not the name of a file"),
+        (TEXT.replace("it rounds twice", "  "), "reason is empty"),
+        (TEXT.replace('"torch-theta"', "7"), "entry 1: id = 7 is not a string"),
+        (TEXT.replace("torch-theta", "a b/c"), "id = 'a b/c' has other characters"),
+    ],
+)
+def test_a_malformed_file_is_refused_with_what_would_be_right(path, text, message):
+    path.write_text(text)
+    with pytest.raises(LedgerError) as caught:
+        ledger.load(path)
+    assert re.search(message, str(caught.value)), caught.value
+
+
+def test_a_file_that_is_not_there_is_refused(path):
+    with pytest.raises(LedgerError, match=r"known\.toml: cannot be read"):
+        ledger.load(path)
+
+
+def test_printed_entries_list_exactly_what_diverges_now(path):
+    judged = [
+        DIVERGING,
+        replace(DIVERGING, dtype="float64"),
+        verdict(Status.DIVERGES, check="rule", divergence=divergence(case=case("drawn").to_json())),
+        verdict(Status.DIVERGES, check="contract/lr/zero", divergence=divergence(case=None)),
+        verdict(check="value/m"),
+        verdict(Status.BROKEN, check="value/u"),
+    ]
+    path.write_text(ledger.write_entries(judged, {"torch": "2.13.0+cpu"}))
+    printed = ledger.load(path)
+    assert [printed.settle(one, "2.13.0").status for one in judged] == [
+        *[Status.KNOWN] * 4,
+        Status.CONFORMS,
+        Status.BROKEN,
+    ]
+    assert printed.stale(judged, {"torch": "2.13.0"}, {one.check for one in judged}) == []
+    assert [(entry.check, entry.case, entry.dtypes) for entry in printed.entries] == [
+        ("value/lockstep/theta", "pinned", ("float32", "float64")),
+        ("rule", "", ("float32",)),
+        ("contract/lr/zero", "", ("float32",)),
+    ]
+
+
+@pytest.mark.parametrize("text", [text for text in HOSTILE if text.isprintable()])
+def test_printed_entries_of_hostile_names_are_read_back(path, text):
+    judged = verdict(Status.DIVERGES, subject=text, check=text, divergence=divergence(reason=text))
+    path.write_text(ledger.write_entries([judged, replace(judged, device="other")], {}), encoding="utf-8")
+    assert ledger.load(path).match(judged, "") is not None
+
+
+def test_nothing_diverging_prints_no_entries():
+    assert ledger.write_entries([verdict()], {}) == ""
+
+
+@pytest.mark.parametrize(
+    ("statuses", "code"),
+    [
+        ([], ExitCode.NOTHING_JUDGED),
+        ([Status.SKIPPED], ExitCode.NOTHING_JUDGED),
+        ([Status.CONFORMS, Status.SKIPPED], ExitCode.CONFORMS),
+        ([Status.KNOWN, Status.UNSPECIFIED, Status.CONFORMS], ExitCode.CONFORMS),
+        ([Status.CONFORMS, Status.DIVERGES], ExitCode.DIVERGES),
+        ([Status.CONFORMS, Status.BROKEN], ExitCode.DIVERGES),
+        ([Status.SKIPPED, Status.BROKEN], ExitCode.DIVERGES),
+    ],
+)
+def test_the_exit_code_says_what_the_verdicts_say(statuses, code):
+    assert outcome([verdict(status) for status in statuses]) is code

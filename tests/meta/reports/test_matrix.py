@@ -1,0 +1,107 @@
+"""The published matrix: nothing of the records is lost on the way, and the page is what they say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from adamax_conformance import reports
+from adamax_conformance.oracles.verdict import Status
+from adamax_conformance.reports.ledger.ledger import Entry, Ledger
+from adamax_conformance.reports.matrix.model import from_json, gather, to_json
+from adamax_conformance.reports.matrix.page import KEPT, followers, page, text, write_matrix
+from adamax_conformance.reports.record.record import Record
+from adamax_conformance.tests.meta.reports.samples import HOSTILE, header, one_of_each, verdict
+
+PUBLISHED = Path(reports.__path__[0]) / "MATRIX.md"
+
+
+def rule(name, **facts):
+    measured = {"rule": name, "also": [], "open": {}, "form": "weighted", "computed in": "binary32", **facts}
+    return verdict(Status.CONFORMS, check="rule/documented", measured=measured)
+
+
+def record(*verdicts, **changes):
+    return Record.of(header(**changes), verdicts)
+
+
+def test_what_is_kept_holds_every_verdict_and_reason():
+    matrix = gather([record(*one_of_each(), rule("documented"))])
+    assert from_json(json.loads(text(to_json(matrix)))) == matrix
+    (row,) = matrix.rows
+    assert [(s.check, s.status) for s in row.said[:-1]] == [(v.check, v.status) for v in one_of_each()]
+    assert row.said[1].reason == one_of_each()[1].reason
+    assert row.rule["rule"] == "documented"
+    assert row.version == "2.13.0"
+
+
+def test_a_later_run_renews_the_checks_that_it_asked_and_no_others():
+    old = record(
+        verdict(Status.DIVERGES, check="value/x"), rule("documented"), created="2026-01-01T00:00:00+00:00"
+    )
+    new = record(verdict(Status.CONFORMS, check="value/x"), created="2026-01-02T00:00:00+00:00")
+    (row,) = gather([new, old]).rows
+    assert [(s.check, s.status) for s in row.said] == [
+        ("value/x", Status.CONFORMS),
+        ("rule/documented", Status.CONFORMS),
+    ]
+    assert row.rule["rule"] == "documented"
+
+
+def test_a_later_run_of_another_version_stands_alone():
+    old = record(verdict(Status.DIVERGES, check="value/x"), created="2026-01-01T00:00:00+00:00")
+    other = ({"name": "torch", "framework": "torch", "version": "2.14.0"},)
+    new = record(verdict(check="value/y"), created="2026-01-02T00:00:00+00:00", subjects=other)
+    (row,) = gather([old, new]).rows
+    assert [s.check for s in row.said] == ["value/y"]
+
+
+def test_what_the_ledger_lists_by_now_is_known():
+    listed = Ledger(Path("ledger.toml"), (Entry("e", "torch", "value/x", "a reason"),))
+    kept = record(verdict(Status.DIVERGES, check="value/x"), verdict(Status.DIVERGES, check="value/y"))
+    (row,) = gather([kept], listed).rows
+    assert [(s.status, s.reason) for s in row.said] == [
+        (Status.KNOWN, "a reason"),
+        (Status.DIVERGES, "a reason why this is diverges"),
+    ]
+
+
+def test_what_another_version_kept_is_refused():
+    with pytest.raises(ValueError, match="schema is 2"):
+        from_json({"schema": 2})
+
+
+def test_the_page_shows_rules_counts_and_reasons(tmp_path):
+    records = [record(*one_of_each(), rule("epsilon=in-denominator", open={"decay": "no such argument"}))]
+    write_matrix(records, tmp_path / "M.md")
+    shown = (tmp_path / "M.md").read_text("utf-8")
+    assert "divided by u" in shown
+    assert "Divergences that no ledger lists" in shown
+    assert "a reason why this is known" in shown
+    assert (tmp_path / KEPT).is_file()
+
+
+def test_hostile_words_do_not_leave_their_cells():
+    verdicts = [verdict(Status.SKIPPED, check=f"value/{i}", reason=words) for i, words in enumerate(HOSTILE)]
+    shown = page(gather([record(*verdicts)]))
+    assert "<script" not in shown
+    table = shown.partition("## What cannot be asked")[2].partition("## What each")[0].strip().splitlines()
+    assert all(line.startswith("| ") and line.endswith(" |") for line in table)
+
+
+def test_a_part_that_cannot_be_told_is_taken_for_one_that_is_not_there():
+    matrix = gather([record(rule("documented", open={"decay": "", "ascent": ""}))])
+    (found,) = followers(matrix)
+    assert (found.decay.name, found.ascent.name) == ("NONE", "NONE")
+
+
+def test_a_subject_of_no_rule_follows_nobody():
+    assert followers(gather([record(rule(None))])) == {}
+
+
+def test_the_published_page_is_what_its_records_say():
+    kept = json.loads(PUBLISHED.with_name(KEPT).read_text("utf-8"))
+    assert PUBLISHED.read_text("utf-8") == page(from_json(kept))
+    assert text(kept) == PUBLISHED.with_name(KEPT).read_text("utf-8")
+    assert PUBLISHED.with_name(KEPT).stat().st_size < 1_000_000
