@@ -1,4 +1,4 @@
-"""Every folder of the five rooms that is a package, by construction: one that is forgotten is not possible."""
+"""The packages of the wheel: every package in the five rooms, but tests/meta."""
 
 from setuptools import find_packages, setup
 

@@ -1,1 +1,1 @@
-"""Who decides: exact values, correct rounding, error bounds, and the comparison that makes a verdict of them."""
+"""The oracles: exact values, correct rounding, error bounds, comparison, verdicts."""

@@ -1,8 +1,8 @@
-"""The comparison: a subject's trajectory against the exact one, element by element, within the bound.
+"""The comparison of a subject's run with the exact one, element by element.
 
-Two modes. In lockstep each step is judged on its own, from the state that the subject itself had before it, so
-nothing accumulates and the bound is tight. As a trajectory, the exact run and the radii are carried from the
-start, which needs no state but theta.
+There are two modes. In lockstep each step is judged on its own, from the state that the subject itself had before
+it: nothing accumulates, so the bound is tight. As a trajectory the exact run and the radii are carried from the
+start; that needs no state but theta.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,16 +21,17 @@ from ..reference.case import Case, FloatArray
 from ..reference.hyperparameters import Hyperparameters
 from .batch.lockstep import QUANTITIES, Block, judge_block, judge_element
 from .batch.tally import BlockTally
-from .batch.trajectory import ExactRun, RunStep, judge_trajectory
-from .error_model import Assumption
-from .exact.trajectory import context, exact_scalars, precision_for
+from .batch.trajectory import ExactRunJudge, RunStep, judge_trajectory
+from .bounds.step import StepBounds
+from .error_model import ErrorModel
+from .exact.trajectory import exact_scalars, mpmath_context, precision_for
 from .judgement import (
-    Findings,
-    GroupBounds,
+    ComparisonTallies,
+    ComparisonTally,
+    ErrorSize,
     Judgement,
-    Tally,
     divergence_of,
-    measured,
+    error_size,
     sixteenth,
     step_judgements,
 )
@@ -38,7 +39,10 @@ from .verdict import Quantity
 
 
 class Snapshot(Protocol):
-    """A subject's state after one step: one float64 array a parameter; m and u are None where they are hidden."""
+    """A subject's state after one step, as float64 arrays.
+
+    There is one array for each parameter. m and u are None where the subject hides them.
+    """
 
     @property
     def theta(self) -> Sequence[FloatArray]:
@@ -53,9 +57,8 @@ class Snapshot(Protocol):
         """The infinity norm of every parameter."""
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where an element is."""
+class _Location(NamedTuple):
+    """The step, the parameter's index and the element's index of a number."""
 
     t: int
     parameter: int
@@ -63,228 +66,242 @@ class _Place:
 
 
 @dataclass(frozen=True)
-class Many:
-    """Different elements of a parameter after a step.
+class _DistinctElements:
+    """The elements of a parameter after a step that differ from each other.
 
     Attributes:
         t: the step.
-        parameter: which.
-        shape: of the parameter.
-        places: of the elements, in row-major order.
-        judge: what the exact oracle says of one of them, by its index among `places`.
+        parameter: its index.
+        shape: its shape.
+        indices: of the elements, in row-major order.
+        judge: judges the element at a position in `indices` by the exact oracle.
     """
 
     t: int
     parameter: int
     shape: tuple[int, ...]
-    places: npt.NDArray[np.intp]
+    indices: npt.NDArray[np.intp]
     judge: Callable[[int], Mapping[Quantity, Judgement]]
 
-    def place(self, index: int) -> _Place:
-        """Where an element is."""
-        return _Place(self.t, self.parameter, _element(self.places[index], self.shape))
+    def location(self, position: int) -> _Location:
+        """The location of the element at a position in `indices`."""
+        return _Location(self.t, self.parameter, _unravel(self.indices[position], self.shape))
 
 
-class _Enough(Exception):  # noqa: N818 - not an error: the first one found ends a brief comparison
-    """A brief comparison has found what it was for."""
+class _DivergenceFoundError(Exception):
+    """Ends a brief comparison at the first number beyond its bound."""
 
 
 class _Judge:
-    """Compares numbers and keeps the tallies."""
+    """Compares numbers with the exact ones and keeps the tallies."""
 
     def __init__(
-        self, case: Case, assumption: Assumption, found: Findings, mode: str, *, brief: bool
+        self, case: Case, error_model: ErrorModel, tallies: ComparisonTallies, mode: str, *, brief: bool
     ) -> None:
         self.case = case
-        self.format = assumption.format_
-        self.found = found
+        self.format = error_model.format_
+        self.tallies = tallies
         self.mode = mode
         self.brief = brief
 
-    def judge(self, quantity: Quantity, place: _Place, exact: Any, radius: Any, actual: float) -> None:
-        """One number: counted, and kept as the divergence if it is the first beyond its bound."""
-        tally = self.found.get(quantity)
+    def judge(self, quantity: Quantity, location: _Location, exact: Any, radius: Any, actual: float) -> None:
+        """Count one number; keep it as the divergence if it is the first beyond its bound."""
+        tally = self.tallies.get(quantity)
         if tally is None:
             return
         tally.judged += 1
         if radius == math.inf:
             tally.open += 1
             return
-        found = measured(self.format, exact, radius, actual)
-        _, over, in_ulp, bound_in_ulp = found
-        tally.largest_over_bound = max(tally.largest_over_bound, over)
-        tally.largest_ulp = max(tally.largest_ulp, in_ulp)
-        if math.isfinite(in_ulp):
-            tally.sixteenths[sixteenth(in_ulp)] += 1
-        tally.at_step(place.t, in_ulp, bound_in_ulp)
-        if over <= 1:
+        size = error_size(self.format, exact, radius, actual)
+        tally.largest_over_bound = max(tally.largest_over_bound, size.over_bound)
+        tally.largest_ulp = max(tally.largest_ulp, size.in_ulp)
+        if math.isfinite(size.in_ulp):
+            tally.sixteenths[sixteenth(size.in_ulp)] += 1
+        tally.at_step(location.t, size.in_ulp, size.bound_in_ulp)
+        if size.over_bound <= 1:
             return
         tally.exceeded += 1
-        self._diverges(tally, quantity, place, Judgement(exact, radius, actual, found))
+        self._keep_divergence(tally, quantity, location, Judgement(exact, radius, actual, size))
         if self.brief:
-            raise _Enough
+            raise _DivergenceFoundError
 
-    def take(self, quantity: Quantity, many: Many, found: BlockTally) -> None:
-        """What was found of many numbers after a step: counted as if one by one."""
-        tally = self.found.get(quantity)
+    def add_block(self, quantity: Quantity, elements: _DistinctElements, block: BlockTally) -> None:
+        """Add the tally of many numbers after a step, as if they were counted one by one."""
+        tally = self.tallies.get(quantity)
         if tally is None:
             return
-        tally.judged += found.judged
-        tally.open += found.open
-        tally.exceeded += found.exceeded
-        tally.sixteenths.update(found.sixteenths)
-        if found.largest_ulp is not None:
-            tally.largest_ulp = max(tally.largest_ulp, found.largest_ulp.in_ulp)
-        if found.worst:
-            worst = many.judge(found.worst[0].place)[quantity].measured
+        tally.judged += block.judged
+        tally.open += block.open
+        tally.exceeded += block.exceeded
+        tally.sixteenths.update(block.sixteenths)
+        if block.largest_ulp is not None:
+            tally.largest_ulp = max(tally.largest_ulp, block.largest_ulp.in_ulp)
+        if block.worst:
+            worst = elements.judge(block.worst[0].index)[quantity].error_size
             assert worst is not None
-            tally.largest_over_bound = max(tally.largest_over_bound, worst.over)
-            tally.at_step(many.t, worst.in_ulp, worst.bound_in_ulp)
-        if found.first_exceeded is not None:
-            place = found.first_exceeded.place
-            self._diverges(tally, quantity, many.place(place), many.judge(place)[quantity])
+            tally.largest_over_bound = max(tally.largest_over_bound, worst.over_bound)
+            tally.at_step(elements.t, worst.in_ulp, worst.bound_in_ulp)
+        if block.first_exceeded is not None:
+            first = block.first_exceeded.index
+            self._keep_divergence(tally, quantity, elements.location(first), elements.judge(first)[quantity])
             if self.brief:
-                raise _Enough
+                raise _DivergenceFoundError
 
-    def _diverges(self, tally: Tally, quantity: Quantity, place: _Place, judgement: Judgement) -> None:
-        """Keep the first number beyond its bound."""
-        if tally.divergence is None and judgement.measured is not None:
-            over, in_ulp = judgement.measured.over, judgement.measured.in_ulp
-            tally.divergence = divergence_of(
-                quantity,
-                _reason(quantity, place, self.mode, in_ulp, over, self.case),
-                judgement,
-                (place.t, place.parameter, place.element),
-                self.case,
-            )
+    def _keep_divergence(
+        self, tally: ComparisonTally, quantity: Quantity, location: _Location, judgement: Judgement
+    ) -> None:
+        """Keep a number beyond its bound if it is the first."""
+        if tally.divergence is None and judgement.error_size is not None:
+            reason = self._reason(quantity, location, judgement.error_size)
+            tally.divergence = divergence_of(quantity, reason, judgement, location, self.case)
 
-
-def _reason(quantity: Quantity, place: _Place, mode: str, in_ulp: float, over: float, case: Case) -> str:
-    where = f"{quantity.value} of parameter {place.parameter}, element {list(place.element)}, after step {place.t}"
-    if math.isinf(over):
-        return f"{where} is not within any bound ({mode}, case {case.name})"
-    return f"{where} is off by {in_ulp:.4g} ulp, {over:.4g} times the proven bound ({mode}, case {case.name})"
-
-
-_FEW = 64
+    def _reason(self, quantity: Quantity, location: _Location, size: ErrorSize) -> str:
+        t, parameter, element = location
+        where = f"{quantity.value} of parameter {parameter}, element {list(element)}, after step {t}"
+        context = f"({self.mode}, case {self.case.name})"
+        if math.isinf(size.over_bound):
+            return f"{where} is not within any bound {context}"
+        return (
+            f"{where} is off by {size.in_ulp:.4g} ulp, {size.over_bound:.4g} times the proven bound {context}"
+        )
 
 
-_MANY = 1 << 14
+_FEW: Final = 64
+"""Up to so many elements, each is judged, whether or not it differs from the others."""
+
+
+_MANY: Final = 1 << 14
 """From so many different elements on, the vectorised oracle judges them."""
 
 
-def _distinct(*arrays: FloatArray) -> npt.NDArray[np.intp]:
-    """One element for each distinct tuple of values, so that a large periodic array costs its period."""
+def _distinct_indices(*arrays: FloatArray) -> npt.NDArray[np.intp]:
+    """The index of one element for each distinct tuple of values.
+
+    A large periodic array so costs no more than its period.
+    """
     if arrays[0].size <= _FEW:
         return np.arange(arrays[0].size)
-    rows = np.stack([_flat(a) for a in arrays], axis=1).view(np.int64)
+    rows = np.stack([_flatten(a) for a in arrays], axis=1).view(np.int64)
     _, first = np.unique(rows, axis=0, return_index=True)
     return np.sort(first)
 
 
-def _flat(array: FloatArray) -> FloatArray:
+def _flatten(array: FloatArray) -> FloatArray:
     return np.ascontiguousarray(array).reshape(-1)
 
 
-def _element(place: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(int(i) for i in np.unravel_index(place, shape))
+def _unravel(index: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.unravel_index(index, shape))
 
 
 def lockstep(
-    case: Case, observed: Sequence[Snapshot], assumption: Assumption, found: Findings, *, brief: bool = False
+    case: Case,
+    observed: Sequence[Snapshot],
+    error_model: ErrorModel,
+    tallies: ComparisonTallies,
+    *,
+    brief: bool = False,
 ) -> None:
-    """Judge each step from the subject's own state before it; theta from its own m and u after it.
+    """Judge each step of a run from the subject's own state before it.
 
+    Theta is judged from the subject's own m and u after the step.
     Elements whose state or gradient is not finite are left to the special values' checks.
 
     Args:
         case: what the subject was run on.
         observed: its state after each step, with m and u.
-        assumption: what it is judged against.
-        found: the tallies to add to; quantities that are missing in it are not judged.
+        error_model: what it is judged against.
+        tallies: the tallies to add to; quantities that are missing in it are not judged.
         brief: whether to stop at the first error beyond its bound.
     """
-    ctx = context(precision_for(case.steps))
-    judge = _Judge(case, assumption, found, "lockstep", brief=brief)
-    rule = assumption.rule
-    with suppress(_Enough):
-        for place, group, parameter in case.placed():
+    ctx = mpmath_context(precision_for(case.steps))
+    judge = _Judge(case, error_model, tallies, "lockstep", brief=brief)
+    rule = error_model.rule
+    with suppress(_DivergenceFoundError):
+        for number, group, parameter in case.indexed_parameters():
             zeros = np.zeros(parameter.theta.shape)
             before = (parameter.theta, zeros, zeros)
             for t, snapshot in enumerate(observed, start=1):
                 if snapshot.m is None or snapshot.u is None:
                     raise ValueError("lockstep needs m and u of the subject; judge its trajectory instead")
-                after = (snapshot.theta[place], snapshot.m[place], snapshot.u[place])
+                after = (snapshot.theta[number], snapshot.m[number], snapshot.u[number])
                 arrays = (*before, parameter.gradients[t - 1], *after)
-                places = _distinct(*arrays)
-                if len(places) >= _MANY and all(quantity in found for quantity in QUANTITIES):
-                    block = Block(*(_flat(array)[places] for array in arrays))
+                indices = _distinct_indices(*arrays)
+                if len(indices) >= _MANY and all(quantity in tallies for quantity in QUANTITIES):
+                    block = Block(*(_flatten(array)[indices] for array in arrays))
                     options = group.at(t)
-                    exactly = partial(_judged, block, options, t, assumption)
-                    many = Many(t, place, parameter.theta.shape, places, exactly)
-                    for quantity, tally in judge_block(block, options, t, assumption).items():
-                        judge.take(quantity, many, tally)
+                    exactly = partial(_judge_exactly, block, options, t, error_model)
+                    elements = _DistinctElements(t, number, parameter.theta.shape, indices, exactly)
+                    for quantity, tally in judge_block(block, options, t, error_model).items():
+                        judge.add_block(quantity, elements, tally)
                     before = after
                     continue
-                step_bounds = GroupBounds(ctx, exact_scalars(ctx, group.at(t)), t, assumption)
-                for each in places:
-                    element = _element(each, parameter.theta.shape)
-                    at = _Place(t, place, element)
+                bounds = StepBounds(ctx, exact_scalars(ctx, group.at(t)), t, error_model)
+                for index in indices:
+                    element = _unravel(index, parameter.theta.shape)
+                    location = _Location(t, number, element)
                     values = [float(array[element]) for array in (*before, parameter.gradients[t - 1])]
                     if not all(map(math.isfinite, values)):
                         continue
                     results = [float(array[element]) for array in after]
                     for quantity, exact, radius, actual in step_judgements(
-                        ctx, step_bounds, rule, t, values, results, found
+                        ctx, bounds, rule, t, values, results, tallies
                     ):
-                        judge.judge(quantity, at, exact, radius, actual)
+                        judge.judge(quantity, location, exact, radius, actual)
                 before = after
 
 
 def trajectory(
-    case: Case, observed: Sequence[Snapshot], assumption: Assumption, found: Findings, *, brief: bool = False
+    case: Case,
+    observed: Sequence[Snapshot],
+    error_model: ErrorModel,
+    tallies: ComparisonTallies,
+    *,
+    brief: bool = False,
 ) -> None:
-    """Judge the whole run from the start: the exact trajectory, with the radii carried from step to step.
+    """Judge the whole run from the start, with the radii carried from step to step.
 
     Args:
         case: what the subject was run on.
         observed: its state after each step; m and u are judged where they are seen.
-        assumption: what it is judged against.
-        found: the tallies to add to; quantities that are missing in it are not judged.
+        error_model: what it is judged against.
+        tallies: the tallies to add to; quantities that are missing in it are not judged.
         brief: whether to stop at the first error beyond its bound.
     """
-    judge = _Judge(case, assumption, found, "trajectory", brief=brief)
-    with suppress(_Enough):
-        for place, group, parameter in case.placed():
-            shown = [tuple(None if a is None else a[place] for a in (s.theta, s.m, s.u)) for s in observed]
+    judge = _Judge(case, error_model, tallies, "trajectory", brief=brief)
+    with suppress(_DivergenceFoundError):
+        for number, group, parameter in case.indexed_parameters():
+            shown = [tuple(None if a is None else a[number] for a in (s.theta, s.m, s.u)) for s in observed]
             seen = [array for arrays in shown for array in arrays if array is not None]
             gradients = parameter.gradients[: len(observed)]
-            places = _distinct(parameter.theta, *parameter.gradients, *seen)
-            theta = _flat(parameter.theta)[places]
+            indices = _distinct_indices(parameter.theta, *parameter.gradients, *seen)
+            theta = _flatten(parameter.theta)[indices]
             steps = [
                 RunStep(
                     group.at(t),
-                    _flat(g)[places],
-                    tuple(None if array is None else _flat(array)[places] for array in arrays),
+                    _flatten(g)[indices],
+                    tuple(None if array is None else _flatten(array)[indices] for array in arrays),
                 )
                 for t, (g, arrays) in enumerate(zip(gradients, shown, strict=True), start=1)
             ]
-            run = ExactRun(theta, steps, assumption)
-            if len(places) >= _MANY:
-                for t, tallies in enumerate(judge_trajectory(theta, steps, assumption), start=1):
-                    many = Many(t, place, parameter.theta.shape, places, partial(run.after, t))
-                    for quantity, tally in tallies.items():
-                        judge.take(quantity, many, tally)
+            run = ExactRunJudge(theta, steps, error_model)
+            if len(indices) >= _MANY:
+                for t, found in enumerate(judge_trajectory(theta, steps, error_model), start=1):
+                    after = partial(run.judge_after, t)
+                    elements = _DistinctElements(t, number, parameter.theta.shape, indices, after)
+                    for quantity, tally in found.items():
+                        judge.add_block(quantity, elements, tally)
                 continue
-            for index, each in enumerate(places):
-                element = _element(each, parameter.theta.shape)
-                for t, judged in run.judge(index):
-                    at = _Place(t, place, element)
+            for position, index in enumerate(indices):
+                element = _unravel(index, parameter.theta.shape)
+                for t, judged in run.judge(position):
+                    location = _Location(t, number, element)
                     for quantity, judgement in judged.items():
-                        judge.judge(quantity, at, judgement.exact, judgement.radius, judgement.actual)
+                        judge.judge(quantity, location, judgement.exact, judgement.radius, judgement.actual)
 
 
-def _judged(
-    block: Block, options: Hyperparameters, t: int, assumption: Assumption, place: int
+def _judge_exactly(
+    block: Block, options: Hyperparameters, t: int, error_model: ErrorModel, index: int
 ) -> Mapping[Quantity, Judgement]:
-    return judge_element(block, place, options, t, assumption)
+    return judge_element(block, index, options, t, error_model)

@@ -1,6 +1,6 @@
-"""What is assumed of the arithmetic under test: the error of an operation, and the admissible habits.
+"""The error model: format, rule, evaluation scheme and arithmetic.
 
-The admissible habits are described in BOUNDS.md, beside this file.
+BOUNDS.md, next to this file, says which evaluations are admissible.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .formats import Format
 
 
 class Form(Enum):
-    """How the first moment is formed."""
+    """The form in which the first moment is computed."""
 
     WEIGHTED = "weighted"
     """beta1*m + (1 - beta1)*g: the error scales with beta1*|m| + (1 - beta1)*|g|."""
@@ -53,15 +53,15 @@ CORRECTLY_ROUNDED: Final = Arithmetic()
 
 
 @dataclass(frozen=True)
-class Habits:
-    """How a subject evaluates the formula, as far as it changes what error is honest.
+class EvaluationScheme:
+    """The choices in evaluating the formula that change which error is admissible.
 
     Attributes:
         form: how the first moment is formed.
         m: the format in which the scalars of the first moment (beta1, 1 - beta1, weight_decay) are computed.
         u: the same for the infinity norm (beta2, eps, weight_decay).
         theta: the same for the step (lr, beta1^t, 1 - beta1^t).
-        rounds_operands: whether numbers of a finer format are rounded as they are read.
+        rounds_operands: whether the subject rounds numbers of a finer format as it reads them.
     """
 
     form: Form = Form.WEIGHTED
@@ -71,11 +71,11 @@ class Habits:
     rounds_operands: bool = False
 
     def admissible(self, format_: Format) -> bool:
-        """Whether the scalars are nowhere below the working precision."""
+        """Check that no scalar is below the working precision."""
         return all(scalars.precision >= format_.precision for scalars in (self.m, self.u, self.theta))
 
-    def with_scalars(self, scalars: Format) -> Habits:
-        """The same form with every scalar computed in one format."""
+    def with_scalars(self, scalars: Format) -> EvaluationScheme:
+        """The same form with all scalars computed in one format."""
         return replace(self, m=scalars, u=scalars, theta=scalars)
 
     def describe(self, format_: Format) -> str:
@@ -90,21 +90,21 @@ class Habits:
         return f"{self.form.value} form, scalars of m {words[0]}, of u {words[1]}, of theta {words[2]}"
 
 
-STRICTEST: Final = Habits()
+STRICTEST: Final = EvaluationScheme()
 
 
 @dataclass(frozen=True)
-class Assumption:
-    """What a subject is judged against.
+class ErrorModel:
+    """The assumptions under which a subject is judged.
 
     Attributes:
         format_: the working format.
         rule: the update formula.
-        habits: the form of the first moment and the precision of the scalars.
+        scheme: the form of the first moment and the precision of the scalars.
         arithmetic: the declared arithmetic.
     """
 
     format_: Format
     rule: Rule = DOCUMENTED
-    habits: Habits = STRICTEST
+    scheme: EvaluationScheme = STRICTEST
     arithmetic: Arithmetic = CORRECTLY_ROUNDED

@@ -1,4 +1,4 @@
-"""The number formats, and correct rounding to each: once, to nearest even, from the exact value.
+"""The number formats, and correct rounding to each: once, to nearest even.
 
 Each format here is a subset of binary64, so a number of any of them is held as a Python float. Rounding never
 goes through another format on the way: `float(mpf)` rounds twice in the subnormal range, and
@@ -15,7 +15,7 @@ from typing import Protocol
 
 
 class Mpf(Protocol):
-    """What rounding asks of a number of mpmath: its sign, integer mantissa and exponent."""
+    """The part of an mpmath number that rounding needs: sign, mantissa and exponent."""
 
     @property
     def _mpf_(self) -> tuple[int, int, int, int]: ...
@@ -24,7 +24,7 @@ class Mpf(Protocol):
 
 
 class Format(Enum):
-    """A binary floating-point format: (dtype's name, precision p in bits, largest exponent emax)."""
+    """A binary floating-point format: dtype, precision in bits, largest exponent."""
 
     BINARY16 = ("float16", 11, 15)
     BFLOAT16 = ("bfloat16", 8, 127)
@@ -43,16 +43,17 @@ class Format(Enum):
 
     @classmethod
     def of(cls, dtype: str) -> Format:
-        """The format of a dtype's name."""
+        """Look up the format of a dtype's name."""
         for format_ in cls:
             if format_.dtype == dtype:
                 return format_
         raise ValueError(f"dtype {dtype!r} is not one of {', '.join(f.dtype for f in cls)}")
 
     def round_scaled(self, mantissa: int, exponent: int) -> float:
-        """The number of this format nearest to mantissa * 2**exponent, ties to even; infinite beyond them.
+        """Round mantissa * 2**exponent to this format, ties to even.
 
-        Exact integer arithmetic throughout: IEEE 754-2019, 4.3.1 (roundTiesToEven).
+        A number beyond the format becomes infinite. The arithmetic is in exact integers.
+        Source: IEEE 754-2019, 4.3.1 (roundTiesToEven).
         """
         if mantissa == 0:
             return 0.0
@@ -65,7 +66,7 @@ class Format(Enum):
         if shift <= 0:
             kept = size << -shift
         elif shift > size.bit_length() + 1:
-            kept = 0  # below a quarter of the last place
+            kept = 0  # below a quarter of a unit in the last place
         else:
             kept, rest = size >> shift, size & ((1 << shift) - 1)
             half = 1 << (shift - 1)
@@ -76,7 +77,7 @@ class Format(Enum):
         return math.copysign(math.ldexp(float(kept), last), mantissa)
 
     def round(self, value: Mpf) -> float:
-        """The number of this format nearest to an mpf, rounded once.
+        """Round an mpf to this format, once.
 
         Infinities stay, NaN stays.
         """
@@ -86,7 +87,7 @@ class Format(Enum):
         return self.round_scaled(-int(mantissa) if sign else int(mantissa), int(exponent))
 
     def round_float(self, value: float) -> float:
-        """The number of this format nearest to a binary64 number."""
+        """Round a binary64 number to this format."""
         if not math.isfinite(value):
             return value
         numerator, denominator = value.as_integer_ratio()
@@ -94,10 +95,10 @@ class Format(Enum):
         return math.copysign(rounded, value)
 
     def holds(self, value: float) -> bool:
-        """Whether a binary64 number is a number of this format."""
+        """Check whether a binary64 number is a number of this format."""
         return math.isnan(value) or self.round_float(value) == value
 
     def ulp(self, value: float) -> float:
-        """The distance between the numbers of this format around a finite value (the subnormals' near 0)."""
+        """The distance between the numbers of this format around a finite value."""
         exponent = math.frexp(value)[1] - 1 if value else self.emin
         return math.ldexp(1.0, max(exponent, self.emin) - self.precision + 1)

@@ -1,4 +1,4 @@
-"""What one check says, and the evidence for it."""
+"""The verdict of a check, and the evidence for it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 
 
 class Status(Enum):
-    """The closed set of answers."""
+    """The status of a verdict: a closed set."""
 
     CONFORMS = "conforms"
     DIVERGES = "diverges"
     KNOWN = "known"
     """A divergence that the ledger lists."""
     UNSPECIFIED = "unspecified"
-    """The page leaves room here; what the subject does is on record."""
+    """The specification leaves room here; the record has what the subject does."""
     SKIPPED = "skipped"
-    """The subject has no such part, or says that it cannot."""
+    """The subject lacks the part, or reports that it cannot."""
     BROKEN = "broken"
-    """No answer came: the subject crashed, hung, or spoke nonsense."""
+    """No answer came: the subject crashed, hung, or broke the protocol."""
 
 
 class Quantity(Enum):
-    """What was compared."""
+    """The quantity that was compared."""
 
     THETA = "theta"
     M = "m"
@@ -36,7 +36,7 @@ class Quantity(Enum):
 
 @dataclass(frozen=True)
 class Divergence:
-    """The evidence: where, what was expected, what came, and how far apart they are.
+    """The evidence of a divergence: location, expected and actual value.
 
     Attributes:
         quantity: what was compared.
@@ -44,12 +44,12 @@ class Divergence:
         expected: in decimal; to 17 significant digits or more where it is a number.
         actual: likewise.
         expected_hex: the expected value rounded once to the working format, as `float.hex` writes it.
-        actual_hex: what came, as `float.hex` writes it.
+        actual_hex: the actual value, as `float.hex` writes it.
         error_ulp: the distance in units in the last place of the expected value.
         error_over_bound: the distance as a fraction of the proven bound; above 1 is wrong.
         bound: the bound itself, in decimal.
         step: from 1.
-        parameter: the parameter's place among all of the case.
+        parameter: the parameter's index among all of the case.
         element: its index, one integer for each dimension.
         case: the case as `reference.case.Case.to_json` writes it.
         extra: more facts, by name.
@@ -73,18 +73,18 @@ class Divergence:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one check says of one subject in one dtype on one device.
+    """The verdict of one check on one subject in one dtype on one device.
 
     Attributes:
         check: a stable id such as `value/lockstep/theta`; its first part is the check group.
-        status: the answer.
+        status: of the verdict.
         subject: the subject's name as on the command line.
         dtype: `float16`, `bfloat16`, `float32` or `float64`.
         device: `cpu`, `cuda`, ...
         reason: why, for every status but `conforms`.
         since: the suite version in which the check appeared.
         divergence: the evidence, for `diverges` and `known`.
-        reproduce: a command line that shows the same again.
+        reproduce: a command line that repeats the check.
         measured: figures worth keeping, by name (largest fraction of the bound, elements judged, ...).
         duration: seconds.
     """

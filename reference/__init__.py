@@ -1,4 +1,4 @@
-"""What is documented: the formula, the rules, the hyperparameters, the contract and the case.
+"""The documented Adamax: formula, rules, hyperparameters, contract and case.
 
 Nothing here computes fast, and nothing here imports another room.
 """

@@ -1,7 +1,7 @@
-"""What a subject is run on: hyperparameters by group, initial parameters, gradients, learning rates.
+"""The case that a subject runs: groups of parameters with gradients and options.
 
-Every number of a case is held as binary64. Each number of binary16, bfloat16 and binary32 is one of
-binary64's too, so a case drawn for a narrow format is exact, and crosses to any subject without rounding.
+A case holds every number as binary64. Each number of binary16, bfloat16 and binary32 is one of binary64's
+too, so a case drawn for a narrow format is exact, and crosses to any subject without rounding.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 class Layout(Enum):
-    """How the arrays that a subject is given lie in memory."""
+    """The memory layout of the arrays that a subject gets."""
 
     CONTIGUOUS = "contiguous"
     STRIDED = "strided"
@@ -31,18 +31,21 @@ class Layout(Enum):
     """A negative stride along the first axis."""
 
 
-def hexadecimal(array: FloatArray) -> dict[str, Any]:
-    """An array as JSON: its shape, and its elements in row-major order as hexadecimal strings."""
+def array_to_json(array: FloatArray) -> dict[str, Any]:
+    """An array as JSON: its shape, and its elements as hexadecimal strings.
+
+    The elements are in row-major order.
+    """
     return {"shape": list(array.shape), "data": [float(x).hex() for x in array.ravel()]}
 
 
-def from_hexadecimal(value: Mapping[str, Any]) -> FloatArray:
-    """The inverse of `hexadecimal`."""
+def array_from_json(value: Mapping[str, Any]) -> FloatArray:
+    """The inverse of `array_to_json`."""
     data = np.array([float.fromhex(x) for x in value["data"]], dtype=np.float64)
     return data.reshape(value["shape"])
 
 
-def _frozen(array: npt.ArrayLike) -> FloatArray:
+def _read_only_copy(array: npt.ArrayLike) -> FloatArray:
     result = np.array(array, dtype=np.float64)
     result.flags.writeable = False
     return result
@@ -50,27 +53,27 @@ def _frozen(array: npt.ArrayLike) -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class Parameter:
-    """One parameter: its initial value, and its gradient at each step, all of one shape.
+    """One parameter: its initial value and its gradient at each step.
 
     Attributes:
         theta: float64 array of any shape, each element a number of the working format.
-        gradients: one array of the same shape for each step.
+        gradients: one array for each step, of the shape of theta.
     """
 
     theta: FloatArray
     gradients: tuple[FloatArray, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "theta", _frozen(self.theta))
-        object.__setattr__(self, "gradients", tuple(_frozen(g) for g in self.gradients))
+        object.__setattr__(self, "theta", _read_only_copy(self.theta))
+        object.__setattr__(self, "gradients", tuple(_read_only_copy(g) for g in self.gradients))
         for t, g in enumerate(self.gradients, start=1):
             if g.shape != self.theta.shape:
                 raise ValueError(f"gradient of step {t} has shape {g.shape}; theta has {self.theta.shape}")
 
     @classmethod
     def of(cls, theta: npt.ArrayLike, gradients: Sequence[npt.ArrayLike]) -> Parameter:
-        """A parameter from anything that NumPy makes an array of."""
-        return cls(_frozen(theta), tuple(_frozen(g) for g in gradients))
+        """Make a parameter from anything that NumPy makes an array of."""
+        return cls(_read_only_copy(theta), tuple(_read_only_copy(g) for g in gradients))
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +99,7 @@ class Group:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A whole run: groups of parameters and what they are optimized with.
+    """A whole run: groups of parameters with their hyperparameters and gradients.
 
     Attributes:
         name: a stable id for a pinned case; `drawn` for one that hypothesis drew.
@@ -118,7 +121,7 @@ class Case:
 
     @property
     def steps(self) -> int:
-        """How many steps the case has."""
+        """The number of steps."""
         return len(self.groups[0].parameters[0].gradients)
 
     @property
@@ -126,20 +129,20 @@ class Case:
         """All parameters, group by group: the order in which gradients are passed."""
         return tuple(p for group in self.groups for p in group.parameters)
 
-    def placed(self) -> Iterator[tuple[int, Group, Parameter]]:
-        """Each parameter with its place in `parameters` and its group."""
-        place = 0
+    def indexed_parameters(self) -> Iterator[tuple[int, Group, Parameter]]:
+        """Each parameter with its index in `parameters` and its group."""
+        index = 0
         for group in self.groups:
             for parameter in group.parameters:
-                yield place, group, parameter
-                place += 1
+                yield index, group, parameter
+                index += 1
 
     def gradients(self, t: int) -> tuple[FloatArray, ...]:
         """The gradients of step t, counted from 1, in the order of `parameters`."""
         return tuple(p.gradients[t - 1] for p in self.parameters)
 
     def to_json(self) -> dict[str, Any]:
-        """The case as JSON values, every number as a hexadecimal string, so that nothing is lost."""
+        """The case as JSON values; numbers are hexadecimal strings, so they stay exact."""
         return {
             "name": self.name,
             "layout": self.layout.value,
@@ -150,7 +153,10 @@ class Case:
                     if group.learning_rates is None
                     else [lr.hex() for lr in group.learning_rates],
                     "parameters": [
-                        {"theta": hexadecimal(p.theta), "gradients": [hexadecimal(g) for g in p.gradients]}
+                        {
+                            "theta": array_to_json(p.theta),
+                            "gradients": [array_to_json(g) for g in p.gradients],
+                        }
                         for p in group.parameters
                     ],
                 }
@@ -169,7 +175,7 @@ class Case:
                     _options_from_json(group["options"]),
                     tuple(
                         Parameter(
-                            from_hexadecimal(p["theta"]), tuple(from_hexadecimal(g) for g in p["gradients"])
+                            array_from_json(p["theta"]), tuple(array_from_json(g) for g in p["gradients"])
                         )
                         for p in group["parameters"]
                     ),

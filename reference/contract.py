@@ -1,10 +1,10 @@
-"""What the page promises about arguments: the documented exceptions, what must be accepted, what is left open.
+"""The documented contract of the arguments: exceptions, accepted and open values.
 
-Source: the page of `mindspore.experimental.optim.Adamax`. A clause quotes no sentence of it; `statement` says
-in our words which of its statements the clause follows from.
+Source: the page of `mindspore.experimental.optim.Adamax`. A clause does not quote it; `statement` says in our
+words which of its statements the clause follows from.
 
-The page leaves room, or contradicts itself, in the clauses whose outcome is `OPEN`: what a subject does there
-is recorded and is never wrong.
+The page leaves room, or contradicts itself, in the clauses whose outcome is `OPEN`. The suite records what a
+subject does there, and never calls it wrong.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 
 class Outcome(Enum):
-    """What the page promises for a value."""
+    """The outcome that the page promises for a value."""
 
     REJECT = "ValueError"
     ACCEPT = "accepted"
@@ -44,7 +44,7 @@ class Clause:
 
 
 class Params(Enum):
-    """Values of `params` that cannot be written down without arrays; the check makes them."""
+    """Values of `params` that need arrays; the check makes them."""
 
     EMPTY = "an empty list"
     REPEATED = "the same array twice"

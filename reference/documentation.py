@@ -1,7 +1,7 @@
-"""What does each framework's own documentation promise of its Adamax, beside what the page promises?
+"""The promises of each framework's own documentation of its Adamax.
 
-Facts of the documentation alone, in the documented names (`lr`, `betas`, ...), each with its source; what an
-optimizer really does is for the suite to find. Frameworks whose documentation is the page are not listed.
+These are facts of the documentation alone, in the names of the page (`lr`, `betas`, ...), each with its source.
+What an optimizer really does is for the suite to find. Frameworks whose documentation is the page are not listed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .rules import DOCUMENTED, BiasCorrection, Decay, Epsilon, Rule
 
 @dataclass(frozen=True)
 class Documentation:
-    """What one framework says of its optimizer.
+    """The documentation of one framework's optimizer.
 
     Attributes:
         title: the optimizer's full name.
@@ -25,7 +25,7 @@ class Documentation:
         defaults: of the documented arguments, those that have a default; None is what the framework says for none.
         required: those without a default.
         raises: the exception that it promises, by the ids of the contract's clauses (globs).
-        silent: the parts of the rule that it says nothing of.
+        silent: the parts of the rule that it does not mention.
     """
 
     title: str
@@ -42,7 +42,7 @@ class Documentation:
         return self.rule is not None and all(getattr(rule, p) is getattr(self.rule, p) for p in parts)
 
     def promise(self, clause: str) -> str:
-        """What it says about a clause of the contract, in a few words."""
+        """The promise for a clause of the contract, in a few words."""
         found = next((name for glob, name in self.raises.items() if fnmatchcase(clause, glob)), None)
         return f"promises {found}" if found else "promises no exception"
 
@@ -133,7 +133,11 @@ DOCUMENTATION: Final[Mapping[str, Documentation]] = {
 
 
 def documentation_of(subject: str) -> Documentation | None:
-    """What is documented of a subject, by its name on the command line; None where it is the page, or unknown."""
+    """Look up a subject's own documentation by its name on the command line.
+
+    Returns:
+        None where its documentation is the page, or where the subject is unknown.
+    """
     framework, _, mode = subject.partition("[")
     own = DOCUMENTATION.get(subject)
     if own is None and not (framework == "mindspore" or "functional" in mode):

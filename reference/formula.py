@@ -27,7 +27,7 @@ from .rules import DOCUMENTED, Ascent, BiasCorrection, Decay, Epsilon, Rule
 
 
 class Number(Protocol):
-    """What the formula asks of a number."""
+    """The operators that the formula needs of a number."""
 
     def __add__(self, other: Any, /) -> Any: ...
     def __sub__(self, other: Any, /) -> Any: ...
@@ -65,7 +65,7 @@ class Scalars(Generic[N]):
 
 @dataclass(frozen=True)
 class State(Generic[N]):
-    """A parameter's state between two steps: theta, the first moment m, the infinity norm u."""
+    """A parameter's state between two steps: theta, first moment m, infinity norm u."""
 
     theta: N
     m: N
@@ -73,7 +73,10 @@ class State(Generic[N]):
 
 
 def effective_gradient(theta: N, g: N, scalars: Scalars[N], rule: Rule = DOCUMENTED) -> N:
-    """The gradient as it enters the moments: negated when maximizing, with the decay where the rule adds it."""
+    """The gradient as it enters the moments.
+
+    It is negated when maximizing, and has the decay added where the rule adds it.
+    """
     decays = rule.decay is Decay.L2 and scalars.weight_decay != 0
     maximizes = scalars.maximize and rule.ascent is not Ascent.NONE
     if maximizes and rule.ascent is Ascent.NEGATE_GRADIENT:
@@ -92,7 +95,10 @@ def first_moment(m: N, g: N, scalars: Scalars[N]) -> N:
 
 
 def norm_branches(u: N, g: N, scalars: Scalars[N], rule: Rule = DOCUMENTED) -> tuple[N, N]:
-    """The two numbers whose maximum is u after the step: the decayed norm and the gradient's."""
+    """The two numbers whose maximum is u after the step.
+
+    The first comes from the decayed norm, the second from the gradient.
+    """
     decayed: N = scalars.beta2 * u
     size: N = abs(g)
     match rule.epsilon:
@@ -105,7 +111,10 @@ def norm_branches(u: N, g: N, scalars: Scalars[N], rule: Rule = DOCUMENTED) -> t
 
 
 def bias_correction(t: int, scalars: Scalars[N], rule: Rule = DOCUMENTED) -> Any:
-    """What the first moment is divided by at step t (counted from 1); the integer 1 where that is nothing."""
+    """The divisor of the first moment at step t, counted from 1.
+
+    It is the integer 1 where the rule has no bias correction.
+    """
     match rule.bias_correction:
         case BiasCorrection.FIRST_MOMENT:
             return 1 - scalars.beta1**t
@@ -121,8 +130,8 @@ def denominator(u: N, scalars: Scalars[N], rule: Rule = DOCUMENTED) -> N:
     return u
 
 
-def retained(theta: N, scalars: Scalars[N], rule: Rule = DOCUMENTED) -> N:
-    """What stays of theta before the step is taken: all of it, unless the decay is decoupled."""
+def theta_after_decay(theta: N, scalars: Scalars[N], rule: Rule = DOCUMENTED) -> N:
+    """Theta less the decoupled decay; theta itself where the rule has none."""
     if rule.decay is Decay.DECOUPLED and scalars.weight_decay != 0:
         kept: N = theta - scalars.lr * scalars.weight_decay * theta
         return kept
@@ -132,7 +141,9 @@ def retained(theta: N, scalars: Scalars[N], rule: Rule = DOCUMENTED) -> N:
 def update(theta: N, m: N, u: N, t: int, scalars: Scalars[N], rule: Rule = DOCUMENTED) -> N:
     """Theta after step t, from theta before it and from m and u after it."""
     correction = bias_correction(t, scalars, rule)
-    result: N = retained(theta, scalars, rule) - scalars.lr * m / (correction * denominator(u, scalars, rule))
+    result: N = theta_after_decay(theta, scalars, rule) - scalars.lr * m / (
+        correction * denominator(u, scalars, rule)
+    )
     return result
 
 

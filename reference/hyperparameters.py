@@ -9,7 +9,7 @@ from typing import Any, Final
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """What one parameter group is optimized with; the defaults are the page's.
+    """The hyperparameters of one parameter group; the defaults are the page's.
 
     The numbers are binary64: 0.9 is the double nearest to 0.9, and the oracle computes from that double.
 

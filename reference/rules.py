@@ -1,7 +1,7 @@
-"""Which update formulas are there: the documented one, and the relatives that real optimizers follow.
+"""The update rules: the documented one, and those that real optimizers follow.
 
 A rule is composed of four parts, each a closed vocabulary. `DOCUMENTED` is the formula of
-`mindspore.experimental.optim.Adamax` and `torch.optim.Adamax`; every other rule is a way in which some
+`mindspore.experimental.optim.Adamax` and `torch.optim.Adamax`. Every other rule is a way in which some
 optimizer is known, or was once seen, to differ from it.
 """
 
@@ -14,7 +14,7 @@ from typing import Final
 
 
 class Epsilon(Enum):
-    """Where eps enters."""
+    """The term of the formula that eps enters."""
 
     IN_NORM = "u = max(beta2*u, |g| + eps)"
     """The documented place (PyTorch, mindspore.experimental, Optax, pytorch_optimizer)."""
@@ -27,7 +27,7 @@ class Epsilon(Enum):
 
 
 class BiasCorrection(Enum):
-    """What the first moment is divided by."""
+    """The divisor of the first moment."""
 
     FIRST_MOMENT = "divided by 1 - beta1^t"
     """The documented one."""
@@ -36,7 +36,7 @@ class BiasCorrection(Enum):
 
 
 class Decay(Enum):
-    """What weight_decay does."""
+    """The effect of weight_decay."""
 
     L2 = "weight_decay*theta is added to the gradient"
     """The documented one (PyTorch, MindSpore, MXNet)."""
@@ -48,7 +48,7 @@ class Decay(Enum):
 
 
 class Ascent(Enum):
-    """What maximize does."""
+    """The effect of maximize."""
 
     NEGATE_GRADIENT = "the gradient is negated, then the decay is added"
     """The documented order (PyTorch, MindSpore)."""
@@ -58,10 +58,11 @@ class Ascent(Enum):
 
 
 class Norm(Enum):
-    """How large a complex number is. Of a real one both are the absolute value, so this is no part of a `Rule`.
+    """The norm of a complex number.
 
-    The page does not speak of complex parameters. The formula is the same: with `PARTS` its numbers are the real
-    and the imaginary parts, each with a norm of its own; with `MODULUS` they are complex, and u is real.
+    Of a real one both are the absolute value, so a `Rule` has no such part. The page does not mention complex
+    parameters. The formula is the same: with `PARTS` its numbers are the real and the imaginary parts, each with a
+    norm of its own; with `MODULUS` they are complex, and u is real.
     """
 
     PARTS = "each of the real and the imaginary part has its own norm"
@@ -88,7 +89,7 @@ class Rule:
 
     @property
     def deviations(self) -> tuple[str, ...]:
-        """How this rule differs from the documented one, one phrase for each part that does."""
+        """The parts that differ from the documented rule, one phrase each."""
         return tuple(
             getattr(self, part.name).value
             for part in fields(self)
@@ -110,9 +111,10 @@ DOCUMENTED: Final = Rule()
 
 
 def all_rules() -> tuple[Rule, ...]:
-    """Every composition of the parts, the documented rule first, then by the number of deviations.
+    """Every composition of the parts, in the order of the number of deviations.
 
-    The order of negation and decay is a part only where the decay is added to the gradient.
+    The documented rule is the first. The order of negation and decay is a part only where the decay is added to
+    the gradient.
     """
     rules = (Rule(*parts) for parts in product(Epsilon, BiasCorrection, Decay, Ascent))
     return tuple(

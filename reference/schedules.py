@@ -1,7 +1,7 @@
-r"""The learning rate schedulers of PyTorch and MindSpore: the rate that each documents, over abstract numbers.
+r"""The documented rates of the learning rate schedulers of PyTorch and MindSpore.
 
-The page of Adamax asks for a dynamic learning rate. With lr the initial rate of a group, and k the number of times
-that the scheduler moved on (0 at the first step), the documented rates are
+The page of Adamax provides for a dynamic learning rate. With lr the initial rate of a group, and k the number of
+times that the scheduler moved on (0 at the first step), the documented rates over abstract numbers are
 
     LambdaLR             lr * lambda(k)
     MultiplicativeLR     lr * lambda(1) * ... * lambda(k)
@@ -19,7 +19,7 @@ that the scheduler moved on (0 at the first step), the documented rates are
     SequentialLR         each part from its milestone on, as if it began there
     ChainedScheduler     the factors of all parts, multiplied
 
-Most are computed from the rate before (`chained`), as both frameworks document ("this change can happen
+Most are computed from the rate before (`chained_form_rate`), as both frameworks document ("this change can happen
 simultaneously with other changes from outside"); in real arithmetic that is the same.
 
 Sources: the pages of `torch.optim.lr_scheduler` and `mindspore.experimental.optim.lr_scheduler`, which agree;
@@ -37,15 +37,15 @@ from typing import Any, Final, Protocol
 
 
 class Scheduler(Protocol):
-    """A scheduler as it is constructed."""
+    """A scheduler as its constructor is called."""
 
     @property
     def name(self) -> str:
-        """Of its class."""
+        """The name of its class."""
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """Every argument that its form needs; `lr_lambda` is a tuple of factors, one for each k."""
+        """The arguments that its form needs; `lr_lambda` is a tuple: a factor for each k."""
 
     @property
     def parts(self) -> Sequence[Scheduler]:
@@ -53,7 +53,7 @@ class Scheduler(Protocol):
 
 
 class Mathematics(Protocol):
-    """What the forms ask of an arithmetic, beyond the operators of its numbers."""
+    """The functions that the forms need, beyond the operators of the numbers."""
 
     def number(self, value: float) -> Any:
         """A hyperparameter as a number."""
@@ -66,14 +66,14 @@ class Mathematics(Protocol):
 
 
 @dataclass(frozen=True)
-class Moment:
-    """When a rate is asked for, and in which arithmetic.
+class SchedulePoint:
+    """The point of a schedule at which to evaluate the rate, and the arithmetic.
 
     Attributes:
         mathematics: the arithmetic.
         lr: the group's initial rate, as a number.
         k: how often the scheduler moved on.
-        metrics: what it was told each time, where it wants to know.
+        metrics: the metric that it got each time, if it takes one.
     """
 
     mathematics: Mathematics
@@ -82,14 +82,14 @@ class Moment:
     metrics: tuple[float, ...] = ()
 
 
-class _View:
-    """A scheduler's options at a moment: reals as numbers of its arithmetic."""
+class _SchedulerView:
+    """A scheduler's options at a point, as numbers of its arithmetic."""
 
-    def __init__(self, scheduler: Scheduler, moment: Moment) -> None:
+    def __init__(self, scheduler: Scheduler, point: SchedulePoint) -> None:
         self.options = scheduler.options
         self.parts = scheduler.parts
-        self.moment = moment
-        self.lr, self.k, self.mathematics = moment.lr, moment.k, moment.mathematics
+        self.point = point
+        self.lr, self.k, self.mathematics = point.lr, point.k, point.mathematics
 
     def real(self, name: str) -> Any:
         return self.mathematics.number(self.options[name])
@@ -101,76 +101,83 @@ class _View:
         return self.mathematics.number(self.options["lr_lambda"][k])
 
 
-def closed(scheduler: Scheduler, moment: Moment) -> Any:
+def closed_form_rate(scheduler: Scheduler, point: SchedulePoint) -> Any:
     """The documented rate.
 
     Raises:
         KeyError: for a scheduler of another name, or an option that is missing.
     """
-    return _CLOSED[scheduler.name](_View(scheduler, moment))
+    return _CLOSED[scheduler.name](_SchedulerView(scheduler, point))
 
 
-def chained(scheduler: Scheduler, moment: Moment, previous: Any) -> Any:
-    """The documented rate from the one before it, k being at least 1; the closed form where there is no other way."""
+def chained_form_rate(scheduler: Scheduler, point: SchedulePoint, previous: Any) -> Any:
+    """The documented rate from the one before it, for k of at least 1.
+
+    It is the closed form where there is no other.
+    """
     form = _CHAINED.get(scheduler.name)
-    return closed(scheduler, moment) if form is None else form(_View(scheduler, moment), previous)
+    return (
+        closed_form_rate(scheduler, point)
+        if form is None
+        else form(_SchedulerView(scheduler, point), previous)
+    )
 
 
 # The rate from k -------------------------------------------------------------------------------------------------
 
 
-def _lambda(at: _View) -> Any:
+def _lambda(at: _SchedulerView) -> Any:
     return at.lr * at.factor(at.k)
 
 
-def _multiplicative(at: _View) -> Any:
+def _multiplicative(at: _SchedulerView) -> Any:
     return prod((at.factor(k) for k in range(1, at.k + 1)), start=at.lr)
 
 
-def _step(at: _View) -> Any:
+def _step(at: _SchedulerView) -> Any:
     return at.lr * at.mathematics.power(at.real("gamma"), at.k // at.options["step_size"])
 
 
-def _multi_step(at: _View) -> Any:
+def _multi_step(at: _SchedulerView) -> Any:
     return at.lr * at.mathematics.power(at.real("gamma"), bisect_right(at.options["milestones"], at.k))
 
 
-def _exponential(at: _View) -> Any:
+def _exponential(at: _SchedulerView) -> Any:
     return at.lr * at.mathematics.power(at.real("gamma"), at.k)
 
 
-def _constant(at: _View) -> Any:
+def _constant(at: _SchedulerView) -> Any:
     return at.lr * at.real("factor") if at.k < at.options["total_iters"] else at.lr
 
 
-def _linear(at: _View) -> Any:
+def _linear(at: _SchedulerView) -> Any:
     start, end, total = at.real("start_factor"), at.real("end_factor"), at.options["total_iters"]
     return at.lr * (start + (end - start) * min(at.k, total) / total)
 
 
-def _polynomial(at: _View) -> Any:
+def _polynomial(at: _SchedulerView) -> Any:
     total = at.options["total_iters"]
     return at.lr * at.mathematics.power(1 - at.ratio(min(at.k, total), total), at.real("power"))
 
 
-def _annealed(at: _View, current: int, period: int) -> Any:
+def _cosine_rate(at: _SchedulerView, current: int, period: int) -> Any:
     lowest = at.real("eta_min")
     return lowest + (at.lr - lowest) * (1 + at.mathematics.cos_pi(at.ratio(current, period))) / 2
 
 
-def _cosine(at: _View) -> Any:
-    return _annealed(at, at.k, at.options["T_max"])
+def _cosine(at: _SchedulerView) -> Any:
+    return _cosine_rate(at, at.k, at.options["T_max"])
 
 
-def _warm_restarts(at: _View) -> Any:
+def _warm_restarts(at: _SchedulerView) -> Any:
     current, period = at.k, at.options["T_0"]
     while current >= period:
         current -= period
         period *= at.options["T_mult"]
-    return _annealed(at, current, period)
+    return _cosine_rate(at, current, period)
 
 
-def _cyclic(at: _View) -> Any:
+def _cyclic(at: _SchedulerView) -> Any:
     up, down = at.options["step_size_up"], at.options["step_size_down"]
     cycle = 1 + at.k // (up + down)
     x = 1 + at.ratio(at.k, up + down) - cycle
@@ -187,7 +194,7 @@ def _cyclic(at: _View) -> Any:
     return lowest + (highest - lowest) * height * scale
 
 
-def _one_cycle(at: _View) -> Any:
+def _one_cycle(at: _SchedulerView) -> Any:
     """Two phases; `pct_start * total_steps` is whole, so that the peak is at a step."""
     total, peak = (
         at.options["total_steps"] - 1,
@@ -204,11 +211,14 @@ def _one_cycle(at: _View) -> Any:
     return end + (start - end) / 2 * (at.mathematics.cos_pi(done) + 1)
 
 
-def _reduces(at: _View) -> list[bool]:
-    """Whether the rate is reduced after each of the metrics, the smaller the better, by a relative threshold."""
+def _reductions(at: _SchedulerView) -> list[bool]:
+    """For each of the metrics, whether the scheduler reduces the rate after it.
+
+    The smaller a metric, the better, by a relative threshold.
+    """
     best, bad, resting = float("inf"), 0, 0
     result = []
-    for metric in at.moment.metrics[: at.k]:
+    for metric in at.point.metrics[: at.k]:
         if metric < best * (1 - at.options["threshold"]):
             best, bad = metric, 0
         else:
@@ -221,36 +231,36 @@ def _reduces(at: _View) -> list[bool]:
     return result
 
 
-def _reduced(at: _View, rate: Any) -> Any:
+def _reduce_rate(at: _SchedulerView, rate: Any) -> Any:
     return max(rate * at.real("factor"), at.real("min_lr"))
 
 
-def _plateau(at: _View) -> Any:
+def _plateau(at: _SchedulerView) -> Any:
     rate = at.lr
-    for _ in range(sum(_reduces(at))):
-        rate = _reduced(at, rate)
+    for _ in range(sum(_reductions(at))):
+        rate = _reduce_rate(at, rate)
     return rate
 
 
-def _part_in_force(at: _View) -> tuple[Scheduler, Moment]:
+def _part_in_force(at: _SchedulerView) -> tuple[Scheduler, SchedulePoint]:
     milestones = at.options["milestones"]
-    place = bisect_right(milestones, at.k)
-    return at.parts[place], replace(at.moment, k=at.k - (milestones[place - 1] if place else 0))
+    index = bisect_right(milestones, at.k)
+    return at.parts[index], replace(at.point, k=at.k - (milestones[index - 1] if index else 0))
 
 
-def _sequential(at: _View) -> Any:
-    return closed(*_part_in_force(at))
+def _sequential(at: _SchedulerView) -> Any:
+    return closed_form_rate(*_part_in_force(at))
 
 
-def _all(at: _View) -> Any:
-    """Each part multiplies what it is given, whatever that is."""
+def _chained_scheduler(at: _SchedulerView) -> Any:
+    """The rate after each part has multiplied it in turn."""
     rate = at.lr
     for part in at.parts:
-        rate = closed(part, replace(at.moment, lr=rate))
+        rate = closed_form_rate(part, replace(at.point, lr=rate))
     return rate
 
 
-_CLOSED: Final[Mapping[str, Callable[[_View], Any]]] = {
+_CLOSED: Final[Mapping[str, Callable[[_SchedulerView], Any]]] = {
     "LambdaLR": _lambda,
     "MultiplicativeLR": _multiplicative,
     "StepLR": _step,
@@ -265,54 +275,54 @@ _CLOSED: Final[Mapping[str, Callable[[_View], Any]]] = {
     "OneCycleLR": _one_cycle,
     "ReduceLROnPlateau": _plateau,
     "SequentialLR": _sequential,
-    "ChainedScheduler": _all,
+    "ChainedScheduler": _chained_scheduler,
 }
 
 NAMES: Final = tuple(_CLOSED)
-"""Every scheduler whose documented rate is known here."""
+"""The names of all schedulers whose documented rate is known here."""
 
 
 # The rate from the one before it ---------------------------------------------------------------------------------
 
 
-def _next_multiplicative(at: _View, previous: Any) -> Any:
+def _next_multiplicative(at: _SchedulerView, previous: Any) -> Any:
     return previous * at.factor(at.k)
 
 
-def _next_step(at: _View, previous: Any) -> Any:
+def _next_step(at: _SchedulerView, previous: Any) -> Any:
     return previous if at.k % at.options["step_size"] else previous * at.real("gamma")
 
 
-def _next_multi_step(at: _View, previous: Any) -> Any:
+def _next_multi_step(at: _SchedulerView, previous: Any) -> Any:
     times = at.options["milestones"].count(at.k)
     return previous * at.mathematics.power(at.real("gamma"), times) if times else previous
 
 
-def _next_exponential(at: _View, previous: Any) -> Any:
+def _next_exponential(at: _SchedulerView, previous: Any) -> Any:
     return previous * at.real("gamma")
 
 
-def _next_constant(at: _View, previous: Any) -> Any:
+def _next_constant(at: _SchedulerView, previous: Any) -> Any:
     return previous * (1 / at.real("factor")) if at.k == at.options["total_iters"] else previous
 
 
-def _next_linear(at: _View, previous: Any) -> Any:
+def _next_linear(at: _SchedulerView, previous: Any) -> Any:
     start, end, total = at.real("start_factor"), at.real("end_factor"), at.options["total_iters"]
     if at.k > total:
         return previous
     return previous * (1 + (end - start) / (total * start + (at.k - 1) * (end - start)))
 
 
-def _next_polynomial(at: _View, previous: Any) -> Any:
+def _next_polynomial(at: _SchedulerView, previous: Any) -> Any:
     total = at.options["total_iters"]
     if at.k > total:
         return previous
-    shrinks = (1 - at.ratio(at.k, total)) / (1 - at.ratio(at.k - 1, total))
-    return previous * at.mathematics.power(shrinks, at.real("power"))
+    ratio = (1 - at.ratio(at.k, total)) / (1 - at.ratio(at.k - 1, total))
+    return previous * at.mathematics.power(ratio, at.real("power"))
 
 
-def _next_cosine(at: _View, previous: Any) -> Any:
-    """PyTorch's recursion; from the lowest point on, where it would divide by zero, the way up."""
+def _next_cosine(at: _SchedulerView, previous: Any) -> Any:
+    """PyTorch's recursion; at the lowest point, where it divides by zero, the way up."""
     lowest, period = at.real("eta_min"), at.options["T_max"]
     if (at.k - 1) % (2 * period) == period:
         return previous + (at.lr - lowest) * (1 - at.mathematics.cos_pi(at.ratio(1, period))) / 2
@@ -320,22 +330,22 @@ def _next_cosine(at: _View, previous: Any) -> Any:
     return now / before * (previous - lowest) + lowest
 
 
-def _next_plateau(at: _View, previous: Any) -> Any:
-    return _reduced(at, previous) if _reduces(at)[-1] else previous
+def _next_plateau(at: _SchedulerView, previous: Any) -> Any:
+    return _reduce_rate(at, previous) if _reductions(at)[-1] else previous
 
 
-def _next_sequential(at: _View, previous: Any) -> Any:
-    part, moment = _part_in_force(at)
-    return chained(part, moment, previous) if moment.k else closed(part, moment)
+def _next_sequential(at: _SchedulerView, previous: Any) -> Any:
+    part, point = _part_in_force(at)
+    return chained_form_rate(part, point, previous) if point.k else closed_form_rate(part, point)
 
 
-def _next_all(at: _View, previous: Any) -> Any:
+def _next_chained_scheduler(at: _SchedulerView, previous: Any) -> Any:
     for part in at.parts:
-        previous = chained(part, at.moment, previous)
+        previous = chained_form_rate(part, at.point, previous)
     return previous
 
 
-_CHAINED: Final[Mapping[str, Callable[[_View, Any], Any]]] = {
+_CHAINED: Final[Mapping[str, Callable[[_SchedulerView, Any], Any]]] = {
     "MultiplicativeLR": _next_multiplicative,
     "StepLR": _next_step,
     "MultiStepLR": _next_multi_step,
@@ -346,5 +356,5 @@ _CHAINED: Final[Mapping[str, Callable[[_View, Any], Any]]] = {
     "CosineAnnealingLR": _next_cosine,
     "ReduceLROnPlateau": _next_plateau,
     "SequentialLR": _next_sequential,
-    "ChainedScheduler": _next_all,
+    "ChainedScheduler": _next_chained_scheduler,
 }

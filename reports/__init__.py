@@ -1,1 +1,1 @@
-"""Verdicts and what is made of them: the record, its renderings, the ledger and the command line."""
+"""The record of verdicts, its renderings, the ledger and the command line."""

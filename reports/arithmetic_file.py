@@ -17,11 +17,11 @@ from ..oracles.error_model import CORRECTLY_ROUNDED, Arithmetic
 
 
 class DeclarationError(Exception):
-    """The file declares no arithmetic; says what would be right."""
+    """The file does not declare an arithmetic; the message says what would be right."""
 
 
 def load(path: str | os.PathLike[str] | None) -> Arithmetic:
-    """The arithmetic that a file declares; correct rounding where there is none.
+    """Read the arithmetic that a file declares; correct rounding if there is no file.
 
     Raises:
         DeclarationError: the file cannot be read, or holds something else.

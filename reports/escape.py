@@ -1,4 +1,4 @@
-"""How is text that anyone may have written shown, so that it stays text wherever it is shown?
+"""Escape text from outside, so that it stays text in every format of the report.
 
 A record may come from another machine, and its names, reasons and values from the subject under test. Every
 writer of the report passes them through `visible` first, and then through the escape of its own format: here
@@ -13,18 +13,18 @@ from typing import Final
 
 _KEPT: Final = "\n\t"
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Unicode's categories of what has no glyph or turns the text around it: controls, formats (among them the
-overrides of direction), surrogates, private and unassigned code points, line and paragraph separators."""
+"""Unicode's categories of characters that have no glyph, or change the text around them: controls, formats (among
+them the overrides of direction), surrogates, private and unassigned code points, line and paragraph separators."""
 
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!|~=\"'^$])")
 _LINKED: Final = re.compile(r"(@|\\#|\bgh(?=\\-)|:(?=//)|\bwww(?=\\\.))", re.IGNORECASE)
 _BACKTICKS: Final = re.compile("`+")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What spreadsheets take for the start of a formula, the full-width forms included."""
+"""Characters that spreadsheets take for the start of a formula, the full-width forms included."""
 
 
 def visible(text: str) -> str:
-    r"""The text with every character that has no glyph written out, as `\x1b` or `\u202e`.
+    r"""The text with characters without a glyph written out, as `\x1b` or `\u202e`.
 
     Line breaks and tabs stay.
     """
@@ -37,7 +37,7 @@ def visible(text: str) -> str:
 
 
 def one_line(text: str, limit: int | None = None) -> str:
-    """The visible text with white space joined, cut to `limit` characters, the last of them an ellipsis."""
+    """The visible text on one line, cut to `limit` characters with an ellipsis."""
     joined = " ".join(visible(text).split())
     if limit is not None and len(joined) > limit:
         return joined[: limit - 1] + "…"
@@ -45,10 +45,10 @@ def one_line(text: str, limit: int | None = None) -> str:
 
 
 def markdown(text: str, limit: int | None = None) -> str:
-    """The text on one line of GitHub's Markdown, meaning itself: no markup, HTML, mention or link.
+    """The text on one line of Markdown, without markup, HTML, mention or link.
 
-    What GitHub links once the backslashes are gone (`@name`, `#1`, `GH-1`, `https://`, `www.`) is broken by
-    empty comments.
+    Empty comments break what GitHub links once the backslashes are gone (`@name`, `#1`, `GH-1`, `https://`,
+    `www.`).
     """
     shown = one_line(text, limit).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _LINKED.sub(r"\1<!-- -->", _MARKDOWN.sub(r"\\\1", shown))
@@ -74,7 +74,7 @@ def markdown_block(text: str, language: str = "") -> str:
 
 
 def csv_cell(text: str) -> str:
-    """The text as a spreadsheet's cell: led by an apostrophe where it would be taken for a formula."""
+    """The text as a spreadsheet's cell, with an apostrophe before a formula."""
     shown = visible(text)
     if shown.lstrip(" \n\t").startswith(_FORMULA) and not _is_number(shown):
         return f"'{shown}"

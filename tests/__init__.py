@@ -1,1 +1,1 @@
-"""What is run: the conformance suite (`conformance`), which ships, and the tests of the kit itself."""
+"""The conformance suite, which ships, and the tests of this package (`meta`)."""

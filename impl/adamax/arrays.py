@@ -1,6 +1,6 @@
-"""Which arrays can be optimized, and where do they lie in memory?
+"""Checks of the arrays to optimize, and their extents in memory.
 
-Everything is checked before anything is changed: one wrong array leaves all of them as they were.
+All checks come before any change: one wrong array leaves all of them as they were.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ Array = npt.NDArray[np.floating[Any]]
 
 DTYPES: Final = (np.dtype(np.float32), np.dtype(np.float64))
 
-_SHARING_EFFORT: Final = 100_000
-"""How many candidates NumPy may try when it decides whether two strided arrays share an element."""
+_SHARING_CANDIDATES: Final = 100_000
+"""The candidates that NumPy may try to decide whether two strided arrays share an element."""
 
 
 class Span(NamedTuple):
@@ -28,8 +28,8 @@ class Span(NamedTuple):
     stop: int
 
 
-def span(array: Array) -> Span:
-    """Where the array lies, whatever its strides."""
+def memory_span(array: Array) -> Span:
+    """The addresses of an array, whatever its strides."""
     start = stop = array.__array_interface__["data"][0]
     if array.size:
         reach = [(n - 1) * stride for n, stride in zip(array.shape, array.strides, strict=True)]
@@ -38,21 +38,23 @@ def span(array: Array) -> Span:
     return Span(start, stop)
 
 
-def _plain(array: object, name: str) -> Array:
-    """The array without a subclass of NumPy's (a memory map, say), over the same memory."""
+def _base_array(array: object, name: str) -> Array:
+    """View an array of a NumPy subclass (a memory map, say) as a plain array."""
     if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
         raise TypeError(f"{name} is of type {type(array).__name__}; it must be a NumPy array")
     return array if type(array) is np.ndarray else array.view(np.ndarray)
 
 
-def same_kind(value: object, parameter: Array, name: str) -> Array:
-    """An array of a parameter's shape and dtype, in any layout; a NumPy scalar stands for a 0-d array.
+def check_like(value: object, parameter: Array, name: str) -> Array:
+    """Check an array for a parameter's shape and dtype.
+
+    A NumPy scalar stands for a 0-d array.
 
     Raises:
         ValueError: another shape.
-        TypeError: no NumPy array, or another dtype.
+        TypeError: not a NumPy array, or another dtype.
     """
-    array = _plain(np.asarray(value) if isinstance(value, np.generic) else value, name)
+    array = _base_array(np.asarray(value) if isinstance(value, np.generic) else value, name)
     if array.shape != parameter.shape:
         raise ValueError(f"{name} has shape {array.shape}; its parameter has {parameter.shape}")
     if array.dtype != parameter.dtype:
@@ -60,14 +62,14 @@ def same_kind(value: object, parameter: Array, name: str) -> Array:
     return array
 
 
-def checked_parameter(value: object, name: str) -> Array:
-    """A parameter that can be updated in place.
+def check_parameter(value: object, name: str) -> Array:
+    """Check that a parameter can be updated in place.
 
     Raises:
-        TypeError: no NumPy array, or of a dtype other than float32 and float64.
+        TypeError: not a NumPy array, or of a dtype other than float32 and float64.
         ValueError: read-only, or with elements that share memory.
     """
-    array = _plain(value, name)
+    array = _base_array(value, name)
     if array.dtype not in DTYPES:
         raise TypeError(f"{name} has dtype {array.dtype}; it must be float32 or float64 in native byte order")
     if not array.flags.writeable:
@@ -78,7 +80,7 @@ def checked_parameter(value: object, name: str) -> Array:
 
 
 def _overlaps_itself(array: Array) -> bool:
-    """Whether two elements of one array share a byte (only `as_strided` makes such arrays)."""
+    """Whether two elements of an array share a byte, as `as_strided` can make them."""
     if array.size == 0:
         return False
     steps = sorted((abs(stride), n) for n, stride in zip(array.shape, array.strides, strict=True) if n > 1)
@@ -87,7 +89,7 @@ def _overlaps_itself(array: Array) -> bool:
         if stride < reach:
             break
         reach += stride * (n - 1)
-    else:  # every axis steps over all that the finer axes reach
+    else:  # every axis steps over the reach of the finer axes
         return False
     offsets = np.zeros(1, dtype=np.int64)
     for stride, n in steps:
@@ -97,39 +99,39 @@ def _overlaps_itself(array: Array) -> bool:
 
 
 def reject_shared_memory(parameters: Sequence[Array]) -> None:
-    """Parameters that share an element would be updated twice.
+    """Reject parameters that share an element, which would be updated twice.
 
     Raises:
-        ValueError: two of them share memory, the same array twice included.
+        ValueError: two of them share memory, or one comes twice.
     """
     reaching: list[tuple[Span, int]] = []
-    for current, i in sorted((span(array), i) for i, array in enumerate(parameters) if array.size):
+    for current, i in sorted((memory_span(array), i) for i, array in enumerate(parameters) if array.size):
         reaching = [(other, j) for other, j in reaching if other.stop > current.start]
         for _, j in reaching:
-            if _share(parameters[i], parameters[j]):
+            if _share_element(parameters[i], parameters[j]):
                 one, other = sorted((i, j))
                 raise ValueError(f"parameters {one} and {other} share memory; pass each array once")
         reaching.append((current, i))
 
 
-def _share(one: Array, other: Array) -> bool:
-    """Whether the arrays share an element; where that takes too long to find out, as if they did."""
+def _share_element(one: Array, other: Array) -> bool:
+    """Whether the arrays share an element, or it takes too long to find out."""
     try:
-        return np.shares_memory(one, other, max_work=_SHARING_EFFORT)  # type: ignore[arg-type]  # NumPy's stub
+        return np.shares_memory(one, other, max_work=_SHARING_CANDIDATES)  # type: ignore[arg-type]  # NumPy's stub
     except np.exceptions.TooHardError:
         return True
 
 
-class Gradients:
-    """Checks the gradients of a step against the parameters, quickly for many small arrays."""
+class GradientChecker:
+    """A check of a step's gradients, quick for many small arrays."""
 
     def __init__(self, parameters: Sequence[Array]) -> None:
         self._parameters = parameters
         self._shapes = [array.shape for array in parameters]
         self._dtypes = [array.dtype for array in parameters]
 
-    def checked(self, gradients: object) -> Sequence[Array]:
-        """The gradients, one for each parameter and in their order; the arrays are not copied.
+    def check(self, gradients: object) -> Sequence[Array]:
+        """Check the gradients, one for each parameter in their order, without a copy.
 
         Raises:
             TypeError: not a tuple or list of NumPy arrays, or a dtype other than its parameter's.
@@ -139,7 +141,7 @@ class Gradients:
             raise TypeError(f"gradients is of type {type(gradients).__name__}; it must be a tuple of arrays")
         if len(gradients) != len(self._parameters):
             raise ValueError(f"{len(gradients)} gradients came for {len(self._parameters)} parameters")
-        # Three passes in C: `same_kind` on each takes ten times as long, and there may be ten thousand.
+        # Three passes in C: `check_like` on each takes ten times as long, and there may be ten thousand.
         if (
             set(map(type, gradients)) <= {np.ndarray}
             and list(map(_SHAPE, gradients)) == self._shapes
@@ -147,7 +149,7 @@ class Gradients:
         ):
             return cast("Sequence[Array]", gradients)
         return [
-            same_kind(gradient, theta, f"gradient {i}")
+            check_like(gradient, theta, f"gradient {i}")
             for i, (gradient, theta) in enumerate(zip(gradients, self._parameters, strict=True))
         ]
 
@@ -156,12 +158,12 @@ _SHAPE: Final = attrgetter("shape")
 _DTYPE: Final = attrgetter("dtype")
 
 
-class Occupied:
-    """The memory that a step writes to: a gradient that lies there must be read before."""
+class WrittenMemory:
+    """The memory that a step writes to; a gradient in it must be read before."""
 
     def __init__(self, arrays: Iterable[Array]) -> None:
         merged: list[Span] = []
-        for current in sorted(span(array) for array in arrays if array.size):
+        for current in sorted(memory_span(array) for array in arrays if array.size):
             if merged and current.start <= merged[-1].stop:
                 merged[-1] = Span(merged[-1].start, max(merged[-1].stop, current.stop))
             else:
@@ -169,8 +171,8 @@ class Occupied:
         self._starts = [each.start for each in merged]
         self._stops = [each.stop for each in merged]
 
-    def meets(self, array: Array) -> bool:
+    def overlaps(self, array: Array) -> bool:
         """Whether a byte between the array's first and last may be written to."""
-        start, stop = span(array)
+        start, stop = memory_span(array)
         i = bisect_right(self._stops, start)
         return i < len(self._starts) and self._starts[i] < stop

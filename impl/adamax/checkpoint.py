@@ -1,4 +1,4 @@
-"""How do an optimizer's parameters and state cross a file?
+"""A file of an optimizer's parameters and state.
 
 One safetensors file: the tensors `theta.N`, `exp_avg.N` and `exp_inf.N` for parameter N, and the rest of the
 state as JSON in the header's metadata, where the numbers keep every bit (JSON's shortest decimal is exact).
@@ -16,25 +16,29 @@ from uuid import uuid4
 
 import numpy as np
 
-from .arrays import Array, same_kind
+from .arrays import Array, check_like
 
 _FORMAT: Final = "adamax-conformance optimizer 1"
 _KINDS: Final = ("theta", "exp_avg", "exp_inf")
 
 
-def write(path: str | os.PathLike[str], parameters: Sequence[Array], state: Mapping[str, Any]) -> None:
-    """Write a file as a whole: a reader sees the old one or the new one, also after a crash.
+def write_checkpoint(
+    path: str | os.PathLike[str], parameters: Sequence[Array], state: Mapping[str, Any]
+) -> None:
+    """Write a file as a whole.
+
+    A reader sees the old one or the new one, also after a crash.
 
     Args:
-        path: where to; what is there is replaced.
+        path: of the file; an old one is replaced.
         parameters: theta of each parameter.
-        state: what `Adamax.state_dict` returns; a callable lr is written as null.
+        state: the result of `Adamax.state_dict`; the file has null for a callable lr.
 
     Raises:
         ImportError: safetensors is not installed.
         OSError: the file cannot be written.
     """
-    safetensors = _safetensors("safetensors.numpy")
+    safetensors = _import_safetensors("safetensors.numpy")
     arrays = {"theta": parameters, "exp_avg": state["exp_avg"], "exp_inf": state["exp_inf"]}
     tensors = {
         f"{kind}.{i}": np.ascontiguousarray(array).reshape(array.shape)
@@ -54,41 +58,41 @@ def write(path: str | os.PathLike[str], parameters: Sequence[Array], state: Mapp
         temporary.unlink(missing_ok=True)
 
 
-def read(
+def read_checkpoint(
     path: str | os.PathLike[str], parameters: Sequence[Array], rates: Sequence[Any]
 ) -> tuple[list[Array], dict[str, Any]]:
-    """Read a file that `write` wrote.
+    """Read a file of `write_checkpoint`.
 
     Args:
         path: of the file.
-        parameters: those that its theta must fit.
-        rates: the learning rate of each group where the file has none.
+        parameters: the arrays that its theta must fit.
+        rates: the learning rate of each group for which the file has null.
 
     Returns:
-        theta of each parameter, and the state, itself not yet checked.
+        theta of each parameter, and the state, which is not yet checked.
 
     Raises:
         ImportError: safetensors is not installed.
         OSError: the file cannot be read.
-        ValueError: it is none that `write` wrote, or its theta does not fit.
+        ValueError: `write_checkpoint` did not write it, or its theta does not fit.
         TypeError: its theta has another dtype.
     """
-    safetensors = _safetensors("safetensors")
+    safetensors = _import_safetensors("safetensors")
     try:
         with safetensors.safe_open(os.fspath(path), framework="numpy") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     except safetensors.SafetensorError as error:
-        raise ValueError(f"{path} is no safetensors file: {error}") from error
+        raise ValueError(f"{path} is not a safetensors file: {error}") from error
     if metadata.get("format") != _FORMAT:
         raise ValueError(f"{path} has the format {metadata.get('format')!r}; it must be {_FORMAT!r}")
-    arrays = {kind: _numbered(tensors, kind) for kind in _KINDS}
+    arrays = {kind: _collect_tensors(tensors, kind) for kind in _KINDS}
     if len(arrays["theta"]) != len(parameters):
         raise ValueError(
             f"{path} has {len(arrays['theta'])} parameters; this optimizer has {len(parameters)}"
         )
     thetas = [
-        same_kind(theta, parameter, f"{path}: theta {i}")
+        check_like(theta, parameter, f"{path}: theta {i}")
         for i, (theta, parameter) in enumerate(zip(arrays["theta"], parameters, strict=True))
     ]
     try:
@@ -100,15 +104,15 @@ def read(
     return thetas, {**state, "exp_avg": arrays["exp_avg"], "exp_inf": arrays["exp_inf"]}
 
 
-def _numbered(tensors: Mapping[str, Array], kind: str) -> list[Array]:
-    """The tensors of one kind in their order, up to the first that is missing."""
+def _collect_tensors(tensors: Mapping[str, Array], kind: str) -> list[Array]:
+    """Collect the tensors of one kind in their order, up to the first that is missing."""
     found: list[Array] = []
     while (name := f"{kind}.{len(found)}") in tensors:
         found.append(tensors[name])
     return found
 
 
-def _safetensors(module: str) -> Any:  # noqa: ANN401 - an optional package without types here
+def _import_safetensors(module: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:

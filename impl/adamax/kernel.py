@@ -1,7 +1,7 @@
-"""Which kernel takes the steps of an optimizer?
+"""The choice of the kernel that takes an optimizer's steps.
 
-Both give the same bits. Numba's is faster from some size on; importing and loading it takes part of a second,
-which small arrays never earn back.
+Both kernels give the same bits. Numba's is faster from some size on. Its import takes part of a second, which
+small arrays never earn back.
 """
 
 from __future__ import annotations
@@ -15,52 +15,52 @@ from typing import Final
 
 from . import kernel_numpy
 
-Run = Callable[[Sequence[kernel_numpy.Job]], None]
-"""A kernel: one step of every job."""
+Kernel = Callable[[Sequence[kernel_numpy.Job]], None]
+"""A function that takes one step of every job."""
 
-CHOICE: Final = "ADAMAX_CONFORMANCE_KERNEL"
+KERNEL_VARIABLE: Final = "ADAMAX_CONFORMANCE_KERNEL"
 """The environment variable that names the kernel to use: `auto` (the default), `numpy` or `numba`."""
 
-_WORTHWHILE: Final = 1 << 14
+_NUMBA_ELEMENTS: Final = 1 << 14
 """Elements of an optimizer from which `auto` takes Numba's kernel."""
 
 
-def chosen(elements: int) -> Run:
-    """The kernel for an optimizer of so many elements.
+def choose_kernel(elements: int) -> Kernel:
+    """Choose the kernel for an optimizer of so many elements.
 
     Raises:
-        ValueError: the environment variable names no kernel.
+        ValueError: the environment variable does not name a kernel.
         ImportError: it names Numba's, which is not installed.
     """
-    match os.environ.get(CHOICE, "auto"):
+    match os.environ.get(KERNEL_VARIABLE, "auto"):
         case "numpy":
-            return kernel_numpy.run
+            return kernel_numpy.run_jobs
         case "numba":
-            return _numba()
+            return _import_numba_kernel()
         case "auto":
-            return (_numba_if_it_works() if elements >= _WORTHWHILE else None) or kernel_numpy.run
+            return (_find_numba_kernel() if elements >= _NUMBA_ELEMENTS else None) or kernel_numpy.run_jobs
         case other:
-            raise ValueError(f"{CHOICE} is {other!r}; it must be 'auto', 'numpy' or 'numba'")
+            raise ValueError(f"{KERNEL_VARIABLE} is {other!r}; it must be 'auto', 'numpy' or 'numba'")
 
 
-def _numba() -> Run:
+def _import_numba_kernel() -> Kernel:
     try:
-        from . import kernel_numba  # noqa: PLC0415 - the import takes part of a second
+        from . import kernel_numba
     except ImportError as error:
         raise ImportError(
             f"Numba cannot be imported ({error}): pip install 'adamax-conformance[fast]'"
         ) from error
-    return kernel_numba.run
+    return kernel_numba.run_jobs
 
 
 @cache
-def _numba_if_it_works() -> Run | None:
-    """Numba's kernel, where it is installed and not told to compile nothing."""
+def _find_numba_kernel() -> Kernel | None:
+    """Numba's kernel; None if Numba is not installed, or its compiler is switched off."""
     if find_spec("numba") is None or os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
         return None
     try:
-        run = _numba()
+        run = _import_numba_kernel()
     except ImportError as error:
-        warnings.warn(f"steps are taken with NumPy alone: {error}", RuntimeWarning, stacklevel=2)
+        warnings.warn(f"NumPy alone takes the steps: {error}", RuntimeWarning, stacklevel=2)
         return None
     return run

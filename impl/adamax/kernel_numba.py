@@ -1,8 +1,8 @@
-"""How is one step computed at the speed of memory?
+"""The kernel with Numba: one step at the speed of memory.
 
 One fused loop that reads theta, g, m, u and writes theta, m, u: 28 bytes an element in float32, 56 in
 float64. It performs the operations of `kernel_numpy` in the same order, without fast-math and so without
-contraction, and gives the same bits, however the elements are split over threads.
+contraction, and gives the same bits, whatever the split of the elements over threads.
 
 The threads are Python's own, and the loop releases the interpreter's lock: Numba's parallel loops take
 seconds to compile, and some of its threading layers abort when two threads call them, or after a fork.
@@ -26,62 +26,64 @@ from .kernel_numpy import Job
 from .step_scalars import StepScalars
 
 _SHARE: Final = 1 << 17
-"""Elements that a thread gets at least: below, waking it takes longer than their arithmetic."""
-
+"""The fewest elements of a thread; for fewer, waking it takes longer than their arithmetic."""
 
 _CONFIG: Final[Any] = numba.config
 
-_OPTIONS: Final[dict[str, Any]] = {"nogil": True, "error_model": "numpy"}
+_COMPILER_OPTIONS: Final[dict[str, Any]] = {"nogil": True, "error_model": "numpy"}
 
 
-def run(jobs: Sequence[Job], threads: int = _CONFIG.NUMBA_NUM_THREADS) -> None:
-    """One step of every job.
+def run_jobs(jobs: Sequence[Job], threads: int = _CONFIG.NUMBA_NUM_THREADS) -> None:
+    """Take one step of every job.
 
     Args:
-        jobs: as for `kernel_numpy.run`.
+        jobs: as for `kernel_numpy.run_jobs`.
         threads: how many to use at most; by default NUMBA_NUM_THREADS, or every core that the process may
             use.
     """
     for dtype in {job.theta.dtype for job in jobs}:
-        compiled(dtype)  # here, so that no two threads compile the same
+        compile_loop(dtype)  # here, so that no two threads compile the same
     elements = sum(job.theta.size for job in jobs)
-    own, *others = _shares(jobs, max(1, min(threads, elements // _SHARE)))
-    handed_over = [_pool(threads - 1).submit(_run_share, share) for share in others]
+    own, *others = _split_jobs(jobs, max(1, min(threads, elements // _SHARE)))
+    handed_over = [_thread_pool(threads - 1).submit(_run_share, share) for share in others]
     _run_share(own)
     for future in handed_over:
         future.result()
 
 
-def _shares(jobs: Sequence[Job], parts: int) -> list[list[Job]]:
-    """The jobs in `parts` lists of about equally many elements; a job is cut where a list is full."""
+def _split_jobs(jobs: Sequence[Job], parts: int) -> list[list[Job]]:
+    """Split the jobs into lists of about equally many elements.
+
+    A job is cut where a list is full.
+    """
     shares: list[list[Job]] = [[] for _ in range(parts)]
     full = -(-sum(job.theta.size for job in jobs) // parts)
-    place = 0
+    position = 0
     for job in jobs:
         start = 0
         while start < job.theta.size:
-            stop = min(job.theta.size, start + full - place % full)
+            stop = min(job.theta.size, start + full - position % full)
             cut = slice(start, stop)
-            shares[place // full].append(
+            shares[position // full].append(
                 Job(job.theta[cut], job.gradient[cut], job.m[cut], job.u[cut], job.scalars)
             )
-            place += stop - start
+            position += stop - start
             start = stop
     return shares
 
 
 def _run_share(jobs: Sequence[Job]) -> None:
     for theta, gradient, m, u, scalars in jobs:
-        compiled(theta.dtype)(theta, gradient, m, u, *scalars)
+        compile_loop(theta.dtype)(theta, gradient, m, u, *scalars)
 
 
 @cache
-def _pool(workers: int) -> ThreadPoolExecutor:
+def _thread_pool(workers: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(workers, thread_name_prefix="adamax")
 
 
 if hasattr(os, "register_at_fork"):  # a child of a fork has the pool but not its threads
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+    os.register_at_fork(after_in_child=_thread_pool.cache_clear)
 
 
 def _step(
@@ -98,7 +100,10 @@ def _step(
     floor: float,
     sign: float,
 ) -> None:
-    """One step; Numba widens a float32 where it meets a binary64, and rounds once where it is stored."""
+    """Take one step.
+
+    Numba widens a float32 that meets a binary64, and rounds once to store it.
+    """
     for i in range(theta.size):
         x = theta[i]
         g = gradient[i] * sign
@@ -114,11 +119,11 @@ def _step(
 
 
 @cache
-def compiled(dtype: np.dtype[Any]) -> Callable[..., None]:
-    """The loop for arrays of `dtype`: from Numba's cache, or compiled and cached.
+def compile_loop(dtype: np.dtype[Any]) -> Callable[..., None]:
+    """Compile the loop for arrays of `dtype`, or load it from Numba's cache.
 
-    Where the cache cannot be used (no folder that can be written, a damaged or full one), it is compiled for
-    this process alone: a cache is never a reason to fail.
+    Without a usable cache (the folder is read-only, damaged or full) it is compiled for this process alone:
+    a cache is never a reason to fail.
     """
     element = numba.from_dtype(dtype)
     array = numba.types.Array(element, 1, "C")
@@ -126,7 +131,7 @@ def compiled(dtype: np.dtype[Any]) -> Callable[..., None]:
     signature = numba.void(array, read_only, array, array, *[numba.float64] * len(StepScalars._fields))
     loop: Callable[..., None]
     try:
-        loop = numba.njit(signature, cache=True, **_OPTIONS)(_step)
-    except Exception:  # noqa: BLE001 - whatever is wrong with the cache; a wrong loop raises again below
-        loop = numba.njit(signature, **_OPTIONS)(_step)
+        loop = numba.njit(signature, cache=True, **_COMPILER_OPTIONS)(_step)
+    except Exception:  # noqa: BLE001 - any failure of the cache; a wrong loop raises again below
+        loop = numba.njit(signature, **_COMPILER_OPTIONS)(_step)
     return loop

@@ -1,8 +1,8 @@
-"""How is one step computed with NumPy alone?
+"""The kernel with NumPy alone.
 
-In blocks that stay in the cache, every operation in binary64 with `out=`. float32 is widened first and
-rounded once for each of m, u and theta, so m and u come out correctly rounded but for a double rounding, and
-so does theta from the stored m and u.
+It computes blocks that stay in the cache, every operation in binary64 with `out=`. float32 is widened first and
+rounded once for each of m, u and theta, so m and u are correctly rounded except for a double rounding, and
+so is theta from the stored m and u.
 
 This, and its twin in `kernel_numba`, is the one deliberate second copy of the formula in `reference.formula`;
 the two perform the same operations in the same order and give the same bits.
@@ -23,11 +23,13 @@ _BLOCK: Final = 8192
 
 
 class Job(NamedTuple):
-    """One stretch of elements that share their scalars; theta, m and u are updated in place.
+    """One stretch of elements that share their scalars.
+
+    A step updates theta, m and u in place.
 
     Attributes:
         theta: the parameter, 1-d, contiguous, aligned, float32 or float64.
-        gradient: likewise, only read; it shares no memory with the others.
+        gradient: likewise, read-only; it shares no memory with the others.
         m: the first moment, likewise.
         u: the infinity norm, likewise.
         scalars: of this step.
@@ -40,10 +42,10 @@ class Job(NamedTuple):
     scalars: StepScalars
 
 
-def run(jobs: Sequence[Job]) -> None:
-    """One step of every job."""
+def run_jobs(jobs: Sequence[Job]) -> None:
+    """Take one step of every job."""
     buffers = np.empty((4, min(_BLOCK, max((job.theta.size for job in jobs), default=0))))
-    with np.errstate(all="ignore"):  # special values follow IEEE 754; no warning is due for them
+    with np.errstate(all="ignore"):  # special values follow IEEE 754 and need no warning
         for theta, gradient, m, u, scalars in jobs:
             for start in range(0, theta.size, _BLOCK):
                 block = slice(start, start + _BLOCK)
@@ -51,7 +53,7 @@ def run(jobs: Sequence[Job]) -> None:
 
 
 def _step(job: Job, buffers: Array) -> None:
-    """One step of one block."""
+    """Take one step of one block."""
     theta, gradient, m, u, s = job
     x, g, a, b = buffers[:, : theta.size]
     x[...] = theta

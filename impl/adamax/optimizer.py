@@ -5,7 +5,8 @@ r"""The documented Adamax over NumPy arrays.
     u     <- max(beta2*u, |g| + eps)
     theta <- theta - lr*m / ((1 - beta1^t)*u)
 
-Source: the page of `mindspore.experimental.optim.Adamax`. m and u are zero before the first step.
+Source: the documentation of `mindspore.experimental.optim.Adamax`, which is the specification. m and u are zero
+before the first step.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ import numpy.typing as npt
 from ...reference.hyperparameters import DEFAULTS, Hyperparameters
 from . import checkpoint, kernel, options
 from . import state_dict as states
-from .arrays import Array, Gradients, Occupied, checked_parameter, reject_shared_memory
+from .arrays import Array, GradientChecker, WrittenMemory, check_parameter, reject_shared_memory
 from .options import Schedule
-from .storage import Storage, Work
+from .storage import StepWork, Storage
 
-Watcher = tuple[Callable[[Sequence[Array], Sequence[Hyperparameters]], None], Callable[[], None]]
-"""What is called before a step, with its gradients and each group's hyperparameters, and what after it."""
+StepCallbacks = tuple[Callable[[Sequence[Array], Sequence[Hyperparameters]], None], Callable[[], None]]
+"""A function to call before a step, with its gradients and each group's hyperparameters, and one for after."""
 
 
 @final
@@ -34,7 +35,7 @@ class Adamax:
 
     float32 is computed in binary64 and rounded once each for m, u and theta; float64 rounds each operation.
     theta is formed from the stored m and u, with a bias correction that loses nothing. The bits do not depend
-    on the kernel, the number of threads, or how the arrays lie in memory.
+    on the kernel, the number of threads, or the layout of the arrays in memory.
 
     NaN and infinity follow IEEE 754: a NaN in a gradient makes theta, m and u NaN in that element; an
     infinity makes u infinite and theta NaN.
@@ -47,8 +48,8 @@ class Adamax:
         array([ 0.5, -1.5])
 
     Attributes:
-        param_groups: a dict for each group: `params` and the options. What is set here is checked at the next
-            step, and in force from it.
+        param_groups: a dict for each group: `params` and the options. The next step checks a
+            new value, and uses it.
     """
 
     param_groups: list[dict[str, Any]]
@@ -80,26 +81,26 @@ class Adamax:
             ValueError: an option outside its domain, an lr of a wrong type, an array that cannot be updated.
             TypeError: another argument of a wrong type.
         """
-        self._defaults = options.checked(
+        self._defaults = options.check_options(
             {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
         )
         self.param_groups = []
         self._storages: list[Storage] = []
         self._group_steps: list[int] = []
         self._parameters: list[Array] = []
-        self._watchers: list[Watcher] = []
+        self._callbacks: list[StepCallbacks] = []
         self._t = 0
-        for group in _groups(params):
+        for group in _split_groups(params):
             self.add_param_group(group)
 
     @property
     def t(self) -> int:
-        """How many steps were taken."""
+        """The number of steps taken."""
         return self._t
 
     @property
     def group_steps(self) -> list[int]:
-        """How many steps each group has taken."""
+        """The number of steps that each group has taken."""
         return list(self._group_steps)
 
     @property
@@ -110,15 +111,17 @@ class Adamax:
     @property
     def exp_avg(self) -> list[Array]:
         """The first moment m of each parameter: the live arrays, not copies."""
-        return [placed.m for storage in self._storages for placed in storage.placed()]
+        return [stored.m for storage in self._storages for stored in storage.parameters()]
 
     @property
     def exp_inf(self) -> list[Array]:
         """The infinity norm u of each parameter: the live arrays, not copies."""
-        return [placed.u for storage in self._storages for placed in storage.placed()]
+        return [stored.u for storage in self._storages for stored in storage.parameters()]
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
-        """Add parameters with options of their own; their m and u start at 0, and their t at the next step.
+        """Add parameters with options of their own.
+
+        Their m and u start at 0, and their t at the next step.
 
         Args:
             group: `params`, a list of arrays or one array, and any of the constructor's options.
@@ -132,10 +135,10 @@ class Adamax:
             raise TypeError(f"{where}is of type {type(group).__name__}; it must be a dict")
         if "params" not in group:
             raise ValueError(f"{where}has the keys {list(group)}; it must have 'params'")
-        own = options.checked(self._defaults | {k: group[k] for k in group if k != "params"}, where)
+        own = options.check_options(self._defaults | {k: group[k] for k in group if k != "params"}, where)
         params = group["params"]
-        params = [params] if isinstance(params, np.ndarray) else _sequence(params, where)
-        added = [checked_parameter(array, f"{where}parameter {i}") for i, array in enumerate(params)]
+        params = [params] if isinstance(params, np.ndarray) else _require_list(params, where)
+        added = [check_parameter(array, f"{where}parameter {i}") for i, array in enumerate(params)]
         everything = self._parameters + added
         reject_shared_memory(everything)
 
@@ -143,36 +146,37 @@ class Adamax:
         self._parameters = everything
         self._group_steps.append(0)
         self.param_groups.append({"params": params, **own})
-        self._gradients = Gradients(everything)
-        self._written = Occupied([*everything, *self.exp_avg, *self.exp_inf])
-        self._run = kernel.chosen(sum(array.size for array in everything))
+        self._gradients = GradientChecker(everything)
+        self._written = WrittenMemory([*everything, *self.exp_avg, *self.exp_inf])
+        self._run = kernel.choose_kernel(sum(array.size for array in everything))
 
     def __call__(self, gradients: tuple[Array, ...] | list[Array]) -> None:
         """Take one step.
 
         Args:
             gradients: an array for each parameter, in their order group by group, of its shape and dtype, in
-                any layout. They are left as they are. One may lie in the memory of a parameter or of its
-                state: it is read before that changes, which takes a copy of it.
+                any layout. They do not change. One may lie in the memory of a parameter or of its state: then
+                the step copies it first.
 
         Raises:
             ValueError: a wrong number or shape of gradients, or an option that was set to a value outside its
                 domain. Nothing is changed.
             TypeError: a wrong dtype or type. Nothing is changed.
         """
-        checked = self._gradients.checked(gradients)
+        checked = self._gradients.check(gradients)
         hyperparameters = [
-            options.in_force(group, self._t + 1, f"group {i}: ") for i, group in enumerate(self._options())
+            options.hyperparameters_at(group, self._t + 1, f"group {i}: ")
+            for i, group in enumerate(self._options())
         ]
-        for before, _ in self._watchers:
+        for before, _ in self._callbacks:
             before(checked, hyperparameters)
-        work = Work()
+        work = StepWork()
         for storage, own, t in zip(self._storages, hyperparameters, self._group_steps, strict=True):
             storage.read(checked, own, t + 1, self._written, work)
-        work.take(self._run)
+        work.take_step(self._run)
         self._t += 1
         self._group_steps = [t + 1 for t in self._group_steps]
-        for _, after in self._watchers:
+        for _, after in self._callbacks:
             after()
 
     def watch(
@@ -180,20 +184,20 @@ class Adamax:
         before: Callable[[Sequence[Array], Sequence[Hyperparameters]], None],
         after: Callable[[], None],
     ) -> Callable[[], None]:
-        """Have functions called before and after each step.
+        """Call functions before and after each step.
 
         Args:
-            before: called with the gradients and each group's hyperparameters, which are those in force.
-            after: called without arguments.
+            before: gets the gradients and each group's hyperparameters, which are those of this step.
+            after: gets no arguments.
 
         Returns:
-            A function that ends this; `copy` and `pickle` do not take the watchers along.
+            A function that ends this; `copy` and `pickle` do not copy the functions.
         """
-        watcher = (before, after)
-        self._watchers = [*self._watchers, watcher]
+        callbacks = (before, after)
+        self._callbacks = [*self._callbacks, callbacks]
 
         def end() -> None:
-            self._watchers = [other for other in self._watchers if other is not watcher]
+            self._callbacks = [other for other in self._callbacks if other is not callbacks]
 
         return end
 
@@ -201,13 +205,13 @@ class Adamax:
         """A copy of everything but theta: later steps do not change it.
 
         Returns:
-            `t`; `param_groups`, each with its options, its own `t` and, as `params`, the places of its
+            `t`; `param_groups`, each with its options, its own `t` and, as `params`, the indices of its
             parameters; `exp_avg` and `exp_inf`, lists of arrays.
         """
         return {
             "t": self._t,
             "param_groups": [
-                {"params": members, "t": t, **options.checked(own)}
+                {"params": members, "t": t, **options.check_options(own)}
                 for members, t, own in zip(self._members(), self._group_steps, self._options(), strict=True)
             ],
             "exp_avg": [m.copy() for m in self.exp_avg],
@@ -215,51 +219,56 @@ class Adamax:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over a state; its arrays are copied.
+        """Load a state; its arrays are copied.
 
         Args:
-            state: what `state_dict` returned, of an optimizer over groups of the same shapes and dtypes.
+            state: the result of `state_dict` of an optimizer over groups of the same shapes and dtypes.
 
         Raises:
             ValueError: it does not fit. Nothing is changed.
             TypeError: a part has a wrong type. Nothing is changed.
         """
-        self._take_over(states.checked(state, self._parameters, self._members()))
+        self._restore(states.check_state(state, self._parameters, self._members()))
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the parameters and the state to one safetensors file, replacing it as a whole.
+        """Write the parameters and the state to one safetensors file, as a whole.
 
-        A learning rate that is a callable is not written.
+        The file does not hold a learning rate that is a callable.
 
         Raises:
             ImportError: safetensors is not installed.
             OSError: the file cannot be written.
         """
-        checkpoint.write(path, self._parameters, self.state_dict())
+        checkpoint.write_checkpoint(path, self._parameters, self.state_dict())
 
     def load(self, path: str | PathLike[str]) -> None:
-        """Read the parameters and the state that `save` wrote; the parameters are updated in place.
+        """Read the parameters, in place, and the state that `save` wrote.
 
-        A learning rate that was a callable stays what it is here.
+        If the learning rate was a callable, this optimizer's stays.
 
         Raises:
             ImportError: safetensors is not installed.
             OSError: the file cannot be read.
-            ValueError: it is none that `save` wrote, or does not fit. Nothing is changed.
+            ValueError: `save` did not write it, or it does not fit. Nothing is changed.
             TypeError: a parameter has another dtype. Nothing is changed.
         """
-        thetas, state = checkpoint.read(path, self._parameters, [group["lr"] for group in self._options()])
-        self._take_over(states.checked(state, self._parameters, self._members()))
+        thetas, state = checkpoint.read_checkpoint(
+            path, self._parameters, [group["lr"] for group in self._options()]
+        )
+        self._restore(states.check_state(state, self._parameters, self._members()))
         for theta, saved in zip(self._parameters, thetas, strict=True):
             theta[...] = saved
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle by construction: a plain copy would part m and u from the memory they view."""
-        return _reconstructed, (self._defaults, self.param_groups, self.state_dict())
+        """Copy and pickle by construction.
+
+        A plain copy would separate m and u from the memory that they view.
+        """
+        return _reconstruct, (self._defaults, self.param_groups, self.state_dict())
 
     def _members(self) -> list[list[int]]:
-        """The places of each group's parameters."""
-        return [[placed.place for placed in storage.placed()] for storage in self._storages]
+        """The indices of each group's parameters."""
+        return [[stored.index for stored in storage.parameters()] for storage in self._storages]
 
     def _options(self) -> list[dict[str, Any]]:
         """The options of each group as they stand in `param_groups`."""
@@ -270,7 +279,7 @@ class Adamax:
             )
         return [{key: group[key] for key in group if key != "params"} for group in self.param_groups]
 
-    def _take_over(self, state: states.State) -> None:
+    def _restore(self, state: states.OptimizerState) -> None:
         for targets, sources in ((self.exp_avg, state.exp_avg), (self.exp_inf, state.exp_inf)):
             for target, source in zip(targets, sources, strict=True):
                 target[...] = source
@@ -280,14 +289,14 @@ class Adamax:
         self._group_steps = list(state.group_steps)
 
 
-def _reconstructed(defaults: dict[str, Any], groups: list[dict[str, Any]], state: dict[str, Any]) -> Adamax:
+def _reconstruct(defaults: dict[str, Any], groups: list[dict[str, Any]], state: dict[str, Any]) -> Adamax:
     optimizer = Adamax(groups, **defaults)
     optimizer.load_state_dict(state)
     return optimizer
 
 
-def _sequence(params: object, where: str = "") -> list[Any]:
-    """The parameters or groups as a list that is not empty."""
+def _require_list(params: object, where: str = "") -> list[Any]:
+    """Convert the parameters or groups to a list, which must not be empty."""
     if isinstance(params, np.ndarray | Mapping | str | set | frozenset) or not isinstance(params, Iterable):
         name = type(params).__name__
         raise TypeError(f"{where}params is of type {name}; it must be a list of arrays or of dicts")
@@ -297,9 +306,9 @@ def _sequence(params: object, where: str = "") -> list[Any]:
     return values
 
 
-def _groups(params: object) -> list[Mapping[str, Any]]:
-    """The parameter groups that `params` stands for."""
-    values = _sequence(params)
+def _split_groups(params: object) -> list[Mapping[str, Any]]:
+    """Convert `params` to parameter groups."""
+    values = _require_list(params)
     dicts = [isinstance(value, Mapping) for value in values]
     if all(dicts):
         return values

@@ -1,8 +1,8 @@
-"""Which hyperparameters are accepted?
+"""Checks of the hyperparameters.
 
-What the page promises a ValueError for gets one; so does every number outside its domain, NaN and infinity
-included, and eps=0 (the page: "must be greater than 0"). A wrong type is a TypeError, except of lr, for which
-the page promises ValueError.
+A ValueError comes wherever the specification promises one, and for every number outside its domain: NaN, infinity
+and eps=0 (the specification: "must be greater than 0"). A wrong type is a TypeError, except of lr, for which the
+specification promises ValueError.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ Schedule = Callable[[int], Any]
 
 
 def _is_real(value: object) -> TypeGuard[Real]:
-    """Whether `value` is an int, a float or NumPy's scalar of one; bool is none."""
+    """Accept an int, a float or a NumPy scalar of one, and refuse a bool."""
     return isinstance(value, _REAL) and not isinstance(value, bool)
 
 
-def _finite(name: str, value: Real, domain: str) -> float:
-    """A number as binary64, or the error that says why it is none."""
+def _check_finite(name: str, value: Real, domain: str) -> float:
+    """Convert a finite number to binary64."""
     try:
         number = float(value)
     except OverflowError:
@@ -42,27 +42,27 @@ def _finite(name: str, value: Real, domain: str) -> float:
     return number
 
 
-def _at_least_zero(name: str, value: Real) -> float:
-    number = _finite(name, value, "of at least 0")
+def _check_not_negative(name: str, value: Real) -> float:
+    number = _check_finite(name, value, "of at least 0")
     if number < 0:
         raise ValueError(f"{name} is {value!r}; it must be at least 0")
     return number
 
 
-def _real(name: str, value: object) -> Real:
+def _check_real(name: str, value: object) -> Real:
     if not _is_real(value):
         raise TypeError(f"{name} is {value!r} ({type(value).__name__}); it must be a float")
     return value
 
 
-def learning_rate(value: object) -> float:
-    """The learning rate as binary64.
+def check_learning_rate(value: object) -> float:
+    """Check a learning rate, and convert it to binary64.
 
     Args:
         value: an int, a float, or a 0-d array of one.
 
     Raises:
-        ValueError: for anything else, below 0, or not finite.
+        ValueError: it is anything else, below 0, or not finite.
     """
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
@@ -70,16 +70,17 @@ def learning_rate(value: object) -> float:
         raise ValueError(
             f"lr is {value!r} ({type(value).__name__}); it must be an int, a float or a 0-d array"
         )
-    return _at_least_zero("lr", value)
+    return _check_not_negative("lr", value)
 
 
-def _betas(value: object) -> tuple[float, float]:
+def _check_betas(value: object) -> tuple[float, float]:
     if not isinstance(value, tuple | list):
         raise TypeError(f"betas is {value!r} ({type(value).__name__}); it must be a tuple of two floats")
     if len(value) != 2:
         raise ValueError(f"betas is {value!r}; it must hold two floats")
     first, second = (
-        _finite(f"betas[{i}]", _real(f"betas[{i}]", beta), "in [0, 1)") for i, beta in enumerate(value)
+        _check_finite(f"betas[{i}]", _check_real(f"betas[{i}]", beta), "in [0, 1)")
+        for i, beta in enumerate(value)
     )
     for i, beta in enumerate((first, second)):
         if not 0 <= beta < 1:
@@ -87,38 +88,40 @@ def _betas(value: object) -> tuple[float, float]:
     return first, second
 
 
-def _eps(value: object) -> float:
-    number = _finite("eps", _real("eps", value), "greater than 0")
+def _check_eps(value: object) -> float:
+    number = _check_finite("eps", _check_real("eps", value), "greater than 0")
     if number <= 0:
         raise ValueError(f"eps is {value!r}; it must be greater than 0")
     return number
 
 
-def _maximize(value: object) -> bool:
+def _check_maximize(value: object) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"maximize is {value!r} ({type(value).__name__}); it must be a bool")
     return bool(value)
 
 
-def _lr_or_schedule(value: object) -> float | Schedule:
-    return value if callable(value) else learning_rate(value)
+def _check_lr(value: object) -> float | Schedule:
+    return value if callable(value) else check_learning_rate(value)
 
 
 _CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
-    "lr": _lr_or_schedule,
-    "betas": _betas,
-    "eps": _eps,
-    "weight_decay": lambda value: _at_least_zero("weight_decay", _real("weight_decay", value)),
-    "maximize": _maximize,
+    "lr": _check_lr,
+    "betas": _check_betas,
+    "eps": _check_eps,
+    "weight_decay": lambda value: _check_not_negative("weight_decay", _check_real("weight_decay", value)),
+    "maximize": _check_maximize,
 }
 
 
-def checked(options: Mapping[str, Any], where: str = "") -> dict[str, Any]:
-    """All options of a group, each in its canonical type; a callable lr stays as it is.
+def check_options(options: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    """Check all options of a group, and convert each to its canonical type.
+
+    A callable lr stays as it is.
 
     Args:
         options: one value for each of `NAMES`; other keys are an error.
-        where: put before the message, to say which group it is about.
+        where: the start of error messages, which names the group.
 
     Raises:
         ValueError: a value outside its domain, a missing or an unknown option, anything wrong with lr.
@@ -134,22 +137,22 @@ def checked(options: Mapping[str, Any], where: str = "") -> dict[str, Any]:
         raise type(error)(f"{where}{error}") from None
 
 
-def in_force(options: Mapping[str, Any], t: int, where: str = "") -> Hyperparameters:
-    """The hyperparameters of step t: checked, and a callable lr called with t.
+def hyperparameters_at(options: Mapping[str, Any], t: int, where: str = "") -> Hyperparameters:
+    """The hyperparameters of step t: check the options, and call a callable lr with t.
 
     Args:
-        options: as for `checked`.
+        options: as for `check_options`.
         t: the number of the step, from 1.
-        where: as for `checked`.
+        where: as for `check_options`.
 
     Raises:
-        ValueError: as for `checked`, also for what the callable returned.
-        TypeError: as for `checked`.
+        ValueError: as for `check_options`, also for the callable's result.
+        TypeError: as for `check_options`.
     """
-    values = checked(options, where)
+    values = check_options(options, where)
     if callable(values["lr"]):
         try:
-            values["lr"] = learning_rate(values["lr"](t))
+            values["lr"] = check_learning_rate(values["lr"](t))
         except ValueError as error:
             raise ValueError(f"{where}the schedule at step {t}: {error}") from error
     return Hyperparameters.from_options(values)

@@ -1,4 +1,4 @@
-"""Does a saved state fit an optimizer?"""
+"""A check that a saved state fits an optimizer."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from . import options
-from .arrays import Array, same_kind
+from .arrays import Array, check_like
 
 _KEYS: Final = ("t", "param_groups", "exp_avg", "exp_inf")
 
 
 @dataclass(frozen=True, eq=False)
-class State:
-    """What an optimizer knows beside its parameters, in canonical types.
+class OptimizerState:
+    """An optimizer's state besides its parameters, in canonical types.
 
     Attributes:
-        t: how many steps were taken.
+        t: the number of steps taken.
         groups: the options of each group.
-        group_steps: how many steps each group took part in.
+        group_steps: the number of steps of each group.
         exp_avg: m of each parameter.
         exp_inf: u of each parameter.
     """
@@ -31,13 +31,13 @@ class State:
     exp_inf: tuple[Array, ...]
 
 
-def checked(state: object, parameters: Sequence[Array], members: Sequence[list[int]]) -> State:
-    """The state, if it fits.
+def check_state(state: object, parameters: Sequence[Array], members: Sequence[list[int]]) -> OptimizerState:
+    """Check that a state fits an optimizer.
 
     Args:
-        state: what `Adamax.state_dict` returns.
-        parameters: of the optimizer that is to take it over.
-        members: the places of each group's parameters.
+        state: the result of `Adamax.state_dict`.
+        parameters: of the optimizer.
+        members: the indices of each group's parameters.
 
     Returns:
         A copy: it shares no memory with `state`.
@@ -47,7 +47,7 @@ def checked(state: object, parameters: Sequence[Array], members: Sequence[list[i
         TypeError: a part has a wrong type.
     """
     if not isinstance(state, Mapping):
-        raise TypeError(f"state is of type {type(state).__name__}; it must be what state_dict returned")
+        raise TypeError(f"state is of type {type(state).__name__}; it must be the result of state_dict")
     if set(state) != set(_KEYS):
         raise ValueError(f"state has the keys {list(state)}; it must have {list(_KEYS)}")
     groups = state["param_groups"]
@@ -56,31 +56,33 @@ def checked(state: object, parameters: Sequence[Array], members: Sequence[list[i
     theirs = [group.get("params") for group in groups]
     if theirs != list(members):
         raise ValueError(f"state has groups of the parameters {theirs}; this optimizer has {list(members)}")
-    return State(
-        t=_steps(state["t"], "state: t"),
-        groups=tuple(_options(group, f"state: group {i}: ") for i, group in enumerate(groups)),
-        group_steps=tuple(_steps(group.get("t"), f"state: group {i}: t") for i, group in enumerate(groups)),
-        exp_avg=_arrays(state["exp_avg"], "exp_avg", parameters),
-        exp_inf=_arrays(state["exp_inf"], "exp_inf", parameters),
+    return OptimizerState(
+        t=_check_count(state["t"], "state: t"),
+        groups=tuple(_check_options(group, f"state: group {i}: ") for i, group in enumerate(groups)),
+        group_steps=tuple(
+            _check_count(group.get("t"), f"state: group {i}: t") for i, group in enumerate(groups)
+        ),
+        exp_avg=_check_arrays(state["exp_avg"], "exp_avg", parameters),
+        exp_inf=_check_arrays(state["exp_inf"], "exp_inf", parameters),
     )
 
 
-def _steps(value: object, name: str) -> int:
+def _check_count(value: object, name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError(f"{name} is {value!r}; it must be an int of at least 0")
     return value
 
 
-def _options(group: Mapping[str, Any], where: str) -> dict[str, Any]:
-    return options.checked({key: group[key] for key in group if key not in {"params", "t"}}, where)
+def _check_options(group: Mapping[str, Any], where: str) -> dict[str, Any]:
+    return options.check_options({key: group[key] for key in group if key not in {"params", "t"}}, where)
 
 
-def _arrays(values: object, name: str, parameters: Sequence[Array]) -> tuple[Array, ...]:
+def _check_arrays(values: object, name: str, parameters: Sequence[Array]) -> tuple[Array, ...]:
     if not isinstance(values, Sequence):
         raise TypeError(f"state: {name} is of type {type(values).__name__}; it must be a list of arrays")
     if len(values) != len(parameters):
         raise ValueError(f"state: {name} has {len(values)} arrays for {len(parameters)} parameters")
     return tuple(
-        same_kind(value, theta, f"state: {name} {i}").copy()
+        check_like(value, theta, f"state: {name} {i}").copy()
         for i, (value, theta) in enumerate(zip(values, parameters, strict=True))
     )

@@ -1,11 +1,11 @@
-"""Which scalars does one step need, and how are they formed without loss?
+"""The scalars of one step, formed without loss.
 
 The rate lr/(1 - beta1^t) is formed in decimal arithmetic of 60 digits and rounded to binary64 once. A double
 is a decimal fraction, so lr and beta1 enter exactly. The decimal power is off by at most one unit of the 60th
 digit, and 1 - beta1^t >= 2^-53 > 1e-16 loses at most 16 digits to cancellation: the rate is known to better
 than 1e-42 before its one rounding, and comes out as the nearest binary64 unless it lies that close to the
-middle of two. Unlike expm1(t*log1p(beta1 - 1)), which is off by 2 to 3 units in the last place, it depends on
-no platform's math library: a case has the same bits everywhere.
+middle of two. expm1(t*log1p(beta1 - 1)) is off by 2 to 3 units in the last place, and depends on
+the platform's math library; this gives the same bits everywhere.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ROUNDS_TO_ZERO: Final = {dtype: float(np.finfo(dtype).smallest_subnormal) / 2 f
 
 
 class StepScalars(NamedTuple):
-    """What a kernel is given beside the arrays, all binary64.
+    """A kernel's arguments besides the arrays, all binary64.
 
     Attributes:
         beta1: decay of the first moment.
@@ -34,7 +34,7 @@ class StepScalars(NamedTuple):
         eps: the term added for numerical stability.
         weight_decay: lambda.
         rate: lr/(1 - beta1^t), rounded once; infinite where it exceeds binary64.
-        floor: what the norm is at least when it divides; see `step_scalars`.
+        floor: the least value of the norm as a divisor; see `step_scalars`.
         sign: -1 when maximizing, else 1.
     """
 
@@ -65,7 +65,7 @@ def step_scalars(hyperparameters: Hyperparameters, t: int, dtype: np.dtype[Any])
     """The scalars of step t for arrays of `dtype`.
 
     The norm is never below eps. Where eps rounds to 0 in `dtype` (1e-50 in float32), the stored norm of a
-    zero gradient is 0, and the quotient would be 0/0; there it enters the quotient as eps, which it is.
+    zero gradient is 0, and the quotient would be 0/0; there the exact norm, which is eps, enters the quotient.
     """
     h = hyperparameters
     return StepScalars(

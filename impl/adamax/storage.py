@@ -1,7 +1,7 @@
-"""Where do m and u lie, and which stretches of memory does a step run over?
+"""The memory of m and u, and the stretches of memory that a step runs over.
 
-Large parameters are updated where they are. Small ones are gathered into one buffer, updated together and put
-back: a call for each of ten thousand arrays would cost many times what their arithmetic does.
+A step updates large parameters in place. It gathers small ones into one buffer, updates them together and puts
+them back: a call for each of ten thousand arrays would cost many times what their arithmetic does.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any, Final
 import numpy as np
 
 from ...reference.hyperparameters import Hyperparameters
-from .arrays import DTYPES, Array, Occupied
-from .kernel import Run
+from .arrays import DTYPES, Array, WrittenMemory
+from .kernel import Kernel
 from .kernel_numpy import Job
 from .step_scalars import StepScalars, step_scalars
 
@@ -25,7 +25,7 @@ _LARGE: Final = 1 << 14
 """Elements from which a parameter is updated in place: there a call costs a tenth of the arithmetic."""
 
 _CHUNK: Final = 1 << 15
-"""Elements of a strided array that are gathered at a time."""
+"""The elements of a strided array that a step gathers at a time."""
 
 Operands = tuple[Array, Array, Array, Array]
 """Theta, gradient, m and u of one parameter."""
@@ -36,28 +36,28 @@ _FLAGS: Final[Any] = [_UPDATED, _READ, _UPDATED, _UPDATED]  # NumPy's stub has "
 
 
 @dataclass(frozen=True, eq=False)
-class Placed:
+class StoredParameter:
     """A parameter with its state.
 
     Attributes:
-        place: its position among all parameters, which is that of its gradient.
+        index: its index among all parameters, and that of its gradient among all gradients.
         theta: the caller's array.
         m: of theta's shape and dtype.
         u: likewise.
     """
 
-    place: int
+    index: int
     theta: Array
     m: Array
     u: Array
 
 
-class Pack:
+class ParameterPack:
     """Small parameters of one dtype, updated together."""
 
     def __init__(self, thetas: Mapping[int, Array], dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
-        self._places = list(thetas)
+        self._indices = list(thetas)
         self._thetas = list(thetas.values())
         shapes = [theta.shape for theta in self._thetas]
         ends = list(accumulate((theta.size for theta in self._thetas), initial=0))
@@ -67,14 +67,15 @@ class Pack:
             return [flat[i:j].reshape(shape) for (i, j), shape in zip(pairwise(ends), shapes, strict=True)]
 
         self._updated = cut(self._theta)
-        self.placed = [
-            Placed(*each) for each in zip(self._places, self._thetas, cut(self._m), cut(self._u), strict=True)
+        self.parameters = [
+            StoredParameter(*each)
+            for each in zip(self._indices, self._thetas, cut(self._m), cut(self._u), strict=True)
         ]
 
     def gather(self, gradients: Sequence[Array], scalars: StepScalars) -> Job:
-        """Read the parameters and their gradients; the job writes to copies until `scatter`."""
+        """Gather the parameters and gradients in copies, which `scatter` writes back."""
         np.concatenate(self._thetas, axis=None, out=self._theta)
-        np.concatenate([gradients[i] for i in self._places], axis=None, out=self._gradient)
+        np.concatenate([gradients[i] for i in self._indices], axis=None, out=self._gradient)
         return Job(self._theta, self._gradient, self._m, self._u, scalars)
 
     def scatter(self) -> None:
@@ -83,22 +84,24 @@ class Pack:
         deque(map(put, self._thetas, repeat(...), self._updated), maxlen=0)
 
 
-class Large:
-    """One large parameter, updated where it is."""
+class LargeParameter:
+    """One large parameter, updated in place."""
 
-    def __init__(self, place: int, theta: Array) -> None:
-        self.placed = Placed(place, theta, np.zeros_like(theta, order="K"), np.zeros_like(theta, order="K"))
+    def __init__(self, index: int, theta: Array) -> None:
+        self.parameter = StoredParameter(
+            index, theta, np.zeros_like(theta, order="K"), np.zeros_like(theta, order="K")
+        )
         self._axes = sorted(range(theta.ndim), key=lambda axis: -abs(theta.strides[axis]))
 
-    def arrays(self, gradients: Sequence[Array], written: Occupied) -> Operands:
-        """Theta, gradient, m and u; the gradient copied where it lies in memory that the step writes to."""
-        gradient = gradients[self.placed.place]
-        if written.meets(gradient):
+    def operands(self, gradients: Sequence[Array], written: WrittenMemory) -> Operands:
+        """Theta, gradient, m and u, with a copy of a gradient in written memory."""
+        gradient = gradients[self.parameter.index]
+        if written.overlaps(gradient):
             gradient = gradient.copy(order="K")
-        return self.placed.theta, gradient, self.placed.m, self.placed.u
+        return self.parameter.theta, gradient, self.parameter.m, self.parameter.u
 
-    def flat(self, arrays: Operands) -> Operands | None:
-        """The arrays in one dimension, without a copy; None where their order in memory forbids that."""
+    def flatten(self, arrays: Operands) -> Operands | None:
+        """View the arrays in one dimension; None if their order in memory needs a copy."""
         ordered = [array.transpose(self._axes) for array in arrays]
         if not all(array.flags.c_contiguous and array.flags.aligned for array in ordered):
             return None
@@ -107,22 +110,22 @@ class Large:
 
 
 @dataclass(frozen=True)
-class Work:
-    """One step of all groups, read and not yet taken.
+class StepWork:
+    """One step of all groups, after reading and before writing.
 
-    Everything is read before anything is written, so that a gradient may lie in a parameter's memory.
+    All reads come before all writes, so that a gradient may lie in a parameter's memory.
 
     Attributes:
-        jobs: stretches of memory that a kernel runs over as they are.
-        packs: to be put back afterwards.
-        strided: large arrays that are gathered and put back in chunks, with the scalars of their step.
+        jobs: stretches of memory that a kernel runs over in place.
+        packs: those to put back afterwards.
+        strided: large arrays to gather and put back in chunks, with the scalars of their step.
     """
 
     jobs: list[Job] = field(default_factory=list)
-    packs: list[Pack] = field(default_factory=list)
+    packs: list[ParameterPack] = field(default_factory=list)
     strided: list[tuple[Operands, StepScalars]] = field(default_factory=list)
 
-    def take(self, run: Run) -> None:
+    def take_step(self, run: Kernel) -> None:
         """Take the step with a kernel."""
         run(self.jobs)
         for pack in self.packs:
@@ -144,28 +147,28 @@ class Storage:
     """The state of one group's parameters."""
 
     def __init__(self, thetas: Mapping[int, Array]) -> None:
-        """Zero state for `thetas`, by their place among all parameters."""
-        small = {place: theta for place, theta in thetas.items() if theta.size < _LARGE}
+        """Zero state for `thetas`, which are given by their index among all parameters."""
+        small = {index: theta for index, theta in thetas.items() if theta.size < _LARGE}
         by_dtype = {
-            dtype: {place: theta for place, theta in small.items() if theta.dtype == dtype}
+            dtype: {index: theta for index, theta in small.items() if theta.dtype == dtype}
             for dtype in DTYPES
         }
         self._dtypes = {theta.dtype for theta in thetas.values()}
-        self._packs = [Pack(members, dtype) for dtype, members in by_dtype.items() if members]
-        self._large = [Large(place, theta) for place, theta in thetas.items() if place not in small]
+        self._packs = [ParameterPack(members, dtype) for dtype, members in by_dtype.items() if members]
+        self._large = [LargeParameter(index, theta) for index, theta in thetas.items() if index not in small]
 
-    def placed(self) -> list[Placed]:
+    def parameters(self) -> list[StoredParameter]:
         """The parameters with their state, in their order."""
-        everything = [each for pack in self._packs for each in pack.placed]
-        return sorted(everything + [large.placed for large in self._large], key=attrgetter("place"))
+        everything = [each for pack in self._packs for each in pack.parameters]
+        return sorted(everything + [large.parameter for large in self._large], key=attrgetter("index"))
 
     def read(
         self,
         gradients: Sequence[Array],
         hyperparameters: Hyperparameters,
         t: int,
-        written: Occupied,
-        work: Work,
+        written: WrittenMemory,
+        work: StepWork,
     ) -> None:
         """Add this group's step t to `work`."""
         scalars = {dtype: step_scalars(hyperparameters, t, dtype) for dtype in self._dtypes}
@@ -173,9 +176,9 @@ class Storage:
             work.jobs.append(pack.gather(gradients, scalars[pack.dtype]))
             work.packs.append(pack)
         for large in self._large:
-            arrays = large.arrays(gradients, written)
+            arrays = large.operands(gradients, written)
             own = scalars[arrays[0].dtype]
-            if flat := large.flat(arrays):
+            if flat := large.flatten(arrays):
                 work.jobs.append(Job(*flat, own))
             else:
                 work.strided.append((arrays, own))

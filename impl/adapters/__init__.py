@@ -1,1 +1,1 @@
-"""One small adapter for each framework."""
+"""The adapters: one small file for each framework."""

@@ -1,4 +1,4 @@
-"""What are the documented arguments called elsewhere, and what are their defaults there?"""
+"""The names and defaults that frameworks give to the documented arguments."""
 
 from __future__ import annotations
 
@@ -7,58 +7,58 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..protocol.errors import Skipped
+from ..protocol.errors import SkippedError
 from ..protocol.messages import ARGUMENTS
 
 
 @dataclass(frozen=True)
-class Names:
+class ArgumentNames:
     """The names that a framework gives to the documented arguments that it has.
 
     Attributes:
         framework: the framework's name.
-        own: the framework's own name of each documented argument, and the two of `betas`.
+        native_names: the framework's own name of each documented argument, and the two of `betas`.
     """
 
     framework: str
-    own: Mapping[str, str | tuple[str, str]]
+    native_names: Mapping[str, str | tuple[str, str]]
 
     @property
     def arguments(self) -> tuple[str, ...]:
         """The documented arguments that the framework has."""
-        return tuple(name for name in ARGUMENTS if name in self.own)
+        return tuple(name for name in ARGUMENTS if name in self.native_names)
 
-    def translated(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Documented arguments under the framework's names; a `params` stays.
+    def translate(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Rename documented arguments to the framework's names; a `params` stays.
 
         Raises:
-            Skipped: the framework has no such argument, or what are no two betas cannot be handed to two.
+            SkippedError: the framework has no such argument, or takes two betas and other than two came.
         """
         result: dict[str, Any] = {}
         for name, value in options.items():
-            own = name if name == "params" else self.own.get(name)
-            match own:
+            native_name = name if name == "params" else self.native_names.get(name)
+            match native_name:
                 case None:
-                    raise Skipped(f"{self.framework} has no argument {name}")
+                    raise SkippedError(f"{self.framework} has no argument {name}")
                 case str():
-                    result[own] = value
+                    result[native_name] = value
                 case (first, second):
                     if not isinstance(value, tuple | list) or len(value) != 2:
-                        raise Skipped(
-                            f"{self.framework} has {first} and {second}; {value!r} is no two numbers"
+                        raise SkippedError(
+                            f"{self.framework} has {first} and {second}; {value!r} is not two numbers"
                         )
                     result[first], result[second] = value
         return result
 
     def defaults(self, constructor: Callable[..., Any]) -> dict[str, Any]:
-        """The documented arguments' defaults, by the constructor's signature."""
+        """Read the documented arguments' defaults from the constructor's signature."""
         parameters = inspect.signature(constructor).parameters
 
-        def default(own: str) -> Any:  # noqa: ANN401 - whatever it is
-            return parameters[own].default
+        def default(native_name: str) -> Any:
+            return parameters[native_name].default
 
         found = {
-            name: default(own) if isinstance(own, str) else tuple(default(one) for one in own)
-            for name, own in self.own.items()
+            name: default(native) if isinstance(native, str) else tuple(default(one) for one in native)
+            for name, native in self.native_names.items()
         }
         return {name: value for name, value in found.items() if value is not inspect.Parameter.empty}

@@ -1,9 +1,9 @@
-"""What does an adapter do? It speaks one framework's language; everything else is the dispatcher's.
+"""The interface between the dispatcher and one framework.
 
-An adapter makes the framework's arrays from float64 ones and back, calls the subject's constructor and step,
-and finds m, u, the groups and the checkpoint where that framework keeps them. An exception that it lets pass
-from the subject is told as the subject's own; a refusal it raises as `Skipped`, `UnsupportedDtype` or
-`UnsupportedDevice` itself.
+An adapter converts float64 arrays to the framework's and back, calls the subject's constructor and step, and
+finds m, u, the groups and the checkpoint where that framework keeps them. The dispatcher reports an exception
+that an adapter lets pass as the subject's own. An adapter raises its own refusals as `SkippedError`,
+`UnsupportedDtypeError` or `UnsupportedDeviceError`.
 """
 
 from __future__ import annotations
@@ -12,99 +12,179 @@ import inspect
 import platform
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from typing import Any
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from ...reference.case import Layout
-from ..protocol.errors import Skipped
-from ..protocol.messages import ARGUMENTS, FloatArray, Schedule, SubjectInfo
+from ..protocol.errors import SkippedError
+from ..protocol.messages import ARGUMENTS, DTYPES, FloatArray, Schedule, SubjectInfo
+
+HAS_ALL: Final = {"state": True, "groups": True, "set_lr": True, "save": True}
+"""The `has` of a subject that has all parts."""
 
 
 class Adapter(ABC):
-    """One framework, in one mode, on one device. A native array is the framework's own."""
+    """One framework, in one mode, on one device.
+
+    A native array is the framework's own.
+    """
 
     refusals: Mapping[str, str] = {}
-    """Why a dtype that is not among the subject's is not, in the framework's own words."""
+    """The reason for each dtype that the subject does not have, in the framework's own words."""
+
+    tensor_types: tuple[type, ...] = ()
+    """The framework's array types."""
+
+    layout_reason: str = "its arrays are never {layout}"
+    """The reason for a layout that the subject does not take, with a field for the layout."""
+
+    @property
+    def accepted_dtypes(self) -> tuple[str, ...]:
+        """The dtypes that the subject computes in."""
+        return tuple(dtype for dtype in DTYPES if dtype not in self.refusals)
 
     @abstractmethod
     def describe(self) -> SubjectInfo:
-        """What is known before an optimizer is made; the name is the registry's to fill in."""
+        """Describe the subject before an optimizer is made.
+
+        The dispatcher adds the facts that all subjects share.
+        """
 
     @abstractmethod
-    def parameter(self, value: FloatArray, dtype: str, layout: Layout, place: int) -> Any:  # noqa: ANN401
-        """A native array to be optimized: the place-th of its optimizer."""
+    def make_parameter(self, value: FloatArray, dtype: str, layout: Layout, index: int) -> Any:
+        """Make the native array of the parameter with this index among its optimizer's."""
 
     @abstractmethod
-    def gradient(self, value: FloatArray, dtype: str, layout: Layout) -> Any:  # noqa: ANN401
-        """A native array of a gradient."""
+    def make_gradient(self, value: FloatArray, dtype: str, layout: Layout) -> Any:
+        """Make the native array of a gradient."""
 
     @abstractmethod
-    def to_numpy(self, native: Any) -> FloatArray:  # noqa: ANN401
-        """A copy of a native array as float64."""
+    def to_numpy(self, native: Any) -> FloatArray:
+        """Copy a native array as float64."""
 
     @abstractmethod
-    def make(self, params: list[Any], positional: Sequence[Any], keywords: Mapping[str, Any]) -> Any:  # noqa: ANN401
-        """The subject's constructor."""
+    def make_optimizer(
+        self, params: list[Any], positional: Sequence[Any], keywords: Mapping[str, Any]
+    ) -> Any:
+        """Call the subject's constructor."""
 
     @abstractmethod
-    def step(self, optimizer: Any, params: Sequence[Any], gradients: Sequence[Any]) -> None:  # noqa: ANN401
-        """One step of the subject."""
+    def step(self, optimizer: Any, params: Sequence[Any], gradients: Sequence[Any]) -> None:
+        """Take one step of the subject."""
 
     @abstractmethod
     def moments(
         self,
-        optimizer: Any,  # noqa: ANN401
+        optimizer: Any,
         params: Sequence[Any],
     ) -> tuple[Sequence[Any] | None, Sequence[Any] | None]:
-        """Find m and u as native arrays in the order of `params`; None for what cannot be seen (yet)."""
+        """Find m and u as native arrays in the order of `params`.
+
+        Each is None if it cannot be seen (yet).
+        """
 
     @abstractmethod
-    def save(self, optimizer: Any) -> Any:  # noqa: ANN401
-        """A checkpoint that later steps leave alone."""
+    def save(self, optimizer: Any) -> Any:
+        """Make a checkpoint that later steps leave alone."""
 
     @abstractmethod
-    def load(self, optimizer: Any, checkpoint: Any) -> None:  # noqa: ANN401
+    def load(self, optimizer: Any, checkpoint: Any) -> None:
         """Load a checkpoint into an optimizer that has just been made."""
 
-    def groups(self, optimizer: Any) -> Sequence[MutableMapping[str, Any]] | None:  # noqa: ANN401
-        """The parameter groups; None where the subject does not show them."""
+    def groups(self, optimizer: Any) -> Sequence[MutableMapping[str, Any]] | None:
+        """The parameter groups; None if the subject does not show them."""
         groups: Sequence[MutableMapping[str, Any]] | None = getattr(optimizer, "param_groups", None)
         return groups
 
-    def set_lr(self, optimizer: Any, group: int, lr: Any) -> None:  # noqa: ANN401
+    def set_lr(self, optimizer: Any, group: int, lr: Any) -> None:
         """Set a group's learning rate, from the next step on."""
         groups = self.groups(optimizer)
         if groups is None:
-            raise Skipped("the subject has no param_groups; the learning rate cannot be set")
-        groups[group]["lr"] = self.argument(lr)
+            raise SkippedError("the subject has no param_groups; the learning rate cannot be set")
+        groups[group]["lr"] = self.to_argument(lr)
 
-    def scheduler(self, optimizer: Any, schedule: Schedule) -> Any:  # noqa: ANN401, ARG002
-        """A learning rate scheduler of the framework; its `step` moves it on."""
-        raise Skipped("the subject has no learning rate schedulers")
+    def make_scheduler(self, optimizer: Any, schedule: Schedule) -> Any:
+        """Make a learning rate scheduler of the framework; its `step` moves it on."""
+        raise SkippedError("the subject has no learning rate schedulers")
 
-    def words_about(self, layout: Layout) -> str:
-        """Why the subject does not take a layout, in the framework's own words where it has some."""
-        return f"its arrays are never {layout.value}"
+    def explain_layout(self, layout: Layout) -> str:
+        """The reason why the subject does not take a layout."""
+        return self.layout_reason.format(layout=layout.value)
 
-    def argument(self, value: Any) -> Any:  # noqa: ANN401
-        """An argument as the subject gets it: NumPy arrays become native ones, and nothing is shared."""
+    # Lives ---------------------------------------------------------------------------------------------------
+
+    takes_absent_gradients: ClassVar[bool] = False
+    """Whether a parameter may be without a gradient in a step."""
+    passes_gradients: ClassVar[bool] = False
+    """Whether gradients are an argument of the step, so that there may be too few."""
+    takes_generators: ClassVar[bool] = False
+    """Whether `params` may be any iterable, as far as the adapter is concerned."""
+    is_copied: ClassVar[bool] = False
+    """Whether the optimizer may be copied together with its parameters."""
+
+    def make_broadcast(self, value: FloatArray, dtype: str) -> Any:
+        """A gradient whose equal elements share their memory; a contiguous one where there is no such array."""
+        return self.make_gradient(value, dtype, Layout.CONTIGUOUS)
+
+    def make_neighbours(self, values: Sequence[FloatArray], dtype: str) -> list[Any]:
+        """Parameters that follow one another in memory; separate ones where that cannot be asked for."""
+        return [self.make_parameter(x, dtype, Layout.CONTIGUOUS, i) for i, x in enumerate(values)]
+
+    def memory_of(self, parameter: Any, like: Any) -> Any:
+        """A gradient that is a parameter's own memory, in the shape of another one."""
+        raise SkippedError("a gradient of the subject never is a parameter's memory")
+
+    def moments_so_far(
+        self, optimizer: Any, params: Sequence[Any]
+    ) -> tuple[Sequence[Any] | None, Sequence[Any] | None]:
+        """Find m and u, None for a parameter that has none yet."""
+        return self.moments(optimizer, params)
+
+    def save_live(self, optimizer: Any) -> Any:
+        """The subject's own checkpoint, not copied."""
+        return self.save(optimizer)
+
+    def load_live(self, optimizer: Any, checkpoint: Any) -> None:
+        """Load the subject's own checkpoint, not copied."""
+        self.load(optimizer, checkpoint)
+
+    def add_group(self, optimizer: Any, group: dict[str, Any]) -> None:
+        """Add a parameter group."""
+        if not hasattr(optimizer, "add_param_group"):
+            raise SkippedError("the subject has no add_param_group")
+        optimizer.add_param_group(group)
+
+    def set_option(self, optimizer: Any, group: int, name: str, value: Any) -> None:
+        """Set an option of a group between two steps."""
+        groups = self.groups(optimizer)
+        if groups is None:
+            raise SkippedError("the subject has no param_groups; its options cannot be set")
+        groups[group][name] = self.to_argument(value)
+
+    def to_argument(self, value: Any) -> Any:
+        """Convert an argument for the subject, without sharing any object.
+
+        NumPy arrays become native ones.
+        """
         match value:
             case np.ndarray():
-                return self.native(value)
+                return self.to_native(value)
             case tuple():
-                return tuple(self.argument(x) for x in value)
+                return tuple(self.to_argument(x) for x in value)
             case list():
-                return [self.argument(x) for x in value]
+                return [self.to_argument(x) for x in value]
         return value
 
-    def native(self, value: npt.NDArray[Any]) -> Any:  # noqa: ANN401
-        """A native array of a hyperparameter, in the format that it has."""
+    def to_native(self, value: npt.NDArray[Any]) -> Any:
+        """Make the native array of a hyperparameter, in the format that it has."""
         return value.copy()
 
-    def plain(self, value: Any) -> Any:  # noqa: ANN401
-        """An option as the subject shows it, as something that can cross a pipe."""
+    def to_plain(self, value: Any) -> Any:
+        """Convert an option that the subject shows to a value that can cross a pipe."""
+        if isinstance(value, self.tensor_types):
+            return self.to_numpy(value)
         match value:
             case None | bool() | int() | float() | complex() | str() | np.floating():
                 return value
@@ -112,22 +192,21 @@ class Adapter(ABC):
                 return value.item()
             case np.ndarray():
                 return value.astype(np.float64)
-            case tuple():
-                return tuple(self.plain(x) for x in value)
-            case list():
-                return [self.plain(x) for x in value]
+            case tuple() | list():
+                items = [self.to_plain(x) for x in value]
+                return tuple(items) if isinstance(value, tuple) else items
         return repr(value)
 
 
-def runtime() -> str:
+def describe_runtime() -> str:
     """The version of Python, and of NumPy."""
     return f"Python {platform.python_version()}, NumPy {np.__version__}"
 
 
-def signature_facts(constructor: Callable[..., Any]) -> tuple[bool | None, dict[str, Any] | None]:
-    """Whether `maximize` is keyword-only, and the documented arguments' defaults.
+def read_signature(constructor: Callable[..., Any]) -> tuple[bool | None, dict[str, Any] | None]:
+    """Read a signature: is `maximize` keyword-only, and the documented defaults.
 
-    None for what the signature does not tell.
+    Each is None if the signature does not show it.
     """
     try:
         parameters = inspect.signature(constructor).parameters
@@ -143,8 +222,8 @@ def signature_facts(constructor: Callable[..., Any]) -> tuple[bool | None, dict[
     return keyword_only, defaults or None
 
 
-def arguments_of(constructor: Callable[..., Any]) -> tuple[str, ...]:
-    """The documented arguments that a constructor has, by its signature; all where it does not tell."""
+def signature_arguments(constructor: Callable[..., Any]) -> tuple[str, ...]:
+    """The documented arguments in a signature; all if it does not show them."""
     try:
         parameters = inspect.signature(constructor).parameters
     except (TypeError, ValueError):

@@ -1,6 +1,4 @@
-"""How is a factory over NumPy arrays asked? By the documented signature, and what else it happens to have."""
-
-# ruff: noqa: D102 - what each method does is said where `Adapter` declares it
+"""The adapter of a factory over NumPy arrays with the documented signature."""
 
 from __future__ import annotations
 
@@ -13,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ...reference.case import Layout
-from ..protocol.errors import Skipped
+from ..protocol.errors import SkippedError
 from ..protocol.messages import FloatArray, SubjectInfo
-from .base import Adapter, arguments_of, runtime, signature_facts
+from .base import Adapter, describe_runtime, read_signature, signature_arguments
 from .layouts import allocate
 
 NUMPY_DTYPES: Final = ("float16", "float32", "float64")
@@ -27,11 +25,11 @@ class FactoryAdapter(Adapter):
         optimizer = factory(params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, *, maximize=...)
         optimizer(gradients)
 
-    `exp_avg`, `exp_inf`, `param_groups`, `state_dict` and `load_state_dict` are used where they are there.
+    The adapter uses `exp_avg`, `exp_inf`, `param_groups`, `state_dict` and `load_state_dict` if they are there.
 
     Attributes:
         factory: the callable.
-        dtypes: what it computes in; by default what its attribute `dtypes` says, or all that NumPy has.
+        dtypes: the formats that it computes in; by default its attribute `dtypes`, or all that NumPy has.
     """
 
     refusals: Mapping[str, str] = {"bfloat16": "NumPy has no bfloat16"}
@@ -41,26 +39,26 @@ class FactoryAdapter(Adapter):
         self.dtypes = dtypes or tuple(getattr(factory, "dtypes", NUMPY_DTYPES))
 
     def describe(self) -> SubjectInfo:
-        keyword_only, defaults = signature_facts(self.factory)
-        # A function's result, and what a constructor adds, can only be tried.
+        keyword_only, defaults = read_signature(self.factory)
+        # Only a trial shows the result of a function, or what a constructor adds.
         saves = hasattr(self.factory, "state_dict") and hasattr(self.factory, "load_state_dict")
-        known = True if inspect.isclass(self.factory) and saves else None
+        save = True if inspect.isclass(self.factory) and saves else None
         return SubjectInfo(
             name="",
             framework="numpy",
             version=np.__version__,
-            runtime=runtime(),
+            runtime=describe_runtime(),
             dtypes=self.dtypes,
-            has={"state": None, "groups": None, "set_lr": None, "save": known},
+            has={"state": None, "groups": None, "set_lr": None, "save": save},
             keyword_only_maximize=keyword_only,
             defaults=defaults,
-            arguments=arguments_of(self.factory),
+            arguments=signature_arguments(self.factory),
         )
 
-    def parameter(self, value: FloatArray, dtype: str, layout: Layout, place: int) -> npt.NDArray[Any]:  # noqa: ARG002
-        return self.gradient(value, dtype, layout)
+    def make_parameter(self, value: FloatArray, dtype: str, layout: Layout, index: int) -> npt.NDArray[Any]:
+        return self.make_gradient(value, dtype, layout)
 
-    def gradient(self, value: FloatArray, dtype: str, layout: Layout) -> npt.NDArray[Any]:
+    def make_gradient(self, value: FloatArray, dtype: str, layout: Layout) -> npt.NDArray[Any]:
         if layout is Layout.CONTIGUOUS:
             return value.astype(dtype)
         array: npt.NDArray[Any] = allocate(
@@ -72,32 +70,64 @@ class FactoryAdapter(Adapter):
     def to_numpy(self, native: object) -> FloatArray:
         return np.array(native, dtype=np.float64)
 
-    def make(self, params: list[Any], positional: Sequence[Any], keywords: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    def make_optimizer(
+        self, params: list[Any], positional: Sequence[Any], keywords: Mapping[str, Any]
+    ) -> Any:
         return self.factory(params, *positional, **keywords)
 
-    def step(self, optimizer: Any, params: Sequence[Any], gradients: Sequence[Any]) -> None:  # noqa: ANN401, ARG002
+    def step(self, optimizer: Any, params: Sequence[Any], gradients: Sequence[Any]) -> None:
         optimizer(tuple(gradients))
 
     def moments(
         self,
-        optimizer: Any,  # noqa: ANN401
-        params: Sequence[Any],  # noqa: ARG002
+        optimizer: Any,
+        params: Sequence[Any],
     ) -> tuple[Sequence[Any] | None, Sequence[Any] | None]:
-        return _seen(getattr(optimizer, "exp_avg", None)), _seen(getattr(optimizer, "exp_inf", None))
+        return _visible_arrays(getattr(optimizer, "exp_avg", None)), _visible_arrays(
+            getattr(optimizer, "exp_inf", None)
+        )
 
-    def save(self, optimizer: Any) -> Any:  # noqa: ANN401
+    takes_absent_gradients = False
+    passes_gradients = True
+    is_copied = True
+    takes_generators = True
+
+    def make_broadcast(self, value: FloatArray, dtype: str) -> npt.NDArray[Any]:
+        if not value.size:
+            return value.astype(dtype)
+        return np.broadcast_to(np.array(value.reshape(-1)[0], dtype), value.shape)
+
+    def make_neighbours(self, values: Sequence[FloatArray], dtype: str) -> list[npt.NDArray[Any]]:
+        block = np.concatenate([value.reshape(-1) for value in values]).astype(dtype)
+        ends = np.cumsum([value.size for value in values])
+        return [block[end - x.size : end].reshape(x.shape) for x, end in zip(values, ends, strict=True)]
+
+    def memory_of(self, parameter: npt.NDArray[Any], like: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return parameter.reshape(like.shape)
+
+    def save_live(self, optimizer: Any) -> Any:
         if not hasattr(optimizer, "state_dict"):
-            raise Skipped("the subject has no state_dict")
+            raise SkippedError("the subject has no state_dict")
+        return optimizer.state_dict()
+
+    def load_live(self, optimizer: Any, checkpoint: Any) -> None:
+        if not hasattr(optimizer, "load_state_dict"):
+            raise SkippedError("the subject has no load_state_dict")
+        optimizer.load_state_dict(checkpoint)
+
+    def save(self, optimizer: Any) -> Any:
+        if not hasattr(optimizer, "state_dict"):
+            raise SkippedError("the subject has no state_dict")
         return copy.deepcopy(optimizer.state_dict())
 
-    def load(self, optimizer: Any, checkpoint: Any) -> None:  # noqa: ANN401
+    def load(self, optimizer: Any, checkpoint: Any) -> None:
         if not hasattr(optimizer, "load_state_dict"):
-            raise Skipped("the subject has no load_state_dict")
+            raise SkippedError("the subject has no load_state_dict")
         optimizer.load_state_dict(copy.deepcopy(checkpoint))
 
 
-def _seen(arrays: Sequence[Any] | None) -> Sequence[Any] | None:
-    """Arrays that are there; a subject may make them at its first step only."""
+def _visible_arrays(arrays: Sequence[Any] | None) -> Sequence[Any] | None:
+    """The arrays if all are there; a subject may make them at its first step."""
     if arrays is None or len(arrays) == 0 or any(array is None for array in arrays):
         return None
     return arrays

@@ -1,6 +1,6 @@
-"""Which frameworks are asked, in which versions, and how is one got that is not here? A framework is a row.
+"""The table of frameworks: adapters, supported versions and installation.
 
-To add one: a row here, a file in `adapters/`, an extra in `pyproject.toml` and a factor in `tox.ini`.
+A new framework needs a row here, a file in `adapters/`, an extra in `pyproject.toml` and a factor in `tox.ini`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any, Final
 
-from ..protocol.errors import Unavailable
+from ..protocol.errors import UnavailableError
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,12 @@ class Requirement:
     """A package that a subject needs, in a range of versions.
 
     Attributes:
-        package: what pip is asked for.
-        oldest: the first version that can be asked.
-        below: the first version that nobody has tried and that may differ by its number.
+        package: the name for pip.
+        oldest: the first version that is supported.
+        below: the first version that nobody has tried, and whose number allows a difference.
         extra: of the package, as in `mlx[cpu]`.
-        others: packages by which the same comes under another name.
-        module: what is imported; of the package's name where it is empty.
+        others: packages that bring the same under another name.
+        module: the module to import; empty for one of the package's name.
     """
 
     package: str
@@ -40,32 +40,35 @@ class Requirement:
         extra = f"[{self.extra}]" if self.extra else ""
         return f"{self.package}{extra}>={self.oldest},<{self.below}"
 
-    def complaint(self) -> str:
-        """Why what is installed will not do; empty where it does, or no metadata tell its version."""
+    def find_problem(self) -> str:
+        """The reason why the installation does not do.
+
+        It is empty if the installation does, or its version is unknown.
+        """
         module = self.module or self.package
         if find_spec(module) is None:
             return f"{self.package} is not here (No module named {module!r})"
         for package in (self.package, *self.others):
             try:
-                here = version(package)
+                installed = version(package)
             except PackageNotFoundError:
                 continue
-            if _release(here) < _release(self.oldest):
-                return f"{package} {here} is too old; the oldest that can be asked is {self.oldest}"
-            if _release(here) >= _release(self.below):
-                return f"{package} {here} is too new; what can be asked is below {self.below}"
+            if _release(installed) < _release(self.oldest):
+                return f"{package} {installed} is too old; the oldest supported version is {self.oldest}"
+            if _release(installed) >= _release(self.below):
+                return f"{package} {installed} is too new; supported versions are below {self.below}"
         return ""
 
 
 @dataclass(frozen=True)
 class Framework:
-    """One framework, in those of its modes that are asked alike and need the same.
+    """One framework, in its modes with the same adapter and requirements.
 
     Attributes:
         name: on the command line.
-        adapter: the module in `adapters/`, and the class in it that is made of a device and a mode.
-        requires: what has to be installed.
-        modes: as in `torch[foreach]`; the empty one is what a bare name means.
+        adapter: the module in `adapters/`, and its class, whose constructor takes a device and a mode.
+        requires: the packages that must be installed.
+        modes: as in `torch[foreach]`; a bare name means the empty one.
     """
 
     name: str
@@ -80,25 +83,25 @@ class Framework:
 
     @property
     def install_command(self) -> str:
-        """How to get what it needs, for the interpreter that this runs in."""
+        """The command that installs what it needs, for the interpreter that this runs in."""
         return f"{sys.executable} -m pip install " + " ".join(f'"{r}"' for r in self.requires)
 
-    def adapter_class(self) -> Any:  # noqa: ANN401 - each has further arguments
-        """The class of its adapter, which is the framework's first import.
+    def import_adapter(self) -> Any:
+        """Import the class of its adapter, and with it the framework.
 
         Raises:
-            Unavailable: the framework is missing, too old or too new.
+            UnavailableError: the framework is missing, too old or too new.
         """
         for requirement in self.requires:
-            if complaint := requirement.complaint():
-                raise Unavailable(f"{complaint}; get it with: {self.install_command}")
+            if problem := requirement.find_problem():
+                raise UnavailableError(f"{problem}; get it with: {self.install_command}")
         module, _, name = self.adapter.partition(":")
         try:
             return getattr(importlib.import_module(f".{module}", __package__), name)
         except ImportError as error:
-            words = " ".join(str(error).split())[:300]
-            raise Unavailable(
-                f"{self.name} is not here ({words}); get it with: {self.install_command}"
+            reason = " ".join(str(error).split())[:300]
+            raise UnavailableError(
+                f"{self.name} is not here ({reason}); get it with: {self.install_command}"
             ) from None
 
 
@@ -146,7 +149,7 @@ FRAMEWORKS: Final = (
 
 
 def _release(version_: str) -> tuple[int, ...]:
-    """The numbers that a version begins with, without zeros at their end: 3.0.0.dev2 is (3,)."""
+    """The leading numbers of a version, without final zeros: 3.0.0.dev2 is (3,)."""
     found = re.match(r"\d+(\.\d+)*", version_)
     numbers = [int(part) for part in found[0].split(".")] if found else []
     while numbers and numbers[-1] == 0:

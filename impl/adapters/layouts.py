@@ -1,4 +1,4 @@
-"""How is an array made that lies in memory as a case wants it? The same for every library that can slice."""
+"""Allocation of an array in a given layout, for every library that can slice."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def allocate(
     empty: Callable[[tuple[int, ...]], A],
     transpose: Callable[[A], A],
 ) -> A:
-    """An uninitialized array of a shape and layout; a 0-d array has only one.
+    """Allocate an uninitialized array; a 0-d array has only one layout.
 
     Args:
         shape: of the result.
         layout: of the result.
-        empty: makes a contiguous array of a shape.
-        transpose: the view with all axes in the opposite order.
+        empty: the function that makes a contiguous array of a shape.
+        transpose: the function that views an array with its axes in the opposite order.
     """
     if not shape:
         return empty(shape)

@@ -1,14 +1,15 @@
-"""How is an MLX optimizer asked? It holds no parameters: it maps gradients and parameters to new parameters.
+"""The adapter of MLX, whose optimizers map parameters to new parameters.
 
-Translated: `lr` is its `learning_rate`; a parameter is an entry of the tree that its `apply_gradients` is given
-and returns; groups are the optimizers of a `MultiOptimizer`, chosen by the parameters' names. It is saved as its
-documentation says, by `save_safetensors` of its flattened state. Its schedules are functions of the step,
-given to the constructor: `step_decay`, `exponential_decay` and `linear_schedule` are StepLR, ExponentialLR and LinearLR.
+An optimizer holds no parameters: it maps gradients and parameters to new parameters.
+
+Translated: `lr` is its `learning_rate`; a parameter is an entry of the tree that its `apply_gradients` takes
+and returns; groups are the optimizers of a `MultiOptimizer`, chosen by the parameters' names. A checkpoint is what its
+documentation recommends, `save_safetensors` of its flattened state. Its schedules are functions of the step,
+which the constructor takes. `step_decay`, `exponential_decay` and `linear_schedule` are StepLR, ExponentialLR and
+LinearLR.
 
 What it cannot express: it has neither `weight_decay` nor `maximize`.
 """
-
-# ruff: noqa: D102 - what each method does is said where `Adapter` declares it
 
 from __future__ import annotations
 
@@ -27,16 +28,16 @@ from mlx import optimizers
 from mlx.utils import tree_flatten, tree_unflatten
 
 from ...reference.case import Layout
-from ..protocol.errors import Skipped, UnsupportedDevice
+from ..protocol.errors import SkippedError, UnsupportedDeviceError
 from ..protocol.messages import DTYPES, FloatArray, Schedule, SubjectInfo
-from .base import Adapter, runtime
+from .base import HAS_ALL, Adapter, describe_runtime
 
 DEVICES: Final[Mapping[str, Callable[[], bool]]] = {
     "cpu": lambda: True,
     "cuda": lambda: hasattr(mx, "cuda") and bool(mx.cuda.is_available()),
     "mps": lambda: bool(mx.metal.is_available()),
 }
-"""Whether a device is there; MLX calls the latter two its gpu."""
+"""A predicate for each device; MLX calls the latter two its gpu."""
 
 _SCHEDULES: Final[Mapping[str, Callable[[float, Mapping[str, Any]], Any]]] = {
     "ExponentialLR": lambda lr, o: optimizers.exponential_decay(lr, o["gamma"]),
@@ -50,7 +51,10 @@ _SCHEDULES: Final[Mapping[str, Callable[[float, Mapping[str, Any]], Any]]] = {
 
 @dataclass
 class _Parameter:
-    """A place in the tree of parameters, and the array that is there now: MLX changes none in place."""
+    """An entry of the tree of parameters, with its present array.
+
+    MLX never changes an array in place.
+    """
 
     name: str
     array: Any
@@ -58,20 +62,20 @@ class _Parameter:
 
 @dataclass
 class _Optimizer:
-    """An optimizer, how it was made, and which parameters belong to which of its groups."""
+    """An optimizer with its groups' options and the names of their parameters."""
 
     native: Any
     options: list[dict[str, Any]]
     members: list[list[str]]
 
     @property
-    def parts(self) -> list[Any]:
+    def group_optimizers(self) -> list[Any]:
         """The optimizer of each group."""
         return self.native.optimizers if len(self.members) > 1 else [self.native]
 
 
-class _Advanced:
-    """A schedule that MLX itself moves on: it is a function of the optimizer's own count of steps."""
+class _SelfAdvancing:
+    """A schedule that MLX itself moves on, by the optimizer's own count of steps."""
 
     def step(self) -> None:
         """Do nothing."""
@@ -82,19 +86,21 @@ class MLXAdapter(Adapter):
 
     Attributes:
         device: one of `DEVICES` that is there.
-        mode: there is one only.
+        mode: empty, the only one.
     """
+
+    tensor_types = (mx.array,)
 
     def __init__(self, device: str, mode: str = "") -> None:
         self.device = device
         self.mode = mode
-        self.devices = tuple(name for name, is_there in DEVICES.items() if is_there())
+        self.devices = tuple(name for name, is_available in DEVICES.items() if is_available())
         if device not in self.devices:
-            raise UnsupportedDevice(
+            raise UnsupportedDeviceError(
                 f"mlx {version('mlx')} finds no {device} here; there is {', '.join(self.devices)}"
             )
         mx.set_default_device(mx.cpu if device == "cpu" else mx.gpu)
-        self.refusals = {dtype: words for dtype in DTYPES if (words := self._refusal(dtype))}
+        self.refusals = {dtype: reason for dtype in DTYPES if (reason := self._refusal(dtype))}
 
     def _refusal(self, dtype: str) -> str:
         try:
@@ -109,22 +115,22 @@ class MLXAdapter(Adapter):
             framework="mlx",
             version=version("mlx"),
             mode=self.mode,
-            runtime=runtime(),
-            dtypes=tuple(dtype for dtype in DTYPES if dtype not in self.refusals),
+            runtime=describe_runtime(),
+            dtypes=self.accepted_dtypes,
             devices=self.devices,
             device=self.device,
-            has={"state": True, "groups": True, "set_lr": True, "save": True},
+            has=HAS_ALL,
             defaults={"betas": (0.9, 0.999), "eps": 1e-8},
             arguments=("lr", "betas", "eps"),
             group_options=("lr", "betas", "eps"),
             schedulers=tuple(_SCHEDULES),
         )
 
-    def parameter(self, value: FloatArray, dtype: str, layout: Layout, place: int) -> _Parameter:
-        return _Parameter(f"parameter_{place}", self.gradient(value, dtype, layout))
+    def make_parameter(self, value: FloatArray, dtype: str, layout: Layout, index: int) -> _Parameter:
+        return _Parameter(f"parameter_{index}", self.make_gradient(value, dtype, layout))
 
-    def gradient(self, value: FloatArray, dtype: str, layout: Layout) -> mx.array:
-        native = mx.array(_spread(value, layout).copy(), dtype=getattr(mx, dtype))
+    def make_gradient(self, value: FloatArray, dtype: str, layout: Layout) -> mx.array:
+        native = mx.array(_base_values(value, layout).copy(), dtype=getattr(mx, dtype))
         if value.ndim:
             match layout:
                 case Layout.STRIDED:
@@ -136,20 +142,22 @@ class MLXAdapter(Adapter):
         mx.eval(native)
         return native
 
-    def to_numpy(self, native: Any) -> FloatArray:  # noqa: ANN401
+    def to_numpy(self, native: Any) -> FloatArray:
         array = native.array if isinstance(native, _Parameter) else native
         # NumPy has no bfloat16, and the GPU no float64.
         return np.array(array.astype(mx.float32) if array.dtype == mx.bfloat16 else array).astype(np.float64)
 
-    def make(self, params: list[Any], positional: Sequence[Any], keywords: Mapping[str, Any]) -> _Optimizer:
+    def make_optimizer(
+        self, params: list[Any], positional: Sequence[Any], keywords: Mapping[str, Any]
+    ) -> _Optimizer:
         groups = params if params and isinstance(params[0], dict) else [{"params": params}]
         if positional or not all("params" in group for group in groups):
-            raise Skipped("an optimizer of MLX is given no parameters when it is made")
+            raise SkippedError("the constructor of an MLX optimizer takes no parameters")
         options = [
             {**keywords, **{name: x for name, x in group.items() if name != "params"}} for group in groups
         ]
         members = [[parameter.name for parameter in group["params"]] for group in groups]
-        return _Optimizer(_made(options, members), options, members)
+        return _Optimizer(_build_optimizer(options, members), options, members)
 
     def step(self, optimizer: _Optimizer, params: Sequence[_Parameter], gradients: Sequence[Any]) -> None:
         native = optimizer.native
@@ -164,7 +172,10 @@ class MLXAdapter(Adapter):
         self, optimizer: _Optimizer, params: Sequence[_Parameter]
     ) -> tuple[Sequence[Any] | None, Sequence[Any] | None]:
         states = {
-            name: s for part in optimizer.parts for name, s in part.state.items() if isinstance(s, dict)
+            name: s
+            for part in optimizer.group_optimizers
+            for name, s in part.state.items()
+            if isinstance(s, dict)
         }
         if not all(p.name in states and {"m", "v"} <= states[p.name].keys() for p in params):
             return None, None
@@ -180,28 +191,28 @@ class MLXAdapter(Adapter):
         optimizer.native.state = tree_unflatten(list(mx.load(checkpoint).items()))
 
     def groups(self, optimizer: _Optimizer) -> Sequence[MutableMapping[str, Any]]:
-        return [{"lr": part.learning_rate, "betas": part.betas, "eps": part.eps} for part in optimizer.parts]
+        return [
+            {"lr": part.learning_rate, "betas": part.betas, "eps": part.eps}
+            for part in optimizer.group_optimizers
+        ]
 
-    def set_lr(self, optimizer: _Optimizer, group: int, lr: Any) -> None:  # noqa: ANN401
-        optimizer.parts[group].learning_rate = self.argument(lr)
+    def set_lr(self, optimizer: _Optimizer, group: int, lr: Any) -> None:
+        optimizer.group_optimizers[group].learning_rate = self.to_argument(lr)
 
-    def scheduler(self, optimizer: _Optimizer, schedule: Schedule) -> _Advanced:
+    def make_scheduler(self, optimizer: _Optimizer, schedule: Schedule) -> _SelfAdvancing:
         if schedule.name not in _SCHEDULES:
-            raise Skipped(f"MLX has no {schedule.name}; of those asked there are {', '.join(_SCHEDULES)}")
+            raise SkippedError(f"MLX has no {schedule.name}; the suite uses {', '.join(_SCHEDULES)}")
         build = _SCHEDULES[schedule.name]
         scheduled = [{**own, "lr": build(own["lr"], schedule.options)} for own in optimizer.options]
-        optimizer.native = _made(scheduled, optimizer.members)
-        return _Advanced()
+        optimizer.native = _build_optimizer(scheduled, optimizer.members)
+        return _SelfAdvancing()
 
-    def native(self, value: npt.NDArray[Any]) -> mx.array:
+    def to_native(self, value: npt.NDArray[Any]) -> mx.array:
         return mx.array(value)
 
-    def plain(self, value: Any) -> Any:  # noqa: ANN401
-        return self.to_numpy(value) if isinstance(value, mx.array) else super().plain(value)
 
-
-def _made(options: Sequence[Mapping[str, Any]], members: Sequence[Sequence[str]]) -> Any:  # noqa: ANN401
-    """One optimizer, or one for each group behind a `MultiOptimizer`."""
+def _build_optimizer(options: Sequence[Mapping[str, Any]], members: Sequence[Sequence[str]]) -> Any:
+    """Build one optimizer, or one for each group behind a `MultiOptimizer`."""
     parts = [
         optimizers.Adamax(**{"learning_rate" if name == "lr" else name: x for name, x in own.items()})
         for own in options
@@ -212,8 +223,8 @@ def _made(options: Sequence[Mapping[str, Any]], members: Sequence[Sequence[str]]
     return optimizers.MultiOptimizer(parts, filters)
 
 
-def _spread(value: FloatArray, layout: Layout) -> FloatArray:
-    """The values as they lie in the array of which the one that is wanted is a view."""
+def _base_values(value: FloatArray, layout: Layout) -> FloatArray:
+    """The values of the array whose view is the array in the wanted layout."""
     if not value.ndim:
         return value
     match layout:

@@ -1,13 +1,11 @@
-"""How is the AdaMax of pytorch_optimizer asked? As every optimizer of PyTorch, of which it is one.
+"""The adapter of pytorch_optimizer's AdaMax, an optimizer of PyTorch.
 
-Translated: its modes are its argument `foreach`; a `maximize` on which all groups agree is passed to the
+Translated: its modes are its argument `foreach`; a `maximize` that all groups share goes to the
 constructor, as it belongs to the optimizer. The rest is the documented interface, with further arguments that
 stay at their defaults (`weight_decouple`, `fixed_decay`, and by `**kwargs` `adanorm` and `adam_debias`).
 
-What it cannot express: a `maximize` of one group. It is passed on, and pytorch_optimizer ignores it.
+What it cannot express: a `maximize` of one group. pytorch_optimizer gets it and ignores it.
 """
-
-# ruff: noqa: D102 - what each method does is said where `Adapter` declares it
 
 from __future__ import annotations
 
@@ -33,14 +31,16 @@ class PytorchOptimizerAdapter(TorchAdapter):
         self.mode = mode
         self.mode_arguments = MODES[mode]
 
-    def make(self, params: list[Any], positional: Sequence[Any], keywords: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    def make_optimizer(
+        self, params: list[Any], positional: Sequence[Any], keywords: Mapping[str, Any]
+    ) -> Any:
         groups = [group for group in params if isinstance(group, dict) and "maximize" in group]
         values = {group["maximize"] for group in groups}
         if len(groups) == len(params) and len(values) == 1:
             keywords = {**keywords, "maximize": values.pop()}
             for group in groups:
                 del group["maximize"]
-        return super().make(params, positional, keywords)
+        return super().make_optimizer(params, positional, keywords)
 
     def describe(self) -> SubjectInfo:
         described = super().describe()

@@ -1,4 +1,4 @@
-"""Which subject does a name name?"""
+"""The names of subjects, and the adapter of each."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from ..protocol.errors import Unavailable, UnknownSubject, UnsupportedDevice
+from ..protocol.errors import UnavailableError, UnknownSubjectError, UnsupportedDeviceError
 from ..protocol.messages import Start
 from .base import Adapter
 from .factory import FactoryAdapter
 from .frameworks import FRAMEWORKS, Framework
 
 
-class Kind(Enum):
-    """What a name names."""
+class SubjectKind(Enum):
+    """The kinds of subjects; the values are the forms of their names."""
 
     NUMPY = "numpy"
     """Our own fast implementation."""
@@ -37,19 +37,19 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True)
-class Named:
-    """What a name names.
+class SubjectName:
+    """A subject's name and its parts.
 
     Attributes:
         name: as on the command line.
-        kind: what kind of thing that is.
+        kind: the kind of the subject.
         framework: the built-in framework's name; empty for every other kind.
-        mode: of a built-in framework; empty for the usual.
-        target: what is to be found: a class, a factory, a command.
+        mode: of a built-in framework; empty for its default.
+        target: the class, factory or command to find.
     """
 
     name: str
-    kind: Kind
+    kind: SubjectKind
     framework: str = ""
     mode: str = ""
     target: str = ""
@@ -57,7 +57,7 @@ class Named:
     @property
     def is_builtin(self) -> bool:
         """Whether no code of the user's runs."""
-        return self.kind in {Kind.NUMPY, Kind.FRAMEWORK}
+        return self.kind in {SubjectKind.NUMPY, SubjectKind.FRAMEWORK}
 
     @property
     def command(self) -> list[str]:
@@ -72,126 +72,130 @@ _ROWS: Final[Mapping[str, tuple[Framework, str]]] = {
 }
 """The row of each framework's subject, and its mode."""
 
-BUILTIN: Final = (Kind.NUMPY.value, *_ROWS)
+BUILTIN: Final = (SubjectKind.NUMPY.value, *_ROWS)
 """The names of all built-in subjects."""
 
 
-def parse(name: str) -> Named:
-    """What a name names; nothing is imported and no file is opened.
+def parse_name(name: str) -> SubjectName:
+    """Parse a name, without importing anything or opening a file.
 
     Raises:
-        UnknownSubject: the name has none of the forms that there are.
+        UnknownSubjectError: the name has none of the known forms.
     """
-    if name == Kind.NUMPY.value:
-        return Named(name, Kind.NUMPY)
+    if name == SubjectKind.NUMPY.value:
+        return SubjectName(name, SubjectKind.NUMPY)
     if name in _ROWS:
         row, mode = _ROWS[name]
-        return Named(name, Kind.FRAMEWORK, row.name, mode)
+        return SubjectName(name, SubjectKind.FRAMEWORK, row.name, mode)
     framework = name.partition("[")[0]
     if re.fullmatch(r"\w+\[[^\]]*\]", name) and framework in BUILTIN:
         modes = [known for known in BUILTIN if known.partition("[")[0] == framework]
-        raise UnknownSubject(f"subject {name!r}: {framework} has no such mode; there are {', '.join(modes)}")
+        raise UnknownSubjectError(
+            f"subject {name!r}: {framework} has no such mode; there are {', '.join(modes)}"
+        )
     scheme, _, rest = name.partition(":")
     if scheme == "process" and rest.strip():
-        return Named(name, Kind.PROCESS, target=rest.strip())
+        return SubjectName(name, SubjectKind.PROCESS, target=rest.strip())
     if scheme == "torch" and re.fullmatch(r"\w+(\.\w+)+", rest):
-        return Named(name, Kind.TORCH_CLASS, target=rest)
-    place, _, attribute = name.rpartition(":")
-    is_place = place.endswith(".py") or re.fullmatch(r"\w+(\.\w+)*", place)
-    if is_place and re.fullmatch(r"\w+(\.\w+)*", attribute):
-        return Named(name, Kind.FACTORY, target=name)
-    meant = "".join(f"; did you mean {near}?" for near in get_close_matches(name, BUILTIN, 1))
-    raise UnknownSubject(
-        f"subject {name!r} is unknown{meant or ';'} right is one of {', '.join(BUILTIN)}, package.module:factory, "
+        return SubjectName(name, SubjectKind.TORCH_CLASS, target=rest)
+    module, _, attribute = name.rpartition(":")
+    is_module = module.endswith(".py") or re.fullmatch(r"\w+(\.\w+)*", module)
+    if is_module and re.fullmatch(r"\w+(\.\w+)*", attribute):
+        return SubjectName(name, SubjectKind.FACTORY, target=name)
+    suggestion = "".join(f"; did you mean {near}?" for near in get_close_matches(name, BUILTIN, 1))
+    raise UnknownSubjectError(
+        f"subject {name!r} is unknown{suggestion or ';'} right is one of {', '.join(BUILTIN)}, package.module:factory, "
         "path/to/file.py:factory, torch:package.module.Class or process:COMMAND"
     )
 
 
 def open_adapter(start: Start) -> Adapter:
-    """The adapter of the subject that a `start` names, in this very process.
+    """Open the adapter of the subject that a `start` names, in this process.
 
     Raises:
-        UnknownSubject: the name names nothing.
-        Unavailable: its framework, module, file or attribute is not here.
-        UnsupportedDevice: it does not run on that device here.
+        UnknownSubjectError: there is no subject of that name.
+        UnavailableError: its framework, module, file or attribute is not here.
+        UnsupportedDeviceError: it does not run on that device here.
     """
-    named = parse(start.subject)
+    named = parse_name(start.subject)
     framework: Adapter
     match named.kind:
-        case Kind.FRAMEWORK:
+        case SubjectKind.FRAMEWORK:
             row, mode = _ROWS[named.name]
-            framework = row.adapter_class()(start.device, mode)
+            framework = row.import_adapter()(start.device, mode)
             return framework
-        case Kind.TORCH_CLASS:
+        case SubjectKind.TORCH_CLASS:
             row, _ = _ROWS["torch"]
-            torch_adapter = row.adapter_class()
+            torch_adapter = row.import_adapter()
             module, _, name = named.target.rpartition(".")
-            optimizer = _attribute(_import(module, start.path), name, module)
+            optimizer = _find_attribute(_import_module(module, start.path), name, module)
             framework = torch_adapter(start.device, optimizer_class=optimizer)
             return framework
-        case Kind.PROCESS:
-            raise Unavailable(f"{named.name} runs in a process of its own")
-        case Kind.NUMPY:
-            from ..adamax.optimizer import Adamax  # noqa: PLC0415 - it may compile
+        case SubjectKind.PROCESS:
+            raise UnavailableError(f"{named.name} runs in a process of its own")
+        case SubjectKind.NUMPY:
+            from ..adamax.optimizer import Adamax
 
             adapter: Adapter = FactoryAdapter(Adamax, _NUMPY_DTYPES)
-        case Kind.FACTORY:
-            adapter = FactoryAdapter(_find_factory(named.target, start.path))
+        case SubjectKind.FACTORY:
+            adapter = FactoryAdapter(_load_factory(named.target, start.path))
     if start.device != "cpu":
-        raise UnsupportedDevice(
+        raise UnsupportedDeviceError(
             f"{named.name} computes on NumPy arrays, so on the cpu, not on {start.device}"
         )
     return adapter
 
 
-def _find_factory(target: str, path: tuple[str, ...]) -> Callable[..., Any]:
-    place, _, attribute = target.rpartition(":")
-    module = _load_file(place, path) if place.endswith(".py") else _import(place, path)
-    return _attribute(module, attribute, place)
+def _load_factory(target: str, path: tuple[str, ...]) -> Callable[..., Any]:
+    source, _, attribute = target.rpartition(":")
+    module = _load_file(source, path) if source.endswith(".py") else _import_module(source, path)
+    return _find_attribute(module, attribute, source)
 
 
-def _search(path: tuple[str, ...]) -> None:
-    """Put folders first among those in which modules are looked for."""
+def _prepend_to_path(path: tuple[str, ...]) -> None:
+    """Put folders first in the search path of modules."""
     sys.path[:0] = [folder for folder in path if folder not in sys.path]
 
 
-def _import(name: str, path: tuple[str, ...]) -> ModuleType:
-    _search(path)
-    with _users_import(f"module {name}"):
+def _import_module(name: str, path: tuple[str, ...]) -> ModuleType:
+    _prepend_to_path(path)
+    with _report_import_errors(f"module {name}"):
         return importlib.import_module(name)
 
 
-def _load_file(place: str, path: tuple[str, ...]) -> ModuleType:
-    file = next((f for folder in (*path, "") if (f := Path(folder, place)).is_file()), None)
+def _load_file(source: str, path: tuple[str, ...]) -> ModuleType:
+    file = next((f for folder in (*path, "") if (f := Path(folder, source)).is_file()), None)
     if file is None:
-        raise Unavailable(f"file {place} is not there")
-    _search((*path, str(file.resolve().parent)))
-    # Its own name could be that of a module that is needed: a file called numpy.py.
+        raise UnavailableError(f"file {source} is not there")
+    _prepend_to_path((*path, str(file.resolve().parent)))
+    # Its own name could be that of another module: a file called numpy.py.
     name = f"_subject_{file.stem}"
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    with _users_import(f"file {place}"):
+    with _report_import_errors(f"file {source}"):
         spec.loader.exec_module(module)
     return module
 
 
 @contextmanager
-def _users_import(what: str) -> Iterator[None]:
+def _report_import_errors(what: str) -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:
-        raise Unavailable(f"{what} cannot be imported: {type(error).__name__}: {error}") from error
+        raise UnavailableError(f"{what} cannot be imported: {type(error).__name__}: {error}") from error
 
 
-def _attribute(module: ModuleType, attribute: str, place: str) -> Callable[..., Any]:
+def _find_attribute(module: ModuleType, attribute: str, source: str) -> Callable[..., Any]:
     found: Any = module
     for name in attribute.split("."):
         if not hasattr(found, name):
-            raise Unavailable(f"{place} has no attribute {attribute!r}")
+            raise UnavailableError(f"{source} has no attribute {attribute!r}")
         found = getattr(found, name)
     if not callable(found):
-        raise Unavailable(f"{place}:{attribute} is {type(found).__name__}; want something that can be called")
+        raise UnavailableError(
+            f"{source}:{attribute} is {type(found).__name__}; want something that can be called"
+        )
     return found  # type: ignore[no-any-return]

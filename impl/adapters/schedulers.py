@@ -1,4 +1,4 @@
-"""How is a learning rate scheduler made? PyTorch and MindSpore name them, and their arguments, alike."""
+"""The learning rate schedulers of PyTorch and MindSpore, which are alike."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-from ..protocol.errors import Skipped
+from ..protocol.errors import SkippedError
 from ..protocol.messages import Schedule
 
 
-def names(module: ModuleType) -> tuple[str, ...]:
-    """The schedulers of a module: its public classes with a `step` of an optimizer's, but their base."""
+def scheduler_names(module: ModuleType) -> tuple[str, ...]:
+    """The schedulers of a module.
+
+    They are its public classes with a `step`, without their base and optimizers.
+    """
     return tuple(
         name
         for name, value in sorted(vars(module).items())
@@ -24,29 +27,36 @@ def names(module: ModuleType) -> tuple[str, ...]:
     )
 
 
-def build(module: ModuleType, optimizer: object, schedule: Schedule) -> Any:  # noqa: ANN401
-    """A scheduler that drives an optimizer.
+def build_scheduler(module: ModuleType, optimizer: object, schedule: Schedule) -> Any:
+    """Build a scheduler that drives an optimizer.
 
     Raises:
-        Skipped: the module has none of that name.
+        SkippedError: the module has no scheduler of that name.
     """
-    if schedule.name not in names(module):
-        raise Skipped(f"{module.__name__} has no {schedule.name}; there are {', '.join(names(module))}")
+    if schedule.name not in scheduler_names(module):
+        raise SkippedError(
+            f"{module.__name__} has no {schedule.name}; there are {', '.join(scheduler_names(module))}"
+        )
     constructor = getattr(module, schedule.name)
-    options = {name: _factors(x) if name == "lr_lambda" else x for name, x in schedule.options.items()}
+    options = {
+        name: _factor_functions(x) if name == "lr_lambda" else x for name, x in schedule.options.items()
+    }
     if schedule.parts:
-        options["schedulers"] = [build(module, optimizer, part) for part in schedule.parts]
-    if schedule.name != "ChainedScheduler":  # it knows its optimizer from its parts
+        options["schedulers"] = [build_scheduler(module, optimizer, part) for part in schedule.parts]
+    if schedule.name != "ChainedScheduler":  # its parts know its optimizer
         options["optimizer"] = optimizer
     return constructor(**options)
 
 
-def _factors(table: Sequence[Any]) -> Callable[[Any], Any] | list[Callable[[Any], Any]]:
-    """A function of the number of the step, or one for each group: no function can cross a pipe."""
+def _factor_functions(table: Sequence[Any]) -> Callable[[Any], Any] | list[Callable[[Any], Any]]:
+    """Make a function of the step's number, or one for each group, from tables.
+
+    A function cannot cross the pipe.
+    """
     if isinstance(table, list):
-        return [_factor(factors) for factors in table]
-    return _factor(table)
+        return [_factor_function(factors) for factors in table]
+    return _factor_function(table)
 
 
-def _factor(factors: Sequence[float]) -> Callable[[Any], float]:
+def _factor_function(factors: Sequence[float]) -> Callable[[Any], float]:
     return lambda epoch: factors[int(epoch)]

@@ -1,15 +1,15 @@
-"""How is TensorFlow's ResourceApplyAdaMax asked? It is an operation on three variables, and no optimizer.
+"""The adapter of TensorFlow's ResourceApplyAdaMax, which is an operation.
 
-Translated: `var`, `m` and `v` are variables that the host program keeps, made with zeros; `lr`, `betas`, `eps` are its
+It is not an optimizer: it updates three variables.
+
+Translated: `var`, `m` and `v` are variables that the adapter keeps, made with zeros; `lr`, `betas`, `eps` are its
 `lr`, `beta1`, `beta2` and `epsilon`, each a tensor of the parameters' dtype, as the operation wants it. It takes
-`beta1_power` and does not advance it: the host program hands it beta1 to the power of the step, computed in double and
-rounded once. A group is a set of variables that are called with the same arguments.
+`beta1_power` and does not advance it: the adapter passes beta1 to the power of the step, computed in double and
+rounded once. A group is a set of variables whose calls have the same arguments.
 
 Not there: `weight_decay` and `maximize`; a state to save but the variables; layouts: a tensor has none to choose.
 (`keras` is the optimizer that TensorFlow's users have today; it does not use the operation.)
 """
-
-# ruff: noqa: D102 - what each method does is said where `Adapter` declares it
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ import numpy as np
 import numpy.typing as npt
 
 from ...reference.case import Layout
-from ..protocol.errors import Skipped, UnsupportedDevice
+from ..protocol.errors import SkippedError, UnsupportedDeviceError
 from ..protocol.messages import DTYPES, FloatArray, SubjectInfo
-from .base import Adapter, runtime
+from .base import Adapter, describe_runtime
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors only; read when it is imported
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors only; TensorFlow reads it when it is imported
 
 import tensorflow as tf
 
 _OPTIONS: Final = {"lr": None, "betas": (None, None), "eps": None}
 DEVICES: Final[Mapping[str, str]] = {"cpu": "CPU", "cuda": "GPU"}
-"""What TensorFlow calls them."""
+"""TensorFlow's names of the devices."""
 
 
 @dataclass
-class Host:
-    """What the program around the operation keeps.
+class Optimizer:
+    """The arguments and variables of the operation's calls.
 
     Attributes:
         groups: for each group, its arguments and its number of variables.
@@ -59,21 +59,24 @@ class TensorFlowAdapter(Adapter):
         device: one of `DEVICES` that is there.
     """
 
-    def __init__(self, device: str, mode: str = "") -> None:  # noqa: ARG002 - it has one mode
+    tensor_types = (tf.Tensor, tf.Variable)
+    layout_reason = "a tf.Tensor copies what it is made from, so none is {layout}"
+
+    def __init__(self, device: str, mode: str = "") -> None:
         self.device = device
         there = {d.device_type for d in tf.config.list_physical_devices()}
         self.devices = tuple(name for name, own in DEVICES.items() if own in there)
         if device not in self.devices:
-            raise UnsupportedDevice(
+            raise UnsupportedDeviceError(
                 f"tensorflow {tf.__version__} finds no {device}; there is {', '.join(self.devices)}"
             )
-        self.refusals = {dtype: words for dtype in DTYPES if (words := self._refusal(dtype))}
+        self.refusals = {dtype: reason for dtype in DTYPES if (reason := self._refusal(dtype))}
 
     def _refusal(self, dtype: str) -> str:
-        parameter = self.parameter(np.ones(1), dtype, Layout.CONTIGUOUS, 0)
-        host = self.make([parameter], (), {"lr": 1.0, "betas": (0.0, 0.0), "eps": 1.0})
+        parameter = self.make_parameter(np.ones(1), dtype, Layout.CONTIGUOUS, 0)
+        optimizer = self.make_optimizer([parameter], (), {"lr": 1.0, "betas": (0.0, 0.0), "eps": 1.0})
         try:
-            self.step(host, [parameter], [self.gradient(np.ones(1), dtype, Layout.CONTIGUOUS)])
+            self.step(optimizer, [parameter], [self.make_gradient(np.ones(1), dtype, Layout.CONTIGUOUS)])
         except tf.errors.InvalidArgumentError as error:
             return str(error).splitlines()[0][:300]
         return ""
@@ -84,8 +87,8 @@ class TensorFlowAdapter(Adapter):
             name="",
             framework="tensorflow",
             version=tf.__version__,
-            runtime=runtime(),
-            dtypes=tuple(dtype for dtype in DTYPES if dtype not in self.refusals),
+            runtime=describe_runtime(),
+            dtypes=self.accepted_dtypes,
             devices=self.devices,
             device=self.device,
             has={"state": True, "groups": True, "set_lr": True, "save": False},
@@ -94,36 +97,38 @@ class TensorFlowAdapter(Adapter):
             layouts=(Layout.CONTIGUOUS,),
         )
 
-    def parameter(self, value: FloatArray, dtype: str, layout: Layout, place: int) -> Any:  # noqa: ANN401, ARG002
-        return tf.Variable(self.gradient(value, dtype, layout))
+    def make_parameter(self, value: FloatArray, dtype: str, layout: Layout, index: int) -> Any:
+        return tf.Variable(self.make_gradient(value, dtype, layout))
 
-    def gradient(self, value: FloatArray, dtype: str, layout: Layout) -> Any:  # noqa: ANN401, ARG002
+    def make_gradient(self, value: FloatArray, dtype: str, layout: Layout) -> Any:
         return tf.constant(value, dtype=dtype)
 
-    def to_numpy(self, native: Any) -> FloatArray:  # noqa: ANN401
+    def to_numpy(self, native: Any) -> FloatArray:
         array: FloatArray = native.numpy()
         return np.array(array).astype(np.float64)
 
-    def make(self, params: list[Any], positional: Sequence[Any], keywords: Mapping[str, Any]) -> Host:
+    def make_optimizer(
+        self, params: list[Any], positional: Sequence[Any], keywords: Mapping[str, Any]
+    ) -> Optimizer:
         if positional:
-            raise Skipped("an operation is called with all its arguments by name")
+            raise SkippedError("an operation takes all its arguments by name")
         listed = params if any(isinstance(group, dict) for group in params) else [{"params": params}]
         groups = [{**keywords, **group} for group in listed]
         if any("params" not in group for group in groups):
-            raise Skipped("a group is variables that are called alike, so none is without")
+            raise SkippedError("a group is variables with the same arguments, so it needs variables")
         for group in groups:
             if unknown := [name for name in group if name not in {"params", *_OPTIONS}]:
-                raise Skipped(f"ResourceApplyAdaMax has no argument {' and '.join(unknown)}")
+                raise SkippedError(f"ResourceApplyAdaMax has no argument {' and '.join(unknown)}")
             if missing := [name for name in _OPTIONS if name not in group]:
-                raise Skipped(f"ResourceApplyAdaMax has no default for {' and '.join(missing)}")
+                raise SkippedError(f"ResourceApplyAdaMax has no default for {' and '.join(missing)}")
         variables = [variable for group in groups for variable in group["params"]]
-        return Host(
+        return Optimizer(
             groups=[({name: group[name] for name in _OPTIONS}, len(group["params"])) for group in groups],
             m=[tf.Variable(tf.zeros_like(variable)) for variable in variables],
             v=[tf.Variable(tf.zeros_like(variable)) for variable in variables],
         )
 
-    def step(self, optimizer: Host, params: Sequence[Any], gradients: Sequence[Any]) -> None:
+    def step(self, optimizer: Optimizer, params: Sequence[Any], gradients: Sequence[Any]) -> None:
         optimizer.t += 1
         options = [options for options, size in optimizer.groups for _ in range(size)]
         for variable, m, v, gradient, own in zip(
@@ -145,24 +150,17 @@ class TensorFlowAdapter(Adapter):
                 **{name: tf.constant(value, dtype=variable.dtype) for name, value in scalars.items()},
             )
 
-    def moments(self, optimizer: Host, params: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:  # noqa: ARG002
+    def moments(self, optimizer: Optimizer, params: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         return optimizer.m, optimizer.v
 
-    def save(self, optimizer: Host) -> Any:  # noqa: ANN401, ARG002
-        raise Skipped("an operation has no state to save; its variables are the host program's")
+    def save(self, optimizer: Optimizer) -> Any:
+        raise SkippedError("an operation has no state to save; its variables belong to the program")
 
-    def load(self, optimizer: Host, checkpoint: Any) -> None:  # noqa: ANN401, ARG002
-        raise Skipped("an operation has no state to load; its variables are the host program's")
+    def load(self, optimizer: Optimizer, checkpoint: Any) -> None:
+        raise SkippedError("an operation has no state to load; its variables belong to the program")
 
-    def groups(self, optimizer: Host) -> Sequence[MutableMapping[str, Any]]:
+    def groups(self, optimizer: Optimizer) -> Sequence[MutableMapping[str, Any]]:
         return [options for options, _ in optimizer.groups]
 
-    def words_about(self, layout: Layout) -> str:
-        return f"a tf.Tensor copies what it is made from, so none is {layout.value}"
-
-    def native(self, value: npt.NDArray[Any]) -> Any:  # noqa: ANN401
+    def to_native(self, value: npt.NDArray[Any]) -> Any:
         return tf.constant(value)
-
-    def plain(self, value: Any) -> Any:  # noqa: ANN401
-        is_tensor = isinstance(value, tf.Tensor | tf.Variable)
-        return self.to_numpy(value) if is_tensor else super().plain(value)

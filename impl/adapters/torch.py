@@ -1,6 +1,4 @@
-"""How is a PyTorch optimizer asked? Gradients go to `.grad`, m and u are in `state`."""
-
-# ruff: noqa: D102 - what each method does is said where `Adapter` declares it
+"""The adapter of PyTorch: gradients go to `.grad`, m and u are in `state`."""
 
 from __future__ import annotations
 
@@ -14,10 +12,10 @@ import numpy.typing as npt
 import torch
 
 from ...reference.case import Layout
-from ..protocol.errors import UnsupportedDevice
+from ..protocol.errors import UnsupportedDeviceError
 from ..protocol.messages import DEVICES, DTYPES, FloatArray, Schedule, SubjectInfo
 from . import schedulers
-from .base import Adapter, runtime, signature_facts
+from .base import HAS_ALL, Adapter, describe_runtime, read_signature
 from .layouts import allocate
 
 MODES: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -32,20 +30,22 @@ MODES: Final[Mapping[str, Mapping[str, Any]]] = {
 """The keyword arguments of each mode; the empty one is the for-loop."""
 
 _TENSOR_LR: Final = ("tensor-lr", "compile")
-"""The modes in which a learning rate that is a number is passed as a tensor."""
+"""The modes in which the adapter passes a learning rate that is a number as a tensor."""
 
 _CYCLING: Final = ("CyclicLR", "OneCycleLR")
-"""These move beta1 as well, unless they are told not to; what is asked of a scheduler is the learning rate."""
+"""These move beta1 as well unless an argument forbids it; the suite checks the learning rate alone."""
 
 
 class TorchAdapter(Adapter):
-    """`torch.optim.Adamax` in one of its modes, or anyone's `torch.optim.Optimizer` with Adamax's arguments.
+    """`torch.optim.Adamax` in a mode, or an optimizer with its arguments.
 
     Attributes:
         device: `cpu` or an accelerator that is there.
         mode: one of `MODES`.
-        optimizer_class: instead of `torch.optim.Adamax`; it gets no argument beyond the documented ones.
+        optimizer_class: instead of `torch.optim.Adamax`; it gets only documented arguments.
     """
+
+    tensor_types = (torch.Tensor,)
 
     def __init__(
         self, device: str, mode: str = "", optimizer_class: Callable[..., Any] | None = None
@@ -54,15 +54,17 @@ class TorchAdapter(Adapter):
         self.mode = mode
         self.mode_arguments = MODES[mode] if optimizer_class is None else {}
         self.optimizer_class = optimizer_class or torch.optim.Adamax
-        self.devices = tuple(name for name in DEVICES if _is_there(name))
+        self.devices = tuple(name for name in DEVICES if _is_available(name))
         if device not in self.devices:
-            raise UnsupportedDevice(
+            raise UnsupportedDeviceError(
                 f"torch {torch.__version__} finds no {device} here; there is {', '.join(self.devices)}"
             )
         if self.mode_arguments.get("capturable") and device == "cpu":
             others = ", ".join(self.devices[1:]) or "none"
-            raise UnsupportedDevice(f"torch[{mode}] needs an accelerator (--device); here there is {others}")
-        self.refusals = {dtype: words for dtype in DTYPES if (words := self._refusal(dtype))}
+            raise UnsupportedDeviceError(
+                f"torch[{mode}] needs an accelerator (--device); here there is {others}"
+            )
+        self.refusals = {dtype: reason for dtype in DTYPES if (reason := self._refusal(dtype))}
 
     def _refusal(self, dtype: str) -> str:
         try:
@@ -72,32 +74,32 @@ class TorchAdapter(Adapter):
         return ""
 
     def describe(self) -> SubjectInfo:
-        keyword_only, defaults = signature_facts(self.optimizer_class)
+        keyword_only, defaults = read_signature(self.optimizer_class)
         return SubjectInfo(
             name="",
             framework="torch",
             version=torch.__version__,
             mode=self.mode,
-            runtime=runtime(),
-            dtypes=tuple(dtype for dtype in DTYPES if dtype not in self.refusals),
+            runtime=describe_runtime(),
+            dtypes=self.accepted_dtypes,
             devices=self.devices,
             device=self.device,
-            has={"state": True, "groups": True, "set_lr": True, "save": True},
+            has=HAS_ALL,
             keyword_only_maximize=keyword_only,
             defaults=defaults,
-            schedulers=schedulers.names(torch.optim.lr_scheduler),
+            schedulers=schedulers.scheduler_names(torch.optim.lr_scheduler),
             layouts=tuple(layout for layout in Layout if layout is not Layout.REVERSED),
         )
 
-    def parameter(self, value: FloatArray, dtype: str, layout: Layout, place: int) -> torch.Tensor:  # noqa: ARG002
-        tensor = self.gradient(value, dtype, layout).requires_grad_()
+    def make_parameter(self, value: FloatArray, dtype: str, layout: Layout, index: int) -> torch.Tensor:
+        tensor = self.make_gradient(value, dtype, layout).requires_grad_()
         if self.mode != "differentiable":
             return tensor
         # A leaf that requires a gradient cannot be changed in place where the step is recorded.
         inner = torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device=tensor.device)
         return inner.copy_(tensor.clone())
 
-    def gradient(self, value: FloatArray, dtype: str, layout: Layout) -> torch.Tensor:
+    def make_gradient(self, value: FloatArray, dtype: str, layout: Layout) -> torch.Tensor:
         native: torch.Tensor = allocate(
             value.shape,
             layout,
@@ -111,27 +113,31 @@ class TorchAdapter(Adapter):
         array: FloatArray = native.detach().cpu().to(torch.float64, copy=True).numpy()
         return array
 
-    def make(self, params: list[Any], positional: Sequence[Any], keywords: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    def make_optimizer(
+        self, params: list[Any], positional: Sequence[Any], keywords: Mapping[str, Any]
+    ) -> Any:
         keywords = {**self.mode_arguments, **keywords}
-        for options in [keywords, *(p for p in params if isinstance(p, dict))]:
-            if "lr" in options:
-                options["lr"] = self._lr(options["lr"])
+        if self.mode in _TENSOR_LR:
+            params = list(params)
+            for options in [keywords, *(p for p in params if isinstance(p, dict))]:
+                if "lr" in options:
+                    options["lr"] = self._convert_lr(options["lr"])
         return self.optimizer_class(params, *positional, **keywords)
 
-    def step(self, optimizer: Any, params: Sequence[Any], gradients: Sequence[Any]) -> None:  # noqa: ANN401
+    def step(self, optimizer: Any, params: Sequence[Any], gradients: Sequence[Any]) -> None:
         for parameter, gradient in zip(params, gradients, strict=True):
             if not parameter.is_leaf:
                 parameter.retain_grad()
             parameter.grad = gradient
-        self.advance(optimizer)
+        self.call_step(optimizer)
 
-    def advance(self, optimizer: Any) -> None:  # noqa: ANN401
-        """One step with the gradients that are in place."""
+    def call_step(self, optimizer: Any) -> None:
+        """Take one step with the gradients in `.grad`."""
         optimizer.step()
 
     def moments(
         self,
-        optimizer: Any,  # noqa: ANN401
+        optimizer: Any,
         params: Sequence[Any],
     ) -> tuple[Sequence[Any] | None, Sequence[Any] | None]:
         states = [optimizer.state.get(parameter, {}) for parameter in params]
@@ -141,42 +147,74 @@ class TorchAdapter(Adapter):
         )
         return m, u
 
-    def save(self, optimizer: Any) -> bytes:  # noqa: ANN401
+    takes_absent_gradients = True
+    is_copied = True
+    takes_generators = True
+
+    def make_broadcast(self, value: FloatArray, dtype: str) -> torch.Tensor:
+        if not value.size:
+            return self.make_gradient(value, dtype, Layout.CONTIGUOUS)
+        return self.make_gradient(value.reshape(-1)[0], dtype, Layout.CONTIGUOUS).expand(value.shape)
+
+    def make_neighbours(self, values: Sequence[FloatArray], dtype: str) -> list[torch.Tensor]:
+        if self.mode == "differentiable":
+            return super().make_neighbours(values, dtype)
+        block = self.make_gradient(np.concatenate([x.reshape(-1) for x in values]), dtype, Layout.CONTIGUOUS)
+        ends = np.cumsum([value.size for value in values]).tolist()
+        return [
+            block[end - x.size : end].view(x.shape).detach().requires_grad_()
+            for x, end in zip(values, ends, strict=True)
+        ]
+
+    def memory_of(self, parameter: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+        return parameter.detach().view(like.shape)
+
+    def moments_so_far(
+        self, optimizer: Any, params: Sequence[Any]
+    ) -> tuple[Sequence[Any] | None, Sequence[Any] | None]:
+        states = [optimizer.state.get(parameter, {}) for parameter in params]
+        m, u = ([state.get(name) for state in states] for name in ("exp_avg", "exp_inf"))
+        return m, u
+
+    def save_live(self, optimizer: Any) -> Any:
+        return optimizer.state_dict()
+
+    def load_live(self, optimizer: Any, checkpoint: Any) -> None:
+        optimizer.load_state_dict(checkpoint)
+
+    def save(self, optimizer: Any) -> bytes:
         file = io.BytesIO()
         torch.save(optimizer.state_dict(), file)
         return file.getvalue()
 
-    def load(self, optimizer: Any, checkpoint: bytes) -> None:  # noqa: ANN401
-        # What is loaded was saved here, and holds what a user's own optimizer may hold.
+    def load(self, optimizer: Any, checkpoint: bytes) -> None:
+        # This process saved the checkpoint, which may hold any object of a user's own optimizer.
         optimizer.load_state_dict(torch.load(io.BytesIO(checkpoint), weights_only=False))
 
-    def set_lr(self, optimizer: Any, group: int, lr: Any) -> None:  # noqa: ANN401
-        super().set_lr(optimizer, group, self._lr(lr))
+    def set_lr(self, optimizer: Any, group: int, lr: Any) -> None:
+        super().set_lr(optimizer, group, self._convert_lr(lr))
 
-    def _lr(self, lr: Any) -> Any:  # noqa: ANN401
+    def _convert_lr(self, lr: Any) -> Any:
         is_number = isinstance(lr, int | float) and not isinstance(lr, bool)
         return torch.tensor(float(lr), dtype=torch.float64) if self.mode in _TENSOR_LR and is_number else lr
 
-    def native(self, value: npt.NDArray[Any]) -> torch.Tensor:
+    def to_native(self, value: npt.NDArray[Any]) -> torch.Tensor:
         return torch.tensor(value)
 
-    def scheduler(self, optimizer: Any, schedule: Schedule) -> Any:  # noqa: ANN401
+    def make_scheduler(self, optimizer: Any, schedule: Schedule) -> Any:
         if schedule.name in _CYCLING:
             schedule = replace(schedule, options={"cycle_momentum": False, **schedule.options})
-        return schedulers.build(torch.optim.lr_scheduler, optimizer, schedule)
+        return schedulers.build_scheduler(torch.optim.lr_scheduler, optimizer, schedule)
 
-    def words_about(self, layout: Layout) -> str:
+    def explain_layout(self, layout: Layout) -> str:
         try:
             torch.from_numpy(np.zeros(2)[::-1])
         except ValueError as error:
             return str(error)
-        return super().words_about(layout)
-
-    def plain(self, value: Any) -> Any:  # noqa: ANN401
-        return self.to_numpy(value) if isinstance(value, torch.Tensor) else super().plain(value)
+        return super().explain_layout(layout)
 
 
-def _is_there(device: str) -> bool:
+def _is_available(device: str) -> bool:
     if device == "cpu":
         return True
     backend = getattr(torch, device, None)  # torch.npu comes with torch_npu

@@ -1,4 +1,6 @@
-"""How is the Adamax of PyTorch's distributed optimizer asked? Gradients are passed to its `step`.
+"""The adapter of the Adamax behind PyTorch's distributed optimizer.
+
+Its `step` takes the gradients.
 
 Translated: nothing; it is `torch.distributed.optim.functional_adamax._FunctionalAdamax`, which calls the functional
 form of `torch.optim.Adamax` on tensors.
@@ -6,8 +8,6 @@ form of `torch.optim.Adamax` on tensors.
 What it cannot express: it has one group ("we only have one param_group and don't allow user to add additional param
 group as it's not a common use case"), no way to set its learning rate, and no state_dict.
 """
-
-# ruff: noqa: D102 - what each method does is said where `Adapter` declares it
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from typing import Any
 
 from torch.distributed.optim.functional_adamax import _FunctionalAdamax
 
-from ..protocol.errors import Skipped
+from ..protocol.errors import SkippedError
 from ..protocol.messages import SubjectInfo
 from .torch import TorchAdapter
 
 
 class TorchFunctionalAdapter(TorchAdapter):
-    """`_FunctionalAdamax`, the optimizer behind `torch.distributed.optim.DistributedOptimizer`."""
+    """`_FunctionalAdamax`, which `DistributedOptimizer` calls."""
 
     def __init__(self, device: str, mode: str = "functional") -> None:
         super().__init__(device, optimizer_class=_FunctionalAdamax)
@@ -33,13 +33,13 @@ class TorchFunctionalAdapter(TorchAdapter):
         has = {"state": True, "groups": False, "set_lr": False, "save": False}
         return replace(super().describe(), has=has, schedulers=(), group_options=())
 
-    def make(self, params: list[Any], positional: Sequence[Any], keywords: Any) -> Any:  # noqa: ANN401
+    def make_optimizer(self, params: list[Any], positional: Sequence[Any], keywords: Any) -> Any:
         if any(isinstance(entry, dict) for entry in params):
-            raise Skipped("it has one param_group and doesn't allow additional ones")
-        return super().make(params, positional, keywords)
+            raise SkippedError("it has one param_group and doesn't allow additional ones")
+        return super().make_optimizer(params, positional, keywords)
 
-    def step(self, optimizer: Any, params: Sequence[Any], gradients: Sequence[Any]) -> None:  # noqa: ANN401, ARG002
+    def step(self, optimizer: Any, params: Sequence[Any], gradients: Sequence[Any]) -> None:
         optimizer.step(list(gradients))
 
-    def groups(self, optimizer: Any) -> None:  # noqa: ANN401, ARG002
+    def groups(self, optimizer: Any) -> None:
         return None

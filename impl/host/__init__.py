@@ -1,1 +1,1 @@
-"""The child process: it constructs the subject and answers requests."""
+"""The child process, which constructs the subject and answers requests."""

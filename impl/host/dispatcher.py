@@ -1,7 +1,8 @@
-"""What does a subject answer? Requests in, answers out, with an adapter in between; no input or output."""
+"""The answers to requests about one subject, without input and output."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,14 +11,22 @@ from typing import Any
 
 import numpy as np
 
+from ...reference.life import Life
 from ..adapters.base import Adapter
 from ..protocol import messages
-from ..protocol.errors import Rejected, RequestRefused, Skipped, SubjectError, UnsupportedDtype
+from ..protocol.errors import (
+    RejectedError,
+    RequestRefusedError,
+    SkippedError,
+    SubjectError,
+    UnsupportedDtypeError,
+)
+from .life import LifePerformer
 
 
 @dataclass
-class _Live:
-    """An optimizer that is in use, and what moves its learning rates on."""
+class _LiveOptimizer:
+    """An optimizer in use, with its parameters, its request and its scheduler."""
 
     optimizer: Any
     params: Sequence[Any]
@@ -26,28 +35,31 @@ class _Live:
 
 
 @contextmanager
-def _subject_speaks() -> Iterator[None]:
-    """What is raised within is the subject's, SystemExit included, unless an adapter refuses."""
+def _attribute_errors() -> Iterator[None]:
+    """Report an exception, SystemExit included, as the subject's.
+
+    A `SubjectError` is the adapter's own and passes.
+    """
     try:
         yield
     except (KeyboardInterrupt, SubjectError):
         raise
     except BaseException as error:
-        raise Rejected.from_exception(error) from error
+        raise RejectedError.from_exception(error) from error
 
 
 class Dispatcher:
     """Answers requests about one subject.
 
     Args:
-        open_adapter: the adapter for what `start` asks for.
+        open_adapter: the function that opens the adapter of a `start`.
     """
 
     def __init__(self, open_adapter: Callable[[messages.Start], Adapter]) -> None:
         self._open_adapter = open_adapter
         self._adapter: Adapter | None = None
         self._info: messages.SubjectInfo | None = None
-        self._live: dict[int, _Live] = {}
+        self._live: dict[int, _LiveOptimizer] = {}
         self._checkpoints: dict[int, Any] = {}
         self._numbers = count(1)
 
@@ -55,7 +67,7 @@ class Dispatcher:
         """The answer to a request.
 
         Raises:
-            SubjectError: there is an answer, and it is no result.
+            SubjectError: the answer is not a result.
         """
         match request:
             case messages.Start():
@@ -74,6 +86,8 @@ class Dispatcher:
                 self._find(request.handle)
                 del self._live[request.handle]
                 answer = messages.Done()
+            case messages.Live():
+                answer = self._live_through(request)
             case messages.Stop():
                 self._live.clear()
                 self._checkpoints.clear()
@@ -81,23 +95,26 @@ class Dispatcher:
         return answer
 
     def _start(self, request: messages.Start) -> messages.SubjectInfo:
-        if request.protocol != messages.PROTOCOL_VERSION:
-            raise RequestRefused(
-                f"protocol {request.protocol} is unknown; known is {messages.PROTOCOL_VERSION}"
-            )
         self._adapter = self._open_adapter(request)
-        self._info = replace(self._adapter.describe(), name=request.subject)
+        described = self._adapter.describe()
+        self._info = replace(
+            described,
+            name=request.subject,
+            has={**described.has, "lives": True},
+            language="Python",
+            encodings=tuple(messages.Encoding),
+        )
         return self._info
 
     @property
-    def _open(self) -> tuple[Adapter, messages.SubjectInfo]:
+    def _opened(self) -> tuple[Adapter, messages.SubjectInfo]:
         if self._adapter is None or self._info is None:
-            raise RequestRefused("the first request is start")
+            raise RequestRefusedError("the first request must be start")
         return self._adapter, self._info
 
-    def _find(self, handle: int) -> _Live:
+    def _find(self, handle: int) -> _LiveOptimizer:
         if handle not in self._live:
-            raise RequestRefused(f"handle {handle} is unknown")
+            raise RequestRefusedError(f"handle {handle} is unknown")
         return self._live[handle]
 
     def _construct(self, request: messages.Construct) -> messages.Constructed:
@@ -105,125 +122,135 @@ class Dispatcher:
         self._live[handle] = self._make(request)
         return messages.Constructed(handle)
 
-    def _make(self, request: messages.Construct) -> _Live:
-        adapter, info = self._open
+    def _make(self, request: messages.Construct) -> _LiveOptimizer:
+        adapter, info = self._opened
         if request.dtype not in info.dtypes:
-            words = adapter.refusals.get(request.dtype, f"known are {', '.join(info.dtypes)}")
-            raise UnsupportedDtype(f"{info.name} has no {request.dtype}: {words}")
+            reason = adapter.refusals.get(request.dtype, f"known are {', '.join(info.dtypes)}")
+            raise UnsupportedDtypeError(f"{info.name} has no {request.dtype}: {reason}")
         if request.layout not in info.layouts:
-            raise Skipped(adapter.words_about(request.layout))
+            raise SkippedError(adapter.explain_layout(request.layout))
         if request.plain and (len(request.groups) != 1 or request.groups[0].options):
-            raise RequestRefused("a plain list has one group, without options")
-        place = count()
+            raise RequestRefusedError("a plain list has one group, without options")
+        index = count()
         by_group = [
             None
             if group.params is None
-            else [adapter.parameter(p, request.dtype, request.layout, next(place)) for p in group.params]
+            else [adapter.make_parameter(p, request.dtype, request.layout, next(index)) for p in group.params]
             for group in request.groups
         ]
         if request.share and by_group and by_group[0]:
             by_group[0] = by_group[0][:1] * len(by_group[0])
-        native = [parameter for params in by_group for parameter in params or ()]
+        parameters = [parameter for params in by_group for parameter in params or ()]
         if request.plain:
-            argument: list[Any] = list(native)
+            argument: list[Any] = list(parameters)
         else:
             argument = [
-                {name: adapter.argument(x) for name, x in group.options.items()}
+                {name: adapter.to_argument(x) for name, x in group.options.items()}
                 | ({} if params is None else {"params": list(params)})
                 for group, params in zip(request.groups, by_group, strict=True)
             ]
-        positional = [adapter.argument(x) for x in request.positional]
-        keywords = {name: adapter.argument(x) for name, x in request.defaults.items()}
+        positional = [adapter.to_argument(x) for x in request.positional]
+        keywords = {name: adapter.to_argument(x) for name, x in request.defaults.items()}
         try:
-            with _subject_speaks():
-                live = _Live(adapter.make(argument, positional, keywords), native, request)
-        except Rejected as error:
-            given = [p for group in request.groups for p in group.params or ()]
+            with _attribute_errors():
+                live = _LiveOptimizer(
+                    adapter.make_optimizer(argument, positional, keywords), parameters, request
+                )
+        except RejectedError as error:
+            initial = [p for group in request.groups for p in group.params or ()]
             error.changed = any(
                 not np.array_equal(adapter.to_numpy(now), then, equal_nan=True)
-                for now, then in zip(native, given, strict=True)
+                for now, then in zip(parameters, initial, strict=True)
             )
             raise
         if request.schedule is not None:
-            with _subject_speaks():
-                live.scheduler = adapter.scheduler(live.optimizer, request.schedule)
+            with _attribute_errors():
+                live.scheduler = adapter.make_scheduler(live.optimizer, request.schedule)
         return live
 
     def _step(self, request: messages.Step) -> messages.StepResult:
-        adapter, _ = self._open
+        adapter, _ = self._opened
         live = self._find(request.handle)
         if [g.shape for g in request.gradients] != [
             p.shape for g in live.request.groups for p in g.params or ()
         ]:
-            raise RequestRefused("want one gradient of its shape for each parameter")
+            raise RequestRefusedError("want one gradient of its shape for each parameter")
         dtype, layout = live.request.dtype, live.request.layout
-        gradients = [adapter.gradient(g, dtype, layout) for g in request.gradients]
-        with _subject_speaks():
+        gradients = [adapter.make_gradient(g, dtype, layout) for g in request.gradients]
+        with _attribute_errors():
             for group, lr in enumerate(request.lr or ()):
                 if lr is not None:
                     adapter.set_lr(live.optimizer, group, lr)
             adapter.step(live.optimizer, live.params, gradients)
-            left = tuple(adapter.to_numpy(g) for g in gradients)
-            state = self._state(live)
-            result = messages.StepResult(state.theta, state.m, state.u, left, self._lr(live))
+            used = tuple(adapter.to_numpy(g) for g in gradients)
+            result = messages.StepResult(self._read_state(live), used, self._read_lr(live))
             if live.scheduler is not None:
                 live.scheduler.step(*([] if request.metric is None else [request.metric]))
         return result
 
-    def _state(self, live: _Live) -> messages.State:
-        adapter, _ = self._open
+    def _read_state(self, live: _LiveOptimizer) -> messages.State:
+        adapter, _ = self._opened
         m, u = (
             None if arrays is None else tuple(adapter.to_numpy(a) for a in arrays)
             for arrays in adapter.moments(live.optimizer, live.params)
         )
         return messages.State(tuple(adapter.to_numpy(p) for p in live.params), m, u)
 
-    def _lr(self, live: _Live) -> tuple[float, ...] | None:
-        adapter, _ = self._open
+    def _read_lr(self, live: _LiveOptimizer) -> tuple[float, ...] | None:
+        adapter, _ = self._opened
         groups = adapter.groups(live.optimizer)
         if groups is None:
             return None
         try:
-            return tuple(float(adapter.plain(group["lr"])) for group in groups)
+            return tuple(float(adapter.to_plain(group["lr"])) for group in groups)
         except (KeyError, TypeError, ValueError):
             return None
 
     def _read(self, request: messages.Read) -> messages.Readout:
-        adapter, _ = self._open
+        adapter, _ = self._opened
         live = self._find(request.handle)
-        with _subject_speaks():
+        with _attribute_errors():
             groups = adapter.groups(live.optimizer)
             shown = None
             if groups is not None:
                 shown = tuple(
-                    {str(name): adapter.plain(x) for name, x in group.items() if name != "params"}
+                    {str(name): adapter.to_plain(x) for name, x in group.items() if name != "params"}
                     for group in groups
                 )
-            return messages.Readout(self._state(live), shown)
+            return messages.Readout(self._read_state(live), shown)
 
     def _save(self, request: messages.Save) -> messages.Saved:
-        adapter, _ = self._open
+        adapter, _ = self._opened
         live = self._find(request.handle)
-        with _subject_speaks():
+        with _attribute_errors():
             checkpoint = adapter.save(live.optimizer)
         number = next(self._numbers)
         self._checkpoints[number] = checkpoint
         return messages.Saved(number)
 
     def _load(self, request: messages.Load) -> messages.Done:
-        adapter, _ = self._open
+        adapter, _ = self._opened
         live = self._find(request.handle)
         if live.scheduler is not None:
-            raise Skipped("a checkpoint of an optimizer does not hold its scheduler")
+            raise SkippedError("a checkpoint of an optimizer does not hold its scheduler")
         if request.checkpoint not in self._checkpoints:
-            raise RequestRefused(f"checkpoint {request.checkpoint} is unknown")
+            raise RequestRefusedError(f"checkpoint {request.checkpoint} is unknown")
         theta = iter([adapter.to_numpy(p) for p in live.params])
         groups = tuple(
             group if group.params is None else replace(group, params=tuple(next(theta) for _ in group.params))
             for group in live.request.groups
         )
         renewed = self._make(replace(live.request, groups=groups))
-        with _subject_speaks():
+        with _attribute_errors():
             adapter.load(renewed.optimizer, self._checkpoints[request.checkpoint])
         self._live[request.handle] = renewed
         return messages.Done()
+
+    def _live_through(self, request: messages.Live) -> messages.Lived:
+        adapter, info = self._opened
+        try:
+            life = Life.from_json(json.loads(request.life))
+        except (ValueError, KeyError, TypeError) as error:
+            raise RequestRefusedError(f"the life cannot be read: {error}") from error
+        observations = LifePerformer(adapter, info).perform(life)
+        return messages.Lived(json.dumps([each.to_json() for each in observations]))

@@ -1,11 +1,9 @@
-"""The child process's main: reads requests, writes answers, and has nothing of the kit but NumPy and itself.
+"""The main program of the child process: it reads requests and writes answers.
 
-It is started by the path of this file, in an interpreter that may have neither the kit nor what the kit
-needs. So it imports the standard library only until it has looked at the interpreter, and then mounts the
-rooms above it as the package that they are. It is written so that an old interpreter can read it too.
+The parent starts it by the path of this file, in an interpreter that may have neither the package nor its
+requirements. So it imports only the standard library until it has checked the interpreter. Then it mounts the
+rooms above it as the package that they are, which needs NumPy only. An old interpreter can read this file too.
 """
-
-# ruff: noqa: PLC0415 - what is imported late may be missing here
 
 from __future__ import annotations
 
@@ -24,20 +22,23 @@ OLDEST_NUMPY = (1, 26)
 
 
 def _forget_own_folder() -> None:
-    """Take this file's folder off the path, where Python put it first: its modules belong to a package."""
+    """Take this file's folder off the path, where Python put it.
+
+    Its modules belong to a package.
+    """
     here = Path(__file__).resolve().parent
     sys.path[:] = [folder for folder in sys.path if Path(folder).resolve() != here]
 
 
-def _mount() -> None:
-    """Make the rooms importable without any other folder of the kit's environment."""
+def _mount_package() -> None:
+    """Make the rooms importable without any other folder of the package's environment."""
     package = types.ModuleType("adamax_conformance")
     package.__path__ = [str(Path(__file__).resolve().parents[2])]
     sys.modules[package.__name__] = package
 
 
-def _missing() -> str:
-    """What the interpreter lacks, in one line; empty where it lacks nothing."""
+def _describe_missing() -> str:
+    """The interpreter's lack, in one line; empty if it lacks nothing."""
     if sys.version_info < OLDEST_PYTHON:
         return "Python {}.{} at {} is too old; the oldest that can host a subject is {}.{}".format(
             *sys.version_info[:2], sys.executable, *OLDEST_PYTHON
@@ -53,7 +54,7 @@ def _missing() -> str:
 
 
 def _take_pipe() -> tuple[BinaryIO, BinaryIO]:
-    """The ends of the pipe, out of reach of whoever reads standard input or prints."""
+    """Take the pipe out of reach of code that reads standard input or prints."""
     requests = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -63,8 +64,8 @@ def _take_pipe() -> tuple[BinaryIO, BinaryIO]:
     return requests, answers
 
 
-def _refuse(requests: BinaryIO, answers: BinaryIO, message: str) -> None:
-    """Answer the first request with what is missing."""
+def _refuse_start(requests: BinaryIO, answers: BinaryIO, message: str) -> None:
+    """Answer the first request with the lack."""
     line = json.loads(requests.readline())
     error = {"kind": "unavailable", "message": message}
     answers.write(json.dumps({"id": line["id"], "error": error}).encode() + b"\n")
@@ -75,19 +76,19 @@ def main() -> None:
     """Answer requests until there are none."""
     faulthandler.enable()
     if hasattr(signal, "SIGUSR1"):
-        faulthandler.register(signal.SIGUSR1)  # where it is when it hangs
+        faulthandler.register(signal.SIGUSR1)  # it prints a traceback when the process hangs
     warnings.simplefilter("ignore")
     requests, answers = _take_pipe()
     _forget_own_folder()
-    message = _missing()
+    message = _describe_missing()
     if message:
-        _refuse(requests, answers, message)
+        _refuse_start(requests, answers, message)
         return
-    _mount()
+    _mount_package()
     from adamax_conformance.impl.host.server import serve
 
     serve(requests, answers)
-    # What frameworks do when an interpreter ends may hang or crash, and no longer matters.
+    # Frameworks may hang or crash when an interpreter ends, which no longer matters.
     os._exit(0)
 
 

@@ -1,1 +1,1 @@
-"""The JSON-lines protocol: messages, values, errors and their encoding."""
+"""The JSON-lines protocol: messages, values, errors, codec and schema."""

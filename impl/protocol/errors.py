@@ -1,19 +1,17 @@
-"""How can asking a subject fail? One exception for each way, the same on both sides of the pipe.
+"""The errors of a request to a subject, the same on both sides of the pipe.
 
-`Rejected`, `Skipped` and `Unavailable` are answers: the subject, or its adapter, said so. `SubjectBroken` and
-what derives from it means that no answer came.
+`RejectedError`, `SkippedError` and `UnavailableError` are answers of the subject or its adapter.
+`SubjectBrokenError` and the classes derived from it mean that no answer came.
 """
-
-# ruff: noqa: N818 - an exception here is named for what the subject did
 
 from __future__ import annotations
 
 
 class SubjectError(Exception):
-    """Whatever a subject does instead of what it was asked."""
+    """A subject's failure to do what a request asks for."""
 
 
-class Rejected(SubjectError):
+class RejectedError(SubjectError):
     """The subject's constructor, step or setter raised an exception.
 
     Attributes:
@@ -38,8 +36,8 @@ class Rejected(SubjectError):
         self.changed = changed
 
     @classmethod
-    def from_exception(cls, error: BaseException) -> Rejected:
-        """What is told of an exception that the subject raised."""
+    def from_exception(cls, error: BaseException) -> RejectedError:
+        """Describe an exception that the subject raised."""
         kind = type(error)
         return cls(kind.__name__, tuple(base.__name__ for base in kind.__mro__), str(error))
 
@@ -51,31 +49,34 @@ class Rejected(SubjectError):
         return f"{self.type}: {self.message}"
 
 
-class Skipped(SubjectError):
-    """The subject has no such part, or says that it cannot; the message is the reason."""
+class SkippedError(SubjectError):
+    """The subject has no such part, or cannot do this; the message is the reason."""
 
 
-class Unavailable(SubjectError):
-    """The subject cannot be reached here; the message is one line, with the command that would help."""
+class UnavailableError(SubjectError):
+    """The subject cannot be reached here.
+
+    The message is one line, with the command that helps.
+    """
 
 
-class UnsupportedDtype(Unavailable):
-    """The subject does not compute in that number format; the message has its own words."""
+class UnsupportedDtypeError(UnavailableError):
+    """The subject does not compute in that number format; the message is its own."""
 
 
-class UnsupportedDevice(Unavailable):
+class UnsupportedDeviceError(UnavailableError):
     """The device is not there, or the subject does not run on it."""
 
 
-class UnknownSubject(SubjectError):
-    """The name names no subject; the message says what would."""
+class UnknownSubjectError(SubjectError):
+    """There is no subject of that name; the message lists the names that there are."""
 
 
-class RequestRefused(SubjectError):
-    """The other side found a request malformed."""
+class RequestRefusedError(SubjectError):
+    """The other side found the request malformed."""
 
 
-class SubjectBroken(SubjectError):
+class SubjectBrokenError(SubjectError):
     """No answer came. The message says what happened.
 
     Attributes:
@@ -83,15 +84,15 @@ class SubjectBroken(SubjectError):
     """
 
     def __init__(self, what: str, stderr: str = "") -> None:
-        super().__init__(f"{what}; its last words:\n{stderr}" if stderr else what)
+        super().__init__(f"{what}; its standard error ended with:\n{stderr}" if stderr else what)
         self.stderr = stderr
 
 
-class SubjectDied(SubjectBroken):
-    """The subject's process ended in the middle.
+class SubjectDiedError(SubjectBrokenError):
+    """The subject's process ended during a request.
 
     Attributes:
-        returncode: the exit status; the negated signal where a signal ended it; None where it is not known.
+        returncode: the exit status; the negated signal if a signal ended it; None if it is not known.
     """
 
     def __init__(self, what: str, stderr: str = "", returncode: int | None = None) -> None:
@@ -99,9 +100,9 @@ class SubjectDied(SubjectBroken):
         self.returncode = returncode
 
 
-class SubjectHung(SubjectBroken):
+class SubjectTimeoutError(SubjectBrokenError):
     """No answer within the deadline; the process was ended."""
 
 
-class SubjectGarbled(SubjectBroken):
-    """What came is no answer to what was asked; the process was ended."""
+class InvalidAnswerError(SubjectBrokenError):
+    """The answer does not fit the request; the process was ended."""

@@ -1,4 +1,7 @@
-"""What can a subject be asked, and what does it answer? Values only: no encoding, no input or output.
+"""The requests to a subject and its answers, as values.
+
+A message crosses the pipe as the JSON object of its fields (`serialization`). A field without a default must be
+there, and so must one that is `REQUIRED`. Any other may be left out, or be null unless it is `NOT_NULL`.
 
 Every array is float64, whatever format the subject computes in: each number of binary16, bfloat16 and
 binary32 is one of binary64's too, so nothing is rounded on the way.
@@ -8,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from enum import Enum
+from typing import Annotated, Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ...reference.case import Layout
+from .validation import clean_text
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
@@ -24,78 +29,102 @@ ARGUMENTS: Final = ("lr", "betas", "eps", "weight_decay", "maximize")
 
 DEVICES: Final = ("cpu", "cuda", "mps", "xpu", "npu")
 
+Dtype: TypeAlias = Annotated[str, DTYPES]
+Device: TypeAlias = Annotated[str, DEVICES]
+ArgumentName: TypeAlias = Annotated[str, ARGUMENTS]
+Text: TypeAlias = Annotated[str, clean_text]
+
+REQUIRED: Final[Mapping[str, bool]] = {"required": True}
+"""A mark of a field that must be there although it has a default in Python."""
+NOT_NULL: Final[Mapping[str, bool]] = {"not null": True}
+"""A mark of a field that may be left out and never is null; it is left out where its value is None."""
+IN_HAS: Final[Mapping[str, str]] = {"within": "has"}
+"""A mark of a field that is a member of the member `has`."""
+
+
+class Encoding(Enum):
+    """The forms of arrays on the pipe."""
+
+    HEX = "hex"
+    """Each element as `float.hex` writes it: readable, and easy in any language."""
+    BASE64 = "base64"
+    """All elements at once: several times faster."""
+
 
 @dataclass(frozen=True)
 class Start:
-    """Who are you? The first request, once.
+    """The first request, sent once: open the subject and describe it.
 
     Attributes:
         subject: its name, as on the command line.
-        device: where it shall run.
+        device: the device to run on.
         path: folders in which a user's own modules and files are looked for.
         protocol: the version of the protocol that is spoken.
+        encoding: the form of arrays in both directions from now on.
     """
 
     subject: str
-    device: str = "cpu"
-    path: tuple[str, ...] = ()
-    protocol: int = PROTOCOL_VERSION
+    device: Device = field(default="cpu", metadata=REQUIRED)
+    path: tuple[str, ...] = field(default=(), metadata=REQUIRED)
+    protocol: Annotated[int, (PROTOCOL_VERSION,)] = field(default=PROTOCOL_VERSION, metadata=REQUIRED)
+    encoding: Encoding = field(default=Encoding.HEX, metadata=NOT_NULL)
 
 
 @dataclass(frozen=True)
 class SubjectInfo:
-    """What a subject says of itself.
+    """A subject's description of itself.
 
     Attributes:
         name: as on the command line.
-        framework: what it runs on: `numpy`, `torch`, `mindspore`, or what a program says.
+        framework: the framework that it runs on: `numpy`, `torch`, `mindspore`, or the words of a program.
         version: the framework's.
+        dtypes: the number formats that it computes in on the device.
         mode: the mode, as in `torch[foreach]`; empty where there is one only.
         language: `Python` for all but programs.
         runtime: the version of the language's runtime, and of NumPy where it is used.
-        dtypes: the number formats that it computes in on the device.
         devices: the devices that are there.
         device: the one in use.
-        has: `state` (m and u can be seen), `groups`, `set_lr`, `save`; None where only trying can tell.
+        has: `state` (m and u can be seen), `groups`, `set_lr`, `save`, `lives` (it answers `live`); None where only a
+            trial can show it.
         keyword_only_maximize: by the constructor's signature; None where there is none to look at.
         defaults: the documented arguments' defaults, by the constructor's signature; likewise.
-        arguments: which of the documented ones its constructor has; the rest cannot be asked for.
-        group_options: which of these each of its groups may have for itself; the rest all groups share.
+        arguments: the documented arguments that its constructor has; the suite uses no others.
+        group_options: those of them that each group may have for itself; all groups share the rest.
         layouts: the layouts of arrays that it can take.
         schedulers: the classes of its framework's learning rate schedulers.
-        encodings: how arrays may cross the pipe to it.
+        encodings: the forms of arrays that it understands.
     """
 
-    name: str
-    framework: str
-    version: str
-    dtypes: tuple[str, ...]
-    mode: str = ""
-    language: str = "Python"
-    runtime: str = ""
-    devices: tuple[str, ...] = ("cpu",)
-    device: str = "cpu"
+    name: Text
+    framework: Text = ""
+    version: Text = ""
+    dtypes: tuple[Dtype, ...] = ()
+    mode: Text = ""
+    language: Text = ""
+    runtime: Text = ""
+    devices: tuple[Device, ...] = ("cpu",)
+    device: Device = field(default="cpu", metadata=NOT_NULL)
     has: Mapping[str, bool | None] = field(default_factory=dict)
-    keyword_only_maximize: bool | None = None
-    defaults: Mapping[str, Any] | None = None
-    arguments: tuple[str, ...] = ARGUMENTS
-    group_options: tuple[str, ...] = ARGUMENTS
+    keyword_only_maximize: bool | None = field(default=None, metadata=IN_HAS)
+    defaults: Mapping[str, Any] | None = field(default=None, metadata=IN_HAS)
+    arguments: tuple[ArgumentName, ...] = ARGUMENTS
+    group_options: tuple[ArgumentName, ...] = ARGUMENTS
     layouts: tuple[Layout, ...] = tuple(Layout)
-    schedulers: tuple[str, ...] = ()
-    encodings: tuple[str, ...] = ("hex", "base64")
+    schedulers: tuple[Text, ...] = field(default=(), metadata=NOT_NULL)
+    encodings: tuple[Encoding, ...] = (Encoding.HEX,)
 
 
 @dataclass(frozen=True, eq=False)
 class GroupSpec:
-    """One parameter group as it is passed to a constructor.
+    """One parameter group, as the constructor gets it.
 
     Attributes:
-        options: the keys of the group but `params`; only those that are there are passed.
+        options: the keys of the group besides `params`; only those that are there are passed.
         params: the initial parameters; None leaves the key `params` out.
     """
 
     options: Mapping[str, Any]
-    params: tuple[FloatArray, ...] | None
+    params: tuple[FloatArray, ...] | None = field(default=None, metadata=NOT_NULL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,19 +133,19 @@ class Schedule:
 
     Attributes:
         name: of its class.
-        options: its keyword arguments but the optimizer. `lr_lambda` is a tuple of factors, one for each
+        options: its keyword arguments without the optimizer. `lr_lambda` is a tuple of factors, one for each
             step, or a list of such tuples, one for each group.
         parts: the schedulers that it combines, where it does.
     """
 
     name: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    parts: tuple[Schedule, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict, metadata=REQUIRED)
+    parts: tuple[Schedule, ...] = field(default=(), metadata=REQUIRED)
 
 
 @dataclass(frozen=True, eq=False)
 class Construct:
-    """Make an optimizer.
+    """A request to make an optimizer.
 
     Attributes:
         dtype: the format of its parameters.
@@ -125,29 +154,29 @@ class Construct:
         positional: further positional arguments, after `params`.
         plain: `params` is a plain list of arrays, those of the only group, whose options are empty.
         share: each parameter of the first group is the same array object; the values given are equal.
-        layout: how all arrays lie in memory, gradients included.
-        schedule: drives the learning rates: it moves on after each step.
+        layout: the layout of all arrays in memory, gradients included.
+        schedule: the scheduler of the learning rates; it moves on after each step.
     """
 
-    dtype: str
+    dtype: Dtype
     groups: tuple[GroupSpec, ...]
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    positional: tuple[Any, ...] = ()
-    plain: bool = False
-    share: bool = False
-    layout: Layout = Layout.CONTIGUOUS
+    defaults: Mapping[str, Any] = field(default_factory=dict, metadata=REQUIRED)
+    positional: tuple[Any, ...] = field(default=(), metadata=REQUIRED)
+    plain: bool = field(default=False, metadata=REQUIRED)
+    share: bool = field(default=False, metadata=REQUIRED)
+    layout: Layout = field(default=Layout.CONTIGUOUS, metadata=REQUIRED)
     schedule: Schedule | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """Take one step.
+    """A request to take one step.
 
     Attributes:
         handle: of the optimizer.
         gradients: one for each parameter, group by group.
-        lr: what each group's learning rate is set to before; None in a place leaves that group's alone.
-        metric: what the scheduler is told when it moves on, where it wants to know.
+        lr: each group's learning rate from this step on; None for a group leaves its rate alone.
+        metric: the argument of the scheduler's step, where it takes one.
     """
 
     handle: int
@@ -158,21 +187,24 @@ class Step:
 
 @dataclass(frozen=True)
 class Read:
-    """Show the state and the groups."""
+    """A request to show the state and the groups."""
 
     handle: int
 
 
 @dataclass(frozen=True)
 class Save:
-    """Keep a checkpoint, by the framework's own means."""
+    """A request to keep a checkpoint, by the framework's own means."""
 
     handle: int
 
 
 @dataclass(frozen=True)
 class Load:
-    """Load a checkpoint into an optimizer constructed anew from the parameters as they are now."""
+    """A request to construct an optimizer again and load a checkpoint into it.
+
+    The new one starts from the parameters as they are.
+    """
 
     handle: int
     checkpoint: int
@@ -180,29 +212,40 @@ class Load:
 
 @dataclass(frozen=True)
 class Release:
-    """Forget an optimizer."""
+    """A request to forget an optimizer."""
 
     handle: int
 
 
 @dataclass(frozen=True)
+class Live:
+    """A request to perform a whole life, apart from all optimizers that there are.
+
+    Attributes:
+        life: as JSON text (`reference.life.Life.to_json`).
+    """
+
+    life: str
+
+
+@dataclass(frozen=True)
 class Stop:
-    """End."""
+    """A request to end."""
 
 
-Request: TypeAlias = Start | Construct | Step | Read | Save | Load | Release | Stop
+Request: TypeAlias = Start | Construct | Step | Read | Save | Load | Release | Live | Stop
 
 
 @dataclass(frozen=True)
 class Constructed:
-    """The optimizer is there, and this is its handle."""
+    """The handle of an optimizer that was made."""
 
     handle: int
 
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """What an optimizer holds: one array for each parameter, group by group.
+    """An optimizer's parameters and moments, by parameter and group by group.
 
     Attributes:
         theta: the parameters.
@@ -216,25 +259,42 @@ class State:
 
 
 @dataclass(frozen=True, eq=False)
-class StepResult(State):
-    """The state after a step, and more.
+class StepResult:
+    """The state after a step, and what the step used.
 
     Attributes:
+        state: after the step.
         gradients: the arrays that were passed as gradients, as the step left them.
         lr: each group's learning rate that was in force, read back; None where it cannot be read.
     """
 
-    gradients: tuple[FloatArray, ...] = ()
+    state: State
+    gradients: tuple[FloatArray, ...]
     lr: tuple[float, ...] | None = None
+
+    @property
+    def theta(self) -> tuple[FloatArray, ...]:
+        """The parameters after the step."""
+        return self.state.theta
+
+    @property
+    def m(self) -> tuple[FloatArray, ...] | None:
+        """The first moments after the step."""
+        return self.state.m
+
+    @property
+    def u(self) -> tuple[FloatArray, ...] | None:
+        """The infinity norms after the step."""
+        return self.state.u
 
 
 @dataclass(frozen=True, eq=False)
 class Readout:
-    """What can be seen of an optimizer.
+    """The visible parts of an optimizer.
 
     Attributes:
         state: now.
-        groups: each group's options but the parameters, as the subject shows them; None where it does not.
+        groups: each group's options without the parameters, as the subject shows them; None if it does not.
     """
 
     state: State
@@ -243,14 +303,38 @@ class Readout:
 
 @dataclass(frozen=True)
 class Saved:
-    """The checkpoint is kept, and this is its number."""
+    """The number of a checkpoint that was kept."""
 
     checkpoint: int
 
 
 @dataclass(frozen=True)
 class Done:
-    """Done; there is nothing to tell."""
+    """An answer without content."""
 
 
-Answer: TypeAlias = SubjectInfo | Constructed | StepResult | Readout | Saved | Done
+@dataclass(frozen=True)
+class Lived:
+    """What could be seen after each action of a life.
+
+    Attributes:
+        observations: a list, as JSON text (`reference.life.Observation.to_json`).
+    """
+
+    observations: str
+
+
+Answer: TypeAlias = SubjectInfo | Constructed | StepResult | Readout | Saved | Lived | Done
+
+OPERATIONS: Final[Mapping[str, tuple[type[Any], type[Any]]]] = {
+    "start": (Start, SubjectInfo),
+    "construct": (Construct, Constructed),
+    "step": (Step, StepResult),
+    "read": (Read, Readout),
+    "save": (Save, Saved),
+    "load": (Load, Done),
+    "release": (Release, Done),
+    "live": (Live, Lived),
+    "stop": (Stop, Done),
+}
+"""Each operation's request and the answer to it."""

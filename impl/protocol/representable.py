@@ -1,4 +1,7 @@
-"""Is every element of an array a number of a format? NaN and the infinities are."""
+"""A search for array elements that a number format does not have.
+
+Every format has NaN and the infinities.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ _BELOW_BFLOAT16: Final = np.uint32(0xFFFF)
 """The bits of a binary32 number that bfloat16 does not have."""
 
 
-def first_foreign(array: FloatArray, dtype: str) -> float | None:
-    """The first element that is no number of the format; None where all are.
+def first_unrepresentable(array: FloatArray, dtype: str) -> float | None:
+    """The first element that the format does not have; None where it has all.
 
     Args:
         array: of any shape.
@@ -24,8 +27,8 @@ def first_foreign(array: FloatArray, dtype: str) -> float | None:
     flat = array.ravel()
     with np.errstate(over="ignore", under="ignore"):
         narrow = flat.astype(np.float32 if dtype == "bfloat16" else dtype)
-    foreign = narrow.astype(np.float64) != flat
+    is_lost = narrow.astype(np.float64) != flat
     if dtype == "bfloat16":
-        foreign |= (narrow.view(np.uint32) & _BELOW_BFLOAT16) != 0
-    foreign &= ~np.isnan(flat)
-    return float(flat[foreign][0]) if foreign.any() else None
+        is_lost |= (narrow.view(np.uint32) & _BELOW_BFLOAT16) != 0
+    is_lost &= ~np.isnan(flat)
+    return float(flat[is_lost][0]) if is_lost.any() else None

@@ -1,7 +1,7 @@
-"""How do numbers, arrays and arguments cross a pipe without losing anything?
+"""The JSON form of numbers, arrays and arguments, which loses nothing.
 
 A number is a hexadecimal string. An array is its shape and its elements in row-major order, as such strings
-or as base64 of their little-endian binary64 bytes. An argument of a constructor says of which type it is.
+or as base64 of their little-endian binary64 bytes. An argument of a constructor names its type.
 """
 
 from __future__ import annotations
@@ -10,34 +10,23 @@ import base64
 import binascii
 import math
 import re
-from collections.abc import Mapping
-from enum import Enum
 from typing import Any, Final
 
 import numpy as np
 
-from .messages import FloatArray
-from .validation import Malformed, count, field, of_kind, shown
-
-
-class Encoding(Enum):
-    """How arrays cross the pipe."""
-
-    HEX = "hex"
-    """Each element as `float.hex` writes it: readable, and easy in any language."""
-    BASE64 = "base64"
-    """All elements at once: several times faster."""
-
+from .messages import Encoding, FloatArray
+from .validation import ProtocolError, abbreviate, require_count, require_member, require_type
 
 # float.fromhex takes a decimal for a hexadecimal number without the prefix: "1.5" would be 1.3125.
-_HEX: Final = re.compile(
-    r"[+-]?(?:0x[0-9a-f]+(?:\.[0-9a-f]*)?(?:p[+-]?\d+)?|inf|nan)", re.IGNORECASE | re.ASCII
-)
+HEXADECIMAL: Final = r"[+-]?(0[xX][0-9a-fA-F]+(\.[0-9a-fA-F]*)?([pP][+-]?[0-9]+)?|[iI][nN][fF]|[nN][aA][nN])"
+"""The regular expression of a number, in the syntax that Python and JSON Schema share."""
 
-_MOST_DIMENSIONS: Final = 32
+_HEXADECIMAL: Final = re.compile(HEXADECIMAL)
+
+MOST_DIMENSIONS: Final = 32
 """As many as every NumPy has."""
 _DEEPEST: Final = 16
-"""How many lists within lists an argument may have."""
+"""The lists within lists that an argument may have."""
 
 
 def encode_float(x: float) -> str:
@@ -47,12 +36,14 @@ def encode_float(x: float) -> str:
 
 def decode_float(value: object, where: str) -> float:
     """The inverse of `encode_float`."""
-    if not isinstance(value, str) or _HEX.fullmatch(value) is None:
-        raise Malformed(f"{where} is {shown(value)}; want a number such as '0x1.8p+1', 'inf' or 'nan'")
+    if not isinstance(value, str) or _HEXADECIMAL.fullmatch(value) is None:
+        raise ProtocolError(
+            f"{where} is {abbreviate(value)}; want a number such as '0x1.8p+1', 'inf' or 'nan'"
+        )
     try:
         return float.fromhex(value)
     except OverflowError:
-        raise Malformed(f"{where} is {shown(value)}, which is beyond binary64") from None
+        raise ProtocolError(f"{where} is {abbreviate(value)}, which is beyond binary64") from None
 
 
 def encode_array(array: FloatArray, encoding: Encoding = Encoding.HEX) -> dict[str, Any]:
@@ -65,28 +56,30 @@ def encode_array(array: FloatArray, encoding: Encoding = Encoding.HEX) -> dict[s
 
 def decode_array(value: object, where: str) -> FloatArray:
     """The inverse of `encode_array`."""
-    holder: dict[str, Any] = of_kind(value, dict, where)
-    shape = tuple(count(n, f"{where}.shape") for n in field(holder, "shape", list, where))
+    holder: dict[str, Any] = require_type(value, dict, where)
+    shape = tuple(require_count(n, f"{where}.shape") for n in require_member(holder, "shape", list, where))
     if "base64" in holder:
         try:
-            data = base64.b64decode(field(holder, "base64", str, where), validate=True)
+            data = base64.b64decode(require_member(holder, "base64", str, where), validate=True)
             array = np.frombuffer(data, dtype="<f8").astype(np.float64)
         except (binascii.Error, ValueError):
-            raise Malformed(f"{where}.base64 is not base64 of 8-byte numbers") from None
+            raise ProtocolError(f"{where}.base64 is not base64 of 8-byte numbers") from None
     else:
-        elements: list[object] = field(holder, "data", list, where)
+        elements: list[object] = require_member(holder, "data", list, where)
         array = np.array([decode_float(x, f"{where}.data[{i}]") for i, x in enumerate(elements)], np.float64)
-    if len(shape) > _MOST_DIMENSIONS:
-        raise Malformed(f"{where} has {len(shape)} dimensions; want at most {_MOST_DIMENSIONS}")
+    if len(shape) > MOST_DIMENSIONS:
+        raise ProtocolError(f"{where} has {len(shape)} dimensions; want at most {MOST_DIMENSIONS}")
     if array.size != math.prod(shape):
-        raise Malformed(
+        raise ProtocolError(
             f"{where} has {array.size} elements; its shape {list(shape)} wants {math.prod(shape)}"
         )
     return array.reshape(shape)
 
 
-def encode_value(value: object, encoding: Encoding = Encoding.HEX) -> Any:  # noqa: ANN401 - any JSON value
-    """An argument: None, bool, int, float, complex, str, tuple, list, array or NumPy scalar.
+def encode_value(value: object, encoding: Encoding = Encoding.HEX) -> Any:
+    """Encode an argument.
+
+    It is None, a bool, int, float, complex, str, tuple, list, array or NumPy scalar.
 
     Raises:
         TypeError: a value of any other type.
@@ -107,17 +100,17 @@ def encode_value(value: object, encoding: Encoding = Encoding.HEX) -> Any:  # no
         case np.ndarray():
             result = {"array": encode_array(value.astype(np.float64), encoding)}
         case _:
-            raise TypeError(f"a {type(value).__name__} cannot cross the pipe: {shown(value)}")
+            raise TypeError(f"a {type(value).__name__} cannot cross the pipe: {abbreviate(value)}")
     return result
 
 
-def decode_value(value: object, where: str, depth: int = 0) -> Any:  # noqa: ANN401 - whatever was encoded
+def decode_value(value: object, where: str, depth: int = 0) -> Any:
     """The inverse of `encode_value`."""
     if value is None or isinstance(value, bool | int | str):
         return value
-    holder: dict[str, Any] = of_kind(value, dict, where)
+    holder: dict[str, Any] = require_type(value, dict, where)
     if len(holder) != 1:
-        raise Malformed(f"{where} is {shown(value)}; want one key that says of which type it is")
+        raise ProtocolError(f"{where} is {abbreviate(value)}; want one key that names its type")
     ((kind, content),) = holder.items()
     match kind, content:
         case "float", _:
@@ -126,27 +119,13 @@ def decode_value(value: object, where: str, depth: int = 0) -> Any:  # noqa: ANN
             return complex(decode_float(real, where), decode_float(imaginary, where))
         case "tuple" | "list", list():
             if depth == _DEEPEST:
-                raise Malformed(f"{where} is nested too deeply")
+                raise ProtocolError(f"{where} is nested too deeply")
             items = [decode_value(x, f"{where}[{i}]", depth + 1) for i, x in enumerate(content)]
             return tuple(items) if kind == "tuple" else items
         case "array", _:
             return decode_array(content, where)
         case "numpy", {"dtype": "float16" | "float32" | "float64" as dtype, "value": x}:
             return np.dtype(dtype).type(decode_float(x, where))
-    raise Malformed(f"{where} is {shown(value)}; want an encoded float, complex, tuple, list, array or numpy")
-
-
-def encode_mapping(value: Mapping[str, object], encoding: Encoding = Encoding.HEX) -> dict[str, Any]:
-    """Arguments by name."""
-    return {name: encode_value(x, encoding) for name, x in value.items()}
-
-
-def decode_mapping(value: Mapping[str, object], where: str) -> dict[str, Any]:
-    """The inverse of `encode_mapping`."""
-    return {name: decode_value(x, f"{where}.{name}") for name, x in value.items()}
-
-
-def decode_arrays(value: object, where: str) -> tuple[FloatArray, ...]:
-    """A list of arrays."""
-    items: list[object] = of_kind(value, list, where)
-    return tuple(decode_array(item, f"{where}[{i}]") for i, item in enumerate(items))
+    raise ProtocolError(
+        f"{where} is {abbreviate(value)}; want an encoded float, complex, tuple, list, array or numpy"
+    )

@@ -1,4 +1,7 @@
-"""Recording: every number that an optimizer's steps read and wrote, in files that can be audited anywhere."""
+"""Recording of the numbers that an optimizer's steps read and wrote.
+
+The files can be audited anywhere.
+"""
 
 from .recorder import record
 

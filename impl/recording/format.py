@@ -1,16 +1,16 @@
-"""How does a recording lie on disk? Names, constants and the checksums, shared by who writes and who reads.
+"""The layout of a recording on disk, for writers and readers.
 
 A recording is a folder. `recording.jsonl` is its manifest: a header, one line for each recorded step in the order
-in which they were taken, and an end. Each line carries the digest of itself and of the line before (`chain`), so
-that one that was changed, lost or moved is noticed. Each recorded step is one safetensors file:
+in which they were taken, and an end. Each line carries the digest of itself and of the line before (`chain`), which
+shows a line that was changed, lost or moved. Each recorded step is one safetensors file:
 
     gradient.N                       the gradient of parameter N, as it was passed
     theta.N, m.N, u.N                the state after the step
     before.theta.N, before.m.N, ...  the state before it, where that is not the state after the recorded step before
 
 and its metadata holds, under `step`, the step's description as JSON (`schema/recording.schema.json`): the
-hyperparameters in force, the number t of the step of each parameter, where its state before lies, and a CRC-32 of
-each `CHUNK` elements of every tensor, so that damage is noticed where it is. The manifest holds the SHA-256 of the
+hyperparameters in force, the number t of the step of each parameter, the location of its state before, and a CRC-32 of
+each `CHUNK` elements of every tensor, which locates damage. The manifest holds the SHA-256 of the
 file's header, which protects the description.
 """
 
@@ -30,28 +30,33 @@ FORMAT: Final = 1
 """The version of this layout."""
 
 MANIFEST: Final = "recording.jsonl"
-PART: Final = ".part"
-"""The ending of a file that is being written, or that a crash left."""
+PARTIAL_SUFFIX: Final = ".part"
+"""The suffix of a file that is being written, or that a crash left."""
 
 CHUNK: Final = 1 << 20
 """Elements under one checksum."""
 
-RAW: Final[Mapping[str, np.dtype[Any]]] = {
+STORAGE_DTYPES: Final[Mapping[str, np.dtype[Any]]] = {
     "float16": np.dtype("<f2"),
     "bfloat16": np.dtype("<u2"),
     "float32": np.dtype("<f4"),
     "float64": np.dtype("<f8"),
 }
-"""What NumPy reads a dtype's elements as; it has no bfloat16, whose bits are held as integers."""
+"""NumPy's types for the elements of a dtype; integers hold the bits of bfloat16, which NumPy lacks."""
 
-CODES: Final[Mapping[str, str]] = {"float16": "F16", "bfloat16": "BF16", "float32": "F32", "float64": "F64"}
-"""What safetensors calls the dtypes."""
+SAFETENSORS_DTYPES: Final[Mapping[str, str]] = {
+    "float16": "F16",
+    "bfloat16": "BF16",
+    "float32": "F32",
+    "float64": "F64",
+}
+"""Safetensors' names of the dtypes."""
 
-STATE: Final = ("theta", "m", "u")
+QUANTITIES: Final = ("theta", "m", "u")
 
 
-class Before(Enum):
-    """Where the state before a step lies."""
+class BeforeLocation(Enum):
+    """The location of the state before a step."""
 
     OWN = "own"
     """In the step's own file."""
@@ -62,7 +67,7 @@ class Before(Enum):
 
 
 def file_name(number: int) -> str:
-    """The file of a recorded step, by its place among the recorded steps, from 1."""
+    """The name of a recorded step's file; the recorded steps have numbers from 1."""
     return f"step-{number:08d}.safetensors"
 
 
@@ -76,7 +81,10 @@ def crc(raw: npt.NDArray[Any]) -> str:
     return f"{zlib.crc32(raw.view(np.uint8).data):08x}"
 
 
-def chained(line: Mapping[str, Any], before: str) -> str:
-    """What a manifest line's `chain` has to be: the digest of the line without it, and of the chain before."""
+def chain_digest(line: Mapping[str, Any], before: str) -> str:
+    """The right `chain` of a manifest line.
+
+    It is the digest of the line without it, and of the chain before.
+    """
     text = json.dumps({**line, "chain": before}, separators=(",", ":"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""How is a training run recorded: which steps, and what of them?"""
+"""The recorder of a training run."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ import numpy as np
 
 from ...reference.hyperparameters import Hyperparameters
 from ..adamax.optimizer import Adamax
-from .format import CHUNK, FORMAT, MANIFEST, STATE, Before, chained, checksums, file_name
-from .sources.base import Source, State
-from .step_file import Raw, StepFile
+from .format import CHUNK, FORMAT, MANIFEST, QUANTITIES, BeforeLocation, chain_digest, checksums, file_name
+from .sources.base import ParameterState, Source
+from .step_file import RawTensor, StepFile
 
 _FRAMEWORKS: Final = (
     ("torch", "torch.optim", "Optimizer"),
     ("mindspore", "mindspore.experimental.optim", "Optimizer"),
 )
-"""A framework whose optimizers can be recorded: its package, and where its base class is."""
+"""The frameworks whose optimizers can be recorded: package, module and class of the base class."""
 
 
 @contextmanager
-def record(optimizer: Any, directory: str | os.PathLike[str], every: int = 1) -> Iterator[Recorder]:  # noqa: ANN401
+def record(optimizer: Any, directory: str | os.PathLike[str], every: int = 1) -> Iterator[Recorder]:
     """Record the steps that an optimizer takes within the block.
 
-    Every recorded step is one safetensors file: the gradient, and theta, m and u before and after it, where the
-    state before is stored only if it is not the one after the recorded step before. A file and its line of the
-    manifest are written when its step has been taken, so that a run that crashes leaves all its steps but the last.
+    Every recorded step is one safetensors file: the gradient, and theta, m and u before and after it. The file holds
+    the state before only if it differs from the one after the previous recorded step. The recorder finishes a file
+    and its line of the manifest right after the step, so a run that crashes leaves all its steps but the last.
 
     Args:
         optimizer: a `torch.optim.Optimizer` with Adamax's options and state, a
             `mindspore.experimental.optim.Adamax` that is not inside a compiled function, or our own.
-        directory: where to; it is made, and must be empty.
-        every: which steps are recorded: the first of the block, and every so many after it.
+        directory: the folder of the recording; it is made if need be, and must be empty.
+        every: the distance of recorded steps; the first of the block is one.
 
     Yields:
-        The recorder, whose `recorded` says how many steps there are.
+        The recorder, whose `recorded` counts the steps.
 
     Raises:
-        TypeError: an optimizer that cannot be recorded, or an array of another dtype than the four.
+        TypeError: an optimizer that cannot be recorded, or an array of a dtype other than the four.
         ValueError: `every` is not a positive integer, or the directory is not empty.
-        OSError: the recording cannot be written; raised by the optimizer's step, too.
+        OSError: the recording cannot be written; the optimizer's step raises it, too.
 
     Example:
         >>> import tempfile
@@ -64,9 +64,9 @@ def record(optimizer: Any, directory: str | os.PathLike[str], every: int = 1) ->
         raise ValueError(f"every is {every!r}; it must be an integer of at least 1")
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
-    if there := next(folder.iterdir(), None):
-        raise ValueError(f"the directory {folder} holds {there.name}; it must be empty")
-    recorder = Recorder(_source(optimizer), folder, every)
+    if found := next(folder.iterdir(), None):
+        raise ValueError(f"the directory {folder} holds {found.name}; it must be empty")
+    recorder = Recorder(_open_source(optimizer), folder, every)
     detach = recorder.begin()
     ended = "Error"
     try:
@@ -80,7 +80,7 @@ def record(optimizer: Any, directory: str | os.PathLike[str], every: int = 1) ->
         recorder.end(ended)
 
 
-def _source(optimizer: object) -> Source:
+def _open_source(optimizer: object) -> Source:
     if isinstance(optimizer, Adamax):
         return import_module(".sources.numpy", __package__).NumPySource(optimizer)  # type: ignore[no-any-return]
     for package, module, base in _FRAMEWORKS:
@@ -97,10 +97,10 @@ def _source(optimizer: object) -> Source:
 
 
 class Recorder:
-    """A recording that is being made.
+    """A recording in progress.
 
     Attributes:
-        recorded: how many steps are on disk.
+        recorded: the number of steps on disk.
     """
 
     def __init__(self, source: Source, folder: Path, every: int) -> None:
@@ -108,15 +108,15 @@ class Recorder:
         self._source = source
         self._folder = folder
         self._every = every
-        self._seen = 0
+        self._steps = 0
         self._counts = list(source.steps_taken())
         self._file: StepFile | None = None
         self._description: dict[str, Any] = {}
-        # The checksums of the state after the recorded step before, by tensor: what a state is compared with.
+        # For each tensor dtype, shape and checksums after the previous recorded step, to compare a state with.
         self._last: dict[str, tuple[str, tuple[int, ...], list[str]]] = {}
         self._chain = ""
         self._manifest: IO[bytes] = (folder / MANIFEST).open("xb")
-        self._line(
+        self._write_line(
             {
                 "kind": "recording",
                 "format": FORMAT,
@@ -130,92 +130,92 @@ class Recorder:
         )
 
     def begin(self) -> Callable[[], None]:
-        """Watch the optimizer; returns what ends that."""
-        return self._source.attach(self._before, self._after)
+        """Watch the optimizer, and return a function that ends it."""
+        return self._source.attach(self._before_step, self._after_step)
 
     def end(self, ended: str) -> None:
         """Write the manifest's end.
 
         Args:
-            ended: the exception that ended the block; empty where none did.
+            ended: the name of the exception that ended the block; empty if none did.
         """
         if self._file is not None:
-            self._file.abandon()
-        self._line({"kind": "end", "steps": self.recorded, "ended": ended})
+            self._file.discard()
+        self._write_line({"kind": "end", "steps": self.recorded, "ended": ended})
         self._manifest.close()
 
-    def _line(self, values: Mapping[str, Any]) -> None:
-        self._chain = chained(values, self._chain)
+    def _write_line(self, values: Mapping[str, Any]) -> None:
+        self._chain = chain_digest(values, self._chain)
         line = json.dumps({**values, "chain": self._chain}, separators=(",", ":"))
         self._manifest.write(line.encode() + b"\n")
         self._manifest.flush()
 
-    def _before(self) -> None:
-        """A step is about to be taken: what it reads goes to disk."""
+    def _before_step(self) -> None:
+        """Write the gradients and the state that the next step reads."""
         if self._file is not None:  # the step before raised
-            self._file.abandon()
+            self._file.discard()
             self._file = None
         gradients = self._source.gradients()
-        places = self._source.places()
-        self._counts += [0] * (len(places) - len(self._counts))
+        parameters = self._source.parameters()
+        self._counts += [0] * (len(parameters) - len(self._counts))
         taking_part = [n for n, gradient in enumerate(gradients) if gradient is not None]
         for n in taking_part:
             self._counts[n] += 1
-        self._seen += 1
-        if (self._seen - 1) % self._every:
+        self._steps += 1
+        if (self._steps - 1) % self._every:
             return
         sizes = sum(g.data.size for g in gradients if g is not None)
-        longest = max((len(place.name) for place in places), default=0)
+        longest = max((len(parameter.name) for parameter in parameters), default=0)
         number = self.recorded + 1
         self._file = StepFile(
             self._folder / file_name(number), len(taking_part) * (7 + longest // 50), 7 * sizes
         )
-        described = []
+        descriptions = []
         for n in taking_part:
             gradient = gradients[n]
             assert gradient is not None
             self._file.add(f"gradient.{n}", gradient)
-            described.append(
+            descriptions.append(
                 {
                     "place": n,
-                    "name": places[n].name,
-                    "group": places[n].group,
+                    "name": parameters[n].name,
+                    "group": parameters[n].group,
                     "t": self._counts[n],
                     "before": self._store_before(n, self._source.state(n)),
                 }
             )
         self._description = {
             "number": number,
-            "groups": [_options(own) for own in self._source.options()],
-            "parameters": described,
+            "groups": [_encode_options(own) for own in self._source.options()],
+            "parameters": descriptions,
         }
 
-    def _store_before(self, n: int, state: State) -> dict[str, str]:
-        """Store what of a state is not on disk yet, and say where each of theta, m and u is."""
+    def _store_before(self, n: int, state: ParameterState) -> dict[str, str]:
+        """Store the parts of a state that are not on disk; return the locations."""
         where = {}
-        for quantity, raw in zip(STATE, state, strict=True):
+        for quantity, raw in zip(QUANTITIES, state, strict=True):
             name = f"{quantity}.{n}"
             if raw is None or (quantity != "theta" and self._counts[n] == 1 and _is_zero(raw)):
-                where[quantity] = Before.ZERO.value
+                where[quantity] = BeforeLocation.ZERO.value
                 continue
             sums = checksums(raw.data)
             if self._last.get(name) == (raw.dtype, raw.shape, sums):
-                where[quantity] = Before.PREVIOUS.value
+                where[quantity] = BeforeLocation.PREVIOUS.value
                 continue
-            where[quantity] = Before.OWN.value
+            where[quantity] = BeforeLocation.OWN.value
             assert self._file is not None
             self._file.add(f"before.{name}", raw, sums)
         return where
 
-    def _after(self) -> None:
-        """A step has been taken: what it wrote goes to disk, and the step is on record."""
+    def _after_step(self) -> None:
+        """Write the state that the step left, and the step's line of the manifest."""
         file = self._file
         if file is None:
             return
         last = {}
         for described in self._description["parameters"]:
             n = described["place"]
-            for quantity, raw in zip(STATE, self._source.state(n), strict=True):
+            for quantity, raw in zip(QUANTITIES, self._source.state(n), strict=True):
                 if raw is None:
                     raise TypeError(
                         f"{quantity} of parameter {n} cannot be seen after a step; Adamax has one"
@@ -227,16 +227,16 @@ class Recorder:
         self._file = None
         self._last = last
         self.recorded += 1
-        self._line(
+        self._write_line(
             {"kind": "step", "number": self.recorded, "file": file.path.name, "bytes": size, "header": digest}
         )
 
 
-def _is_zero(raw: Raw) -> bool:
+def _is_zero(raw: RawTensor) -> bool:
     return not raw.data.view(np.uint8).any()
 
 
-def _options(own: Hyperparameters) -> dict[str, Any]:
-    """Hyperparameters as JSON, every number as a hexadecimal string, so that nothing is lost."""
+def _encode_options(own: Hyperparameters) -> dict[str, Any]:
+    """Encode hyperparameters as JSON, every number as a hexadecimal string."""
     numbers = {name: float(value).hex() for name, value in vars(own).items() if name != "maximize"}
     return {**numbers, "maximize": bool(own.maximize)}

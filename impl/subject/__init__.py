@@ -1,1 +1,1 @@
-"""The parent's view of a subject: a client, its transports, and what the subject can do."""
+"""The parent's view of a subject: a client and its transports."""

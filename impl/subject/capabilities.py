@@ -1,8 +1,8 @@
-"""How much of a case can a subject be asked? Not every optimizer has every documented argument.
+"""The restriction of a case to the arguments that a subject has.
 
-What it has no argument for is left at the documented default, which its constructor is not told; what its
-groups share is the first group's; where it refuses a beta of 0, which `contract/betas` says, 0 becomes a small
-number. A case that loses nothing is returned as it came.
+An option without an argument stays at the documented default, and the constructor does not get it. An option
+that all groups share is the first group's. Where the subject refuses a beta of 0, which `contract/betas` reports,
+0 becomes a small number. A case that loses nothing is returned as it came.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ SMALL_BETA: Final = 2.0**-10
 """Instead of 0: no more of a moment is remembered than float16 rounds away twice over."""
 
 
-def expressible(case: Case, info: SubjectInfo, *, zero_betas: bool = True) -> Case:
-    """The case as far as the subject has arguments for it.
+def restrict_case(case: Case, info: SubjectInfo, *, zero_betas: bool = True) -> Case:
+    """Restrict a case to the arguments that the subject has.
 
     Args:
         case: any case.
-        info: what the subject says of itself.
+        info: the subject's description.
         zero_betas: whether it takes a beta of 0.
 
     Returns:
-        A case of which each group's `options` are what the constructor can be given.
+        A case whose groups have only options that the constructor takes.
     """
-    first = limited(case.groups[0].hyperparameters, DEFAULTS, info.arguments)
+    first = merge_options(case.groups[0].hyperparameters, DEFAULTS, info.arguments)
     groups = []
     for group in case.groups:
-        own = limited(group.hyperparameters, DEFAULTS, info.arguments)
+        own = merge_options(group.hyperparameters, DEFAULTS, info.arguments)
         rates = group.learning_rates if "lr" in info.group_options else case.groups[0].learning_rates
-        taken = limited(own, first, info.group_options)
-        groups.append(Group(taken if zero_betas else _remembering(taken), group.parameters, rates))
+        taken = merge_options(own, first, info.group_options)
+        groups.append(Group(taken if zero_betas else _replace_zero_betas(taken), group.parameters, rates))
     unchanged = all(
         new.hyperparameters == old.hyperparameters and new.learning_rates == old.learning_rates
         for new, old in zip(groups, case.groups, strict=True)
@@ -43,17 +43,19 @@ def expressible(case: Case, info: SubjectInfo, *, zero_betas: bool = True) -> Ca
     return case if unchanged else replace(case, groups=tuple(groups))
 
 
-def options(hyperparameters: Hyperparameters, info: SubjectInfo) -> dict[str, Any]:
-    """The documented arguments that the subject has, with their values."""
+def select_options(hyperparameters: Hyperparameters, info: SubjectInfo) -> dict[str, Any]:
+    """Select the documented arguments that the subject has, with their values."""
     return {name: x for name, x in hyperparameters.options().items() if name in info.arguments}
 
 
-def _remembering(setting: Hyperparameters) -> Hyperparameters:
+def _replace_zero_betas(setting: Hyperparameters) -> Hyperparameters:
     return replace(setting, beta1=setting.beta1 or SMALL_BETA, beta2=setting.beta2 or SMALL_BETA)
 
 
-def limited(own: Hyperparameters, other: Hyperparameters, arguments: tuple[str, ...]) -> Hyperparameters:
-    """The one's values of some arguments, and the other's of the rest."""
+def merge_options(
+    own: Hyperparameters, other: Hyperparameters, arguments: tuple[str, ...]
+) -> Hyperparameters:
+    """Take some arguments from `own`, and the rest from `other`."""
     names = {name for argument in arguments for name in _FIELDS.get(argument, (argument,))}
     rest = {f.name: getattr(other, f.name) for f in fields(own) if f.name not in names}
     return replace(own, **rest)

@@ -1,4 +1,4 @@
-"""How does the suite use a subject? The same way, whatever and wherever it is.
+"""The suite's client of a subject, the same for every subject.
 
 with Subject.open("torch") as subject:
     handle = subject.construct([({"lr": 1e-3}, [theta])], dtype="float32")
@@ -7,6 +7,7 @@ with Subject.open("torch") as subject:
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,57 +19,64 @@ import numpy.typing as npt
 
 from ...reference.case import Case, Layout
 from ...reference.hyperparameters import DEFAULTS
+from ...reference.life import Life, Observation
 from ..adapters.factory import FactoryAdapter
-from ..adapters.registry import Kind, open_adapter, parse
+from ..adapters.registry import SubjectKind, open_adapter, parse_name
 from ..protocol import messages
-from ..protocol.errors import Rejected, SubjectBroken, SubjectDied, SubjectGarbled, UnsupportedDevice
+from ..protocol.errors import (
+    InvalidAnswerError,
+    RejectedError,
+    SubjectBrokenError,
+    SubjectDiedError,
+    UnsupportedDeviceError,
+)
 from ..protocol.messages import FloatArray, Readout, Schedule, State, StepResult, SubjectInfo
-from ..protocol.representable import first_foreign
-from .capabilities import options
-from .transports import Deadlines, Direct, Piped, Transport
+from ..protocol.representable import first_unrepresentable
+from .capabilities import select_options
+from .transports import Deadlines, InProcessTransport, ProcessTransport, Transport
 
 A = TypeVar("A", bound=messages.Answer)
 
 
 @dataclass(frozen=True)
 class Handle:
-    """An optimizer of a subject; it is of no more use once the subject was started anew.
+    """An optimizer of a subject; a restart of the subject makes it useless.
 
     Attributes:
         number: the subject's own.
-        life: which start of the subject it belongs to.
+        generation: the number of the subject's start that it belongs to.
         dtype: of the parameters.
         shapes: of the parameters, group by group.
         groups: how many there are.
     """
 
     number: int
-    life: int
+    generation: int
     dtype: str
     shapes: tuple[tuple[int, ...], ...]
     groups: int
 
     @property
     def elements(self) -> int:
-        """Of all parameters together."""
+        """The number of elements of all parameters together."""
         return sum(int(np.prod(shape)) for shape in self.shapes)
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What `save` kept; it is of no more use once the subject was started anew."""
+    """A checkpoint of a subject; a restart of the subject makes it useless."""
 
     number: int
-    life: int
+    generation: int
 
 
 class Subject:
     """An implementation under test.
 
-    It is started when it is made. After it died, hung or spoke nonsense, the next `construct` starts it anew.
+    The constructor starts it. After it died, hung or gave an invalid answer, the next `construct` starts it again.
 
-    Every method raises `SubjectError`: `Rejected`, `Skipped` or `UnsupportedDtype` where the subject says so,
-    `SubjectBroken` where no answer came.
+    Every method raises `SubjectError`: `RejectedError`, `SkippedError` or `UnsupportedDtypeError` if the subject
+    answers so, `SubjectBrokenError` if no answer came.
     """
 
     def __init__(self, name: str, connect: Callable[[], Transport], start: messages.Start) -> None:
@@ -76,9 +84,9 @@ class Subject:
         self.name = name
         self._connect = connect
         self._start = start
-        self._life = 0
+        self._generation = 0
         self._transport: Transport | None = None
-        self.info: SubjectInfo = self._revive()
+        self.info: SubjectInfo = self._restart()
 
     @classmethod
     def open(
@@ -90,32 +98,34 @@ class Subject:
         in_process: bool = False,
         deadlines: Deadlines | None = None,
     ) -> Self:
-        """A subject by its name on the command line.
+        """Open a subject by its name on the command line.
 
         Args:
             name: see `registry`. `numpy` always runs in this process.
             device: one of `messages.DEVICES`.
-            python: the interpreter in which our host runs; this one where None.
+            python: the interpreter that runs our host; this one if None.
             in_process: run it in this process, without any protection.
-            deadlines: how long is waited for answers.
+            deadlines: the limits of the time for answers.
 
         Raises:
-            UnknownSubject: the name names nothing.
-            Unavailable: it is not here; `UnsupportedDevice` where it does not run on that device.
-            SubjectBroken: it did not start.
+            UnknownSubjectError: there is no subject of that name.
+            UnavailableError: it is not here; `UnsupportedDeviceError` if it does not run on that device.
+            SubjectBrokenError: it did not start.
         """
-        named = parse(name)
-        start = messages.Start(name, device, () if named.is_builtin else (os.getcwd(),))  # noqa: PTH109
-        if named.kind is Kind.NUMPY or in_process:
-            return cls(name, lambda: Direct(open_adapter), start)
-        return cls(name, lambda: Piped(named, python, deadlines), start)
+        parsed = parse_name(name)
+        start = messages.Start(name, device, () if parsed.is_builtin else (os.getcwd(),))  # noqa: PTH109
+        if parsed.kind is SubjectKind.NUMPY or in_process:
+            return cls(name, lambda: InProcessTransport(open_adapter), start)
+        return cls(name, lambda: ProcessTransport(parsed, python, deadlines), start)
 
     @classmethod
     def in_process(
         cls, factory: Callable[..., Any], name: str = "in-process", dtypes: tuple[str, ...] | None = None
     ) -> Self:
-        """A subject from a factory at hand, in this process; see `FactoryAdapter`."""
-        return cls(name, lambda: Direct(lambda _: FactoryAdapter(factory, dtypes)), messages.Start(name))
+        """Open a factory as a subject in this process; see `FactoryAdapter`."""
+        return cls(
+            name, lambda: InProcessTransport(lambda _: FactoryAdapter(factory, dtypes)), messages.Start(name)
+        )
 
     def construct(
         self,
@@ -134,8 +144,8 @@ class Subject:
         Args:
             groups: for each group its options and its parameters. One group is passed as a plain list, its
                 options as the constructor's; several are passed as dicts, each with its own options.
-            dtype: the format of the parameters; each of their elements, and of the gradients', is one of it.
-            layout: how parameters and gradients lie in memory.
+            dtype: the format of the parameters; it must have each of their elements, and of the gradients'.
+            layout: the layout of parameters and gradients in memory.
             plain: False passes a single group as a dict too.
             defaults: further keyword arguments of the constructor.
             positional: positional arguments after the parameters.
@@ -143,7 +153,7 @@ class Subject:
             schedule: one of `info.schedulers`, which moves the learning rates on after each step.
         """
         specs = tuple(
-            messages.GroupSpec(options, None if params is None else _arrays("parameter", params, dtype))
+            messages.GroupSpec(options, None if params is None else _to_arrays("parameter", params, dtype))
             for options, params in groups
         )
         keywords = dict(defaults or {})
@@ -155,10 +165,10 @@ class Subject:
             dtype, specs, keywords, tuple(positional), bool(plain), share, layout, schedule
         )
         if self._transport is None:
-            self._revive()
+            self._restart()
         shapes = tuple(p.shape for spec in specs for p in spec.params or ())
         answer = self._ask(request, messages.Constructed)
-        return Handle(answer.handle, self._life, dtype, shapes, len(specs))
+        return Handle(answer.handle, self._generation, dtype, shapes, len(specs))
 
     def step(
         self,
@@ -172,20 +182,20 @@ class Subject:
         Args:
             handle: of the optimizer.
             gradients: one for each parameter, group by group.
-            lr: what each group's learning rate is set to before; None in a place leaves that group's alone.
-            metric: what the scheduler is told, where it wants to know.
+            lr: each group's learning rate from this step on; None for a group leaves its rate alone.
+            metric: the argument of the scheduler's step, where it takes one.
 
         Returns:
-            theta, m and u after the step (None for what cannot be seen), the gradients as the step left them,
-            and each group's learning rate that was in force, as it is read back.
+            theta, m and u after the step (m and u are None if they cannot be seen), the gradients as the step
+            left them, and each group's learning rate that was in force, as it is read back.
         """
-        arrays = _arrays("gradient", gradients, handle.dtype)
+        arrays = _to_arrays("gradient", gradients, handle.dtype)
         request = messages.Step(handle.number, arrays, None if lr is None else tuple(lr), metric)
         result = self._ask(request, StepResult, handle)
         self._check_shapes("gradients", result.gradients, handle)
-        self._check_state(result, handle)
+        self._check_state(result.state, handle)
         if result.lr is not None and len(result.lr) != handle.groups:
-            self._garbled(f"{len(result.lr)} learning rates for {handle.groups} groups")
+            self._reject_answer(f"{len(result.lr)} learning rates for {handle.groups} groups")
         return result
 
     def read(self, handle: Handle) -> Readout:
@@ -193,46 +203,48 @@ class Subject:
         result = self._ask(messages.Read(handle.number), Readout, handle)
         self._check_state(result.state, handle)
         if result.groups is not None and len(result.groups) != handle.groups:
-            self._garbled(f"{len(result.groups)} groups where {handle.groups} were made")
+            self._reject_answer(f"{len(result.groups)} groups where {handle.groups} were made")
         return result
 
     def save(self, handle: Handle) -> Checkpoint:
         """Keep a checkpoint, by the framework's own means."""
         return Checkpoint(
-            self._ask(messages.Save(handle.number), messages.Saved, handle).checkpoint, handle.life
+            self._ask(messages.Save(handle.number), messages.Saved, handle).checkpoint, handle.generation
         )
 
     def load(self, handle: Handle, checkpoint: Checkpoint) -> None:
-        """Load a checkpoint into an optimizer made anew from the parameters as they are now."""
-        self._check_life(checkpoint.life)
+        """Construct the optimizer again, and load a checkpoint into it.
+
+        The new one starts from the parameters as they are.
+        """
+        self._check_generation(checkpoint.generation)
         self._ask(messages.Load(handle.number, checkpoint.number), messages.Done, handle)
 
     def release(self, handle: Handle) -> None:
-        """Forget an optimizer; one that is gone already is none to complain about."""
-        if self._transport is not None and handle.life == self._life:
+        """Forget an optimizer; nothing happens if it is gone already."""
+        if self._transport is not None and handle.generation == self._generation:
             self._ask(messages.Release(handle.number), messages.Done, handle)
 
     def groups(self, case: Case) -> list[tuple[dict[str, Any], list[FloatArray]]]:
-        """The groups of a case, as `construct` takes them: the arguments that the subject has, and theta."""
-        return [(options(g.hyperparameters, self.info), [p.theta for p in g.parameters]) for g in case.groups]
+        """The groups of a case for `construct`: supported arguments and theta."""
+        return [
+            (select_options(g.hyperparameters, self.info), [p.theta for p in g.parameters])
+            for g in case.groups
+        ]
 
-    def takes_zero_betas(self, dtype: str) -> bool:
-        """Whether the constructor takes betas of 0, which the page allows."""
-        given = options(replace(DEFAULTS, beta1=0.0, beta2=0.0), self.info)
+    def accepts_zero_betas(self, dtype: str) -> bool:
+        """Whether the constructor takes betas of 0, which the specification allows."""
+        given = select_options(replace(DEFAULTS, beta1=0.0, beta2=0.0), self.info)
         try:
             handle = self.construct([(given, [np.zeros(1)])], dtype)
-        except Rejected:
+        except RejectedError:
             return False
         self.release(handle)
         return True
 
     def observe(self, case: Case, dtype: str) -> list[StepResult]:
-        """Run a whole case, of which the subject has all arguments, and return what could be seen after each step."""
-        handle = self.construct(
-            self.groups(case),
-            dtype,
-            layout=case.layout,
-        )
+        """Run a case whose arguments the subject has; return each step's result."""
+        handle = self.construct(self.groups(case), dtype, layout=case.layout)
         results = []
         for t in range(1, case.steps + 1):
             rates = [g.learning_rates and g.learning_rates[t - 1] for g in case.groups]
@@ -240,6 +252,16 @@ class Subject:
             results.append(self.step(handle, case.gradients(t), rates if scheduled else None))
         self.release(handle)
         return results
+
+    def live(self, life: Life) -> list[Observation]:
+        """Perform a whole life, and return what could be seen after each action."""
+        if self._transport is None:
+            self._revive()
+        answer = self._ask(messages.Live(json.dumps(life.to_json())), messages.Lived)
+        try:
+            return [Observation.from_json(each) for each in json.loads(answer.observations)]
+        except (ValueError, KeyError, TypeError) as error:
+            self._garbled(f"the observations of a life cannot be read: {error}")
 
     def close(self) -> None:
         """End the subject."""
@@ -255,9 +277,9 @@ class Subject:
     ) -> None:
         self.close()
 
-    def _revive(self) -> SubjectInfo:
+    def _restart(self) -> SubjectInfo:
         self._transport = self._connect()
-        self._life += 1
+        self._generation += 1
         try:
             info = self._ask(self._start, SubjectInfo)
         except BaseException:
@@ -265,49 +287,53 @@ class Subject:
             raise
         if info.device != self._start.device:
             self.close()
-            raise UnsupportedDevice(f"{self.name} runs on {info.device}, not on {self._start.device}")
+            raise UnsupportedDeviceError(f"{self.name} runs on {info.device}, not on {self._start.device}")
         if info.mode and self.name == info.framework:
-            # Its mode was left to it: what is found is found of that one.
+            # The mode was the subject's choice: a verdict is about that mode.
             self.name = f"{self.name}[{info.mode}]"
         return replace(info, name=self.name)
 
     def _ask(self, request: messages.Request, kind: type[A], handle: Handle | None = None) -> A:
         if handle is not None:
-            self._check_life(handle.life)
+            self._check_generation(handle.generation)
         assert self._transport is not None
         try:
             answer = self._transport.ask(request, 0 if handle is None else handle.elements)
-        except SubjectBroken:
+        except SubjectBrokenError:
             self._transport = None
             raise
         assert isinstance(answer, kind)
         return answer
 
-    def _check_life(self, life: int) -> None:
-        if self._transport is None or life != self._life:
-            raise SubjectDied("the process that held this optimizer is gone")
+    def _check_generation(self, generation: int) -> None:
+        if self._transport is None or generation != self._generation:
+            raise SubjectDiedError("the process that held this optimizer is gone")
 
     def _check_state(self, state: State, handle: Handle) -> None:
         for name, arrays in (("theta", state.theta), ("m", state.m), ("u", state.u)):
             if arrays is not None:
                 self._check_shapes(name, arrays, handle)
-        for place, array in enumerate(state.theta):
-            if (foreign := first_foreign(array, handle.dtype)) is not None:
-                self._garbled(f"theta {place} has the element {foreign.hex()}, which is no {handle.dtype}")
+        for index, array in enumerate(state.theta):
+            if (element := first_unrepresentable(array, handle.dtype)) is not None:
+                self._reject_answer(
+                    f"theta {index} has the element {element.hex()}, which is not a {handle.dtype}"
+                )
 
     def _check_shapes(self, name: str, arrays: Sequence[FloatArray], handle: Handle) -> None:
         shapes = tuple(a.shape for a in arrays)
         if shapes != handle.shapes:
-            self._garbled(f"{name} has shapes {list(shapes)}; the parameters have {list(handle.shapes)}")
+            self._reject_answer(
+                f"{name} has shapes {list(shapes)}; the parameters have {list(handle.shapes)}"
+            )
 
-    def _garbled(self, what: str) -> None:
+    def _reject_answer(self, what: str) -> None:
         self.close()
-        raise SubjectGarbled(what)
+        raise InvalidAnswerError(what)
 
 
-def _arrays(what: str, values: Sequence[npt.ArrayLike], dtype: str) -> tuple[FloatArray, ...]:
+def _to_arrays(what: str, values: Sequence[npt.ArrayLike], dtype: str) -> tuple[FloatArray, ...]:
     arrays = tuple(np.asarray(value, dtype=np.float64) for value in values)
-    for place, array in enumerate(arrays):
-        if (foreign := first_foreign(array, dtype)) is not None:
-            raise ValueError(f"{what} {place} has the element {foreign.hex()}, which is no {dtype}")
+    for index, array in enumerate(arrays):
+        if (element := first_unrepresentable(array, dtype)) is not None:
+            raise ValueError(f"{what} {index} has the element {element.hex()}, which is not a {dtype}")
     return arrays

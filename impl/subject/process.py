@@ -1,8 +1,7 @@
-"""How is a program asked so that it can neither hang, nor crash, nor flood the one who asks?
+"""A child process: one line per request, with a deadline and a size limit.
 
-One request is written, one line is awaited, with a deadline and a limit on its length. Whatever else happens
-ends the program and is told as what it is. Threads wait in place of the caller, so that this works on every
-system, and against a program that holds its pipe in a hang of C code.
+Anything else that happens ends the program and raises an error that names it. Threads wait instead of the
+caller. So this works on every system, and against a program that holds its pipe while C code hangs.
 """
 
 from __future__ import annotations
@@ -19,31 +18,31 @@ import weakref
 from collections.abc import Mapping, Sequence
 from typing import IO, Final
 
-from ..protocol.errors import SubjectDied, SubjectGarbled, SubjectHung, Unavailable
+from ..protocol.errors import InvalidAnswerError, SubjectDiedError, SubjectTimeoutError, UnavailableError
 
 _CHUNK: Final = 1 << 16
-_LAST_WORDS: Final = 1 << 14
+_STDERR_BYTES: Final = 1 << 14
 """Bytes of standard error that are kept."""
-_LAST_LINES: Final = 30
-_ENDING: Final = 5.0
+_STDERR_LINES: Final = 30
+"""Lines of standard error that a message shows."""
+_EXIT_SECONDS: Final = 5.0
 """Seconds for a program to end by itself after its input ended."""
-_TELLING: Final = 1.0
-"""Seconds for a program that hangs to tell where."""
-_VANISHING: Final = 1.0
-"""Seconds for what is over to be noticed: a process that closed its output, or was killed, or left its pipe
-to another."""
+_TRACEBACK_SECONDS: Final = 1.0
+"""Seconds for a program that hangs to print a traceback."""
+_NOTICE_SECONDS: Final = 1.0
+"""Seconds to notice an end: a process closed its output, or was killed, or left its pipe to another."""
 
 
-class Child:
+class ChildProcess:
     """A running program.
 
     Args:
         command: the program and its arguments.
         cwd: the folder that it runs in.
-        env: its environment; this process's where None.
+        env: its environment; this process's if None.
 
     Raises:
-        Unavailable: it cannot be started.
+        UnavailableError: it cannot be started.
     """
 
     def __init__(
@@ -58,20 +57,20 @@ class Child:
                 stderr=subprocess.PIPE,
                 cwd=cwd,
                 env=env,
-                start_new_session=True,  # so that what it starts can be ended with it
+                start_new_session=True,  # so that the processes that it starts end with it
             )
         except OSError as error:
-            raise Unavailable(f"{command[0]} cannot be started: {error.strerror or error}") from None
+            raise UnavailableError(f"{command[0]} cannot be started: {error.strerror or error}") from None
         self._requests: queue.SimpleQueue[tuple[bytes, int] | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        self._said = bytearray()
+        self._stderr = bytearray()
         self._threads = [
             threading.Thread(target=self._exchange, daemon=True),
-            threading.Thread(target=self._listen, daemon=True),
+            threading.Thread(target=self._collect_stderr, daemon=True),
         ]
         for thread in self._threads:
             thread.start()
-        weakref.finalize(self, _kill_what_runs, self._process)  # also where this interpreter ends
+        weakref.finalize(self, _kill_if_running, self._process)  # also when this interpreter ends
 
     def ask(self, line: bytes, deadline: float, longest: int) -> bytes:
         """Write a line and await one.
@@ -79,15 +78,15 @@ class Child:
         Args:
             line: with its newline.
             deadline: in seconds.
-            longest: bytes that the answer may have.
+            longest: the most bytes that the answer may have.
 
         Returns:
             The answer without its newline.
 
         Raises:
-            SubjectHung: nothing came in time.
-            SubjectDied: the program ended.
-            SubjectGarbled: more came than an answer can have.
+            SubjectTimeoutError: nothing came in time.
+            SubjectDiedError: the program ended.
+            InvalidAnswerError: more came than an answer can have.
         """
         self._requests.put((line, longest))
         try:
@@ -99,65 +98,76 @@ class Child:
             return answer[:-1]
         if len(answer) > longest:
             self.close(kill=True)
-            raise SubjectGarbled(f"over {longest} bytes without an end of line: {_shown(answer)}")
-        death = self._death()
+            raise InvalidAnswerError(f"over {longest} bytes without an end of line: {_abbreviate(answer)}")
+        death = self._describe_death()
         if answer:
-            raise SubjectGarbled(f"half a line of {len(answer)} bytes: {_shown(answer)}; then {death}")
+            raise InvalidAnswerError(
+                f"half a line of {len(answer)} bytes: {_abbreviate(answer)}; then {death}"
+            )
         raise death
 
     def _await(self, deadline: float) -> bytes:
-        """What comes; empty where the process is gone and another still holds its pipe."""
+        """Wait for bytes.
+
+        There are none if the process is gone and another still holds its pipe.
+        """
         end = time.monotonic() + deadline
         while (left := end - time.monotonic()) > 0:
             gone = self._process.poll() is not None
             try:
-                return self._answers.get(timeout=min(left, _VANISHING))
+                return self._answers.get(timeout=min(left, _NOTICE_SECONDS))
             except queue.Empty:
                 if gone:
                     return b""
-        self._ask_where()
-        raise SubjectHung(f"no answer within {deadline:g} s", self._last_words())
+        self._request_traceback()
+        raise SubjectTimeoutError(f"no answer within {deadline:g} s", self._stderr_tail())
 
-    def _ask_where(self) -> None:
-        """Have our host's Python tell its place; any other program is about to be ended anyway."""
+    def _request_traceback(self) -> None:
+        """Have our host's Python print a traceback.
+
+        Any other program is about to be ended anyway.
+        """
         if sys.platform != "win32":
             self._process.send_signal(signal.SIGUSR1)
-            self._threads[1].join(_TELLING)
+            self._threads[1].join(_TRACEBACK_SECONDS)
 
-    def _last_words(self) -> str:
-        return "\n".join(self._said.decode("utf-8", "replace").splitlines()[-_LAST_LINES:])
+    def _stderr_tail(self) -> str:
+        return "\n".join(self._stderr.decode("utf-8", "replace").splitlines()[-_STDERR_LINES:])
 
-    def _death(self) -> SubjectDied:
+    def _describe_death(self) -> SubjectDiedError:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_VANISHING)
+            self._process.wait(_NOTICE_SECONDS)
         code = self._process.poll()
         self.close(kill=True)
-        what = "the process closed its output" if code is None else f"the process {_ended(code)}"
-        return SubjectDied(what, self._last_words(), code)
+        what = "the process closed its output" if code is None else f"the process {_describe_exit(code)}"
+        return SubjectDiedError(what, self._stderr_tail(), code)
 
     def close(self, *, kill: bool = False) -> None:
         """End the program: by the end of its input, or at once; it never outlives this."""
         self._requests.put(None)
         if not kill:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._threads[0].join(_ENDING)
-                self._process.wait(_ENDING)
+                self._threads[0].join(_EXIT_SECONDS)
+                self._process.wait(_EXIT_SECONDS)
         if kill or self._process.poll() is None:
             _kill(self._process)
         for thread, pipe in zip(self._threads, (self._process.stdout, self._process.stderr), strict=True):
-            thread.join(_VANISHING)
+            thread.join(_NOTICE_SECONDS)
             if not thread.is_alive() and pipe is not None:
                 pipe.close()
 
     def _exchange(self) -> None:
-        """Write and read in place of the caller; an answer without its newline is the last one."""
+        """Write and read instead of the caller.
+
+        An answer without its newline is the last one.
+        """
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
         buffer = bytearray()
         while (item := self._requests.get()) is not None:
             line, longest = item
-            with contextlib.suppress(OSError):  # it has ended; its output may still say what happened
+            with contextlib.suppress(OSError):  # it has ended; its output may still explain why
                 _write_all(stdin, line)
             end = buffer.find(b"\n") + 1
             while not end and len(buffer) <= longest and (chunk := stdout.read(_CHUNK)):
@@ -170,25 +180,28 @@ class Child:
         with contextlib.suppress(OSError):
             stdin.close()
 
-    def _listen(self) -> None:
-        """Keep the end of what is written to standard error."""
+    def _collect_stderr(self) -> None:
+        """Keep the end of standard error."""
         assert self._process.stderr is not None
         while chunk := self._process.stderr.read(_CHUNK):
-            self._said += chunk
-            del self._said[:-_LAST_WORDS]
+            self._stderr += chunk
+            del self._stderr[:-_STDERR_BYTES]
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process and, where there are process groups, what it has started: also after its own end."""
+    """End a process and, where there are such, its process group.
+
+    The group may outlive the process.
+    """
     if sys.platform != "win32":
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(_VANISHING)
+        process.wait(_NOTICE_SECONDS)
 
 
-def _kill_what_runs(process: subprocess.Popen[bytes]) -> None:
+def _kill_if_running(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         _kill(process)
 
@@ -199,11 +212,11 @@ def _write_all(pipe: IO[bytes], data: bytes) -> None:
         view = view[pipe.write(view) :]
 
 
-def _shown(data: bytes) -> str:
+def _abbreviate(data: bytes) -> str:
     return ascii(data[:60].decode("ascii", "replace"))
 
 
-def _ended(code: int) -> str:
+def _describe_exit(code: int) -> str:
     if code >= 0:
         return f"ended with exit status {code}"
     try:

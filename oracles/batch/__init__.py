@@ -1,1 +1,1 @@
-"""The vectorised oracle: many elements at once, in NumPy and in compiled loops."""
+"""The vectorised oracle, which judges many elements at once in compiled loops."""

@@ -1,4 +1,4 @@
-"""What the vectorised oracle is given: one step of many elements, as the arrays that hold them."""
+"""A block: one step of many elements, as the arrays that hold them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 BFLOAT16_BITS: Final = np.dtype(np.uint16)
-"""NumPy has no bfloat16: its numbers are passed as the upper halves of binary32's."""
+"""The dtype of bfloat16, which NumPy lacks: each number is the upper half of a binary32 one."""
 
 _DTYPES: Final = (np.dtype(np.float16), BFLOAT16_BITS, np.dtype(np.float32), np.dtype(np.float64))
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """One step of some elements: their state before it, their gradients, and their state after it.
+    """One step of some elements: state before it, gradients, and state after it.
 
     All seven arrays are one-dimensional, contiguous, of one length and one dtype: float16, float32, float64, or
     uint16, which holds the bit patterns of bfloat16. The dtype is that of the storage; the working format may be a
-    narrower one (binary16 or bfloat16 held in float32, say). Nothing is written to them.
+    narrower one: binary16 or bfloat16 held in float32, say. The oracle writes to none of them.
 
     Attributes:
         theta: the parameters before the step.
@@ -68,25 +68,25 @@ class Block:
         return int(self.theta.size)
 
     def cut(self, start: int, stop: int) -> Block:
-        """The elements from `start` to before `stop`, in the same memory."""
+        """Take the elements from `start` to before `stop`, in the same memory."""
         return Block(*(array[start:stop] for _, array in self.arrays()))
 
-    def taken(self, places: npt.NDArray[np.intp]) -> Block:
-        """The elements at some places, copied."""
-        return Block(*(array[places] for _, array in self.arrays()))
+    def take(self, indices: npt.NDArray[np.intp]) -> Block:
+        """Copy the elements at some indices."""
+        return Block(*(array[indices] for _, array in self.arrays()))
 
-    def widened(self, dtype: npt.DTypeLike = np.float64) -> Block:
-        """The same numbers in float64, or in float32 where that holds them: exactly."""
-        return Block(*(widened(array, dtype) for _, array in self.arrays()))
+    def widen(self, dtype: npt.DTypeLike = np.float64) -> Block:
+        """Convert to float64, or to float32 where that holds the numbers: exactly."""
+        return Block(*(widen(array, dtype) for _, array in self.arrays()))
 
-    def element(self, place: int) -> tuple[list[float], list[float]]:
-        """Theta, m, u and the gradient before the step at a place, and theta, m and u after it."""
-        values = [float(widened(array[place : place + 1])[0]) for _, array in self.arrays()]
+    def element(self, index: int) -> tuple[list[float], list[float]]:
+        """One element: theta, m, u and g before the step; theta, m and u after it."""
+        values = [float(widen(array[index : index + 1])[0]) for _, array in self.arrays()]
         return values[:4], values[4:]
 
 
-def widened(array: Array, dtype: npt.DTypeLike = np.float64) -> Array:
-    """Numbers of any format in a wider dtype, exactly; themselves where they have it."""
+def widen(array: Array, dtype: npt.DTypeLike = np.float64) -> Array:
+    """Convert numbers of any format to a wider dtype, exactly."""
     if array.dtype == BFLOAT16_BITS:
         array = (array.astype(np.uint32) << np.uint32(16)).view(np.float32)
     return array.astype(dtype, copy=False)

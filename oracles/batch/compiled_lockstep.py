@@ -1,4 +1,4 @@
-"""How is a block judged in compiled loops, on every core: prepared, shared out, and added up?
+"""Judge a block in compiled loops on every core.
 
 Importing this module imports Numba.
 """
@@ -18,26 +18,25 @@ import numpy.typing as npt
 
 from ...reference.formula import Scalars
 from ..bounds.step import step_constants
-from ..error_model import Assumption
+from ..error_model import ErrorModel
 from ..formats import Format
-from . import tally
 from .block import BFLOAT16_BITS, Array, Block
-from .kernels.counts import DOUBTFUL, UNUSUAL, Found, Layout
-from .kernels.lockstep import Loop, compiled_loop, over_any, over_ordinary
-from .kernels.safe_range import NOWHERE, ranges
-from .kernels.step_constants import step_values
-from .tally import BlockTally, merge
+from .kernels.counts import SLOW_PATH, UNDECIDED, FormatParameters, KernelTally
+from .kernels.formula_constants import formula_constants
+from .kernels.lockstep import LoopMaker, compile_loop, make_general_loop, make_safe_range_loop
+from .kernels.safe_range import NO_SAFE_RANGE, safe_ranges
+from .tally import BlockTally, IndexedError, merge
 
 _CONFIG: Final[Any] = numba.config
 
 _SHARE: Final = 1 << 15
-"""Elements that a thread gets at least: below, waking it takes longer than judging them."""
+"""The fewest elements that a thread gets: waking it takes longer than judging fewer."""
 
 _TURNS: Final = 4
-"""Shares of a thread: one that is held up leaves the rest to the others."""
+"""The shares of a thread: a thread that is held up leaves the rest to the others."""
 
 _MANY: Final = 1 << 12
-"""From so many elements on it is looked which of them are ordinary."""
+"""From so many elements on, the loop over the safe range goes first."""
 
 _SMALL_NUMBERS: Final = (np.dtype(np.float16), BFLOAT16_BITS)
 
@@ -58,18 +57,16 @@ class CompiledStep:
         scalars: the exact hyperparameters, as mpf, all within the range in which bounds may be evaluated in
             binary64.
         t: the number of the step, from 1.
-        assumption: what is judged against.
+        error_model: what is judged against.
     """
 
-    def __init__(self, scalars: Scalars[Any], t: int, assumption: Assumption) -> None:
-        format_, rule = assumption.format_, assumption.rule
-        self._constants = step_constants(
-            scalars, t, format_, rule, assumption.habits, assumption.arithmetic, float
-        )
-        self._values = step_values(scalars, t, rule)
-        self._layout = Layout.of(format_)
-        self._ranges = ranges(self._constants, format_.precision)
-        # None for False: Numba leaves out what is done where it is True, and so does not compile it.
+    def __init__(self, scalars: Scalars[Any], t: int, error_model: ErrorModel) -> None:
+        format_ = error_model.format_
+        self._constants = step_constants(scalars, t, error_model, float)
+        self._values = formula_constants(scalars, t, error_model.rule)
+        self._format = FormatParameters.of(format_)
+        self._ranges = safe_ranges(self._constants, format_.precision)
+        # None instead of False: Numba then does not compile the branch for True.
         k = self._constants
         self._specialized = k._replace(
             decays_gradient=k.decays_gradient or None, interpolated=k.interpolated or None
@@ -84,47 +81,49 @@ class CompiledStep:
             start: the index of the block's first element.
 
         Returns:
-            What was found of m, u and theta, and the places in the block of the elements that are left to the
-            exact oracle, none of which is counted.
+            The tallies of m, u and theta, and the indices in the block of the elements that are left to the exact
+            oracle; the tallies count none of these.
         """
         if block.theta.dtype in _SMALL_NUMBERS:
-            block = block.widened(np.float32)
+            block = block.widen(np.float32)
         threads = max(1, min(int(_CONFIG.NUMBA_NUM_THREADS), block.size // _SHARE))
         parts = threads * _TURNS if threads > 1 else 1
         cuts = [block.size * i // parts for i in range(parts + 1)]
         state = np.zeros(block.size, np.uint8)
         shares = list(pairwise(cuts))
 
-        def judged(share: tuple[int, int]) -> list[BlockTally]:
-            return self._judged(block.cut(*share), start + share[0], state[slice(*share)])
+        def judge_share(share: tuple[int, int]) -> list[BlockTally]:
+            return self._judge_share(block.cut(*share), start + share[0], state[slice(*share)])
 
-        found = [judged(shares[0])] if threads == 1 else list(_pool(threads).map(judged, shares))
+        found = [judge_share(shares[0])] if threads == 1 else list(_pool(threads).map(judge_share, shares))
         tallies = found[0]
         for each in found[1:]:
             tallies = [merge(a, b) for a, b in zip(tallies, each, strict=True)]
-        return tallies, np.flatnonzero(state == DOUBTFUL)
+        return tallies, np.flatnonzero(state == UNDECIDED)
 
-    def _judged(self, block: Block, start: int, state: npt.NDArray[np.uint8]) -> list[BlockTally]:
-        found = Found.nothing()
-        if self._ranges is NOWHERE or state.size < _MANY:
-            state[:] = UNUSUAL
+    def _judge_share(self, block: Block, start: int, state: npt.NDArray[np.uint8]) -> list[BlockTally]:
+        found = KernelTally.empty()
+        if self._ranges is NO_SAFE_RANGE or state.size < _MANY:
+            state[:] = SLOW_PATH
         else:
-            self.run(over_ordinary, block, start, state, found)
+            self.run(make_safe_range_loop, block, start, state, found)
         if state.any():
-            self.run(over_any, block, start, state, found)
+            self.run(make_general_loop, block, start, state, found)
         return tallies_of(found)
 
-    def run(self, loop: Loop, block: Block, start: int, state: npt.NDArray[np.uint8], found: Found) -> None:
+    def run(
+        self, make: LoopMaker, block: Block, start: int, state: npt.NDArray[np.uint8], found: KernelTally
+    ) -> None:
         """Run one of the loops over a block of float32 or float64."""
-        k = self._specialized if loop is over_ordinary else self._constants
+        k = self._specialized if make is make_safe_range_loop else self._constants
         arrays = tuple(_read_only(array) for _, array in block.arrays())
-        arguments = (self._twice, k, self._values, self._layout, self._ranges, arrays, start, state, found)
-        # All that their types depend on.
-        key = (loop, self._twice, k.decays_gradient, k.interpolated, block.theta.dtype)
+        arguments = (self._twice, k, self._values, self._format, self._ranges, arrays, start, state, found)
+        # The types of the arguments depend on no more than this.
+        key = (make, self._twice, k.decays_gradient, k.interpolated, block.theta.dtype)
         compiled = _COMPILED.get(key)
         if compiled is None:
             typeof: Any = numba.typeof
-            compiled = compiled_loop(loop, tuple(typeof(argument) for argument in arguments))
+            compiled = compile_loop(make, tuple(typeof(argument) for argument in arguments))
             _COMPILED[key] = compiled
         compiled(*arguments)
 
@@ -133,18 +132,18 @@ _COMPILED: Final[dict[Any, Callable[..., int]]] = {}
 
 
 def _read_only(array: Array) -> Array:
-    """The same numbers, so that there is one compiled loop for what may be written to and what may not."""
+    """A read-only view, so that one compiled loop serves all arrays."""
     view = np.require(array, requirements="A").view()
     view.flags.writeable = False
     return view
 
 
-def tallies_of(found: Found) -> list[BlockTally]:
-    """Return what the loops found as tallies, in their order of the quantities."""
+def tallies_of(found: KernelTally) -> list[BlockTally]:
+    """Convert the tally of the loops; the quantities keep their order."""
     result = []
     for q in range(3):
         judged, opened, exceeded, skipped = (int(n) for n in found.counts[q])
-        worst = tuple(one for row in found.worst[q] if (one := _found(row)) is not None)
+        worst = tuple(one for row in found.worst[q] if (one := _indexed_error(row)) is not None)
         sixteenths = found.sixteenths[q].tolist()
         result.append(
             BlockTally(
@@ -153,15 +152,15 @@ def tallies_of(found: Found) -> list[BlockTally]:
                 exceeded=exceeded,
                 skipped=skipped,
                 largest_over_bound=worst[0] if worst else None,
-                largest_ulp=_found(found.largest[q]),
-                first_exceeded=_found(found.first[q]),
+                largest_ulp=_indexed_error(found.largest[q]),
+                first_exceeded=_indexed_error(found.first[q]),
                 worst=worst,
-                sixteenths={place: count for place, count in enumerate(sixteenths) if count},
+                sixteenths={number: count for number, count in enumerate(sixteenths) if count},
             )
         )
     return result
 
 
-def _found(row: npt.NDArray[np.float64]) -> tally.Found | None:
-    place, over_bound, in_ulp = (float(x) for x in row)
-    return None if place < 0 else tally.Found(int(place), over_bound, in_ulp)
+def _indexed_error(row: npt.NDArray[np.float64]) -> IndexedError | None:
+    index, over_bound, in_ulp = (float(x) for x in row)
+    return None if index < 0 else IndexedError(int(index), over_bound, in_ulp)

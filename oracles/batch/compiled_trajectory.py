@@ -1,4 +1,4 @@
-"""The exact run of many elements, step by step in a compiled loop.
+"""Judge the run of many elements from the start, step by step in a compiled loop.
 
 Importing this module imports Numba.
 """
@@ -14,73 +14,74 @@ import numpy.typing as npt
 
 from ...reference.formula import Scalars
 from ..bounds.step import step_constants
-from ..error_model import Assumption
+from ..error_model import ErrorModel
 from .compiled_lockstep import tallies_of
-from .kernels.counts import DOUBTFUL, Found, Layout
-from .kernels.lockstep import compiled_loop
-from .kernels.step_constants import step_values
-from .kernels.trajectory import Run, over_trajectory
+from .kernels.counts import UNDECIDED, FormatParameters, KernelTally
+from .kernels.formula_constants import formula_constants
+from .kernels.lockstep import compile_loop
+from .kernels.trajectory import TrajectoryState, make_trajectory_loop
 from .tally import BlockTally
 
 Numbers = npt.NDArray[np.float64]
 
 
 class CompiledTrajectory:
-    """A run from the start.
+    """A run of some elements, judged from the start.
 
     Args:
         theta: before the first step, one-dimensional.
-        assumption: what is judged against.
+        error_model: what is judged against.
     """
 
-    def __init__(self, theta: Numbers, assumption: Assumption) -> None:
-        self._assumption = assumption
-        self._run = Run.start(theta)
+    def __init__(self, theta: Numbers, error_model: ErrorModel) -> None:
+        self._error_model = error_model
+        self._run = TrajectoryState.start(theta)
 
     def step(
-        self, scalars: Scalars[Any], t: int, gradient: Numbers, seen: tuple[Numbers | None, ...]
+        self, scalars: Scalars[Any], t: int, gradient: Numbers, observed: tuple[Numbers | None, ...]
     ) -> list[BlockTally]:
-        """Take a step, and judge a subject's state after it.
+        """Take a step and judge a subject's state after it.
 
         Args:
             scalars: the exact hyperparameters, as mpf, all within the range in which bounds may be evaluated in
                 binary64.
             t: the number of the step, from 1.
             gradient: as passed.
-            seen: its theta, m and u after the step; None for what is hidden.
+            observed: the subject's theta, m and u after the step; None for what is hidden.
 
         Returns:
-            What was found of theta, m and u.
+            The tallies of theta, m and u.
         """
-        a = self._assumption
-        found = Found.nothing()
+        found = KernelTally.empty()
         arguments = (
-            step_constants(scalars, t, a.format_, a.rule, a.habits, a.arithmetic, float),
-            step_values(scalars, t, a.rule),
-            Layout.of(a.format_),
+            step_constants(scalars, t, self._error_model, float),
+            formula_constants(scalars, t, self._error_model.rule),
+            FormatParameters.of(self._error_model.format_),
             self._run,
             t,
             np.ascontiguousarray(gradient, np.float64),
-            tuple(np.ascontiguousarray(gradient if x is None else x, np.float64) for x in seen),
-            tuple(x is not None for x in seen),
+            tuple(np.ascontiguousarray(gradient if x is None else x, np.float64) for x in observed),
+            tuple(x is not None for x in observed),
             found,
         )
         _loop(arguments)(*arguments)
         return tallies_of(found)
 
     @property
-    def left(self) -> dict[int, int]:
-        """The elements that are left to the exact oracle, each from a step on."""
-        places = np.flatnonzero(self._run.state == DOUBTFUL)
-        return {int(i): int(self._run.since[i]) for i in places}
+    def undecided(self) -> dict[int, int]:
+        """The first undecided step of each element that is left to the exact oracle."""
+        indices = np.flatnonzero(self._run.state == UNDECIDED)
+        return {int(i): int(self._run.since[i]) for i in indices}
 
 
 _COMPILED: Final[list[Callable[..., int]]] = []
 
 
 def _loop(arguments: tuple[Any, ...]) -> Callable[..., int]:
-    """The loop, compiled for the types of its arguments, which are always the same."""
+    """The loop, compiled for the types of its arguments: they never change."""
     if not _COMPILED:
         typeof: Any = numba.typeof
-        _COMPILED.append(compiled_loop(over_trajectory, tuple(typeof(argument) for argument in arguments)))
+        _COMPILED.append(
+            compile_loop(make_trajectory_loop, tuple(typeof(argument) for argument in arguments))
+        )
     return _COMPILED[0]

@@ -1,13 +1,13 @@
-"""Is every element of a large array within its bound? The lockstep comparison over whole arrays.
+"""The lockstep comparison over whole arrays.
 
-    judge_block(block, hyperparameters, t, assumption) -> what was found of m, u and theta
+    judge_block(block, hyperparameters, t, error_model) -> the tallies of m, u and theta
     judge_exactly(block, ...)                          -> the same from the exact oracle alone
-    merge(a, b)                                        -> what was found of two parts together
-    judge_element(block, place, ...)                   -> one element again, exactly, for the record
+    merge(a, b)                                        -> the tally of two parts together
+    judge_element(block, index, ...)                   -> one element again, exactly, for the record
 
 The verdicts are those of `comparison.lockstep`, element by element. Where Numba is installed (the extra `audit`),
-compiled loops judge all elements but those too near to their bounds to be sure of (BOUNDS.md, "The compiled oracle");
-these, and without Numba all of them, go to the exact oracle.
+compiled loops judge the elements. Those too near to their bounds to be sure of go to the exact oracle (BOUNDS.md, "The
+compiled oracle"). Without Numba, all elements do.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ import numpy.typing as npt
 
 from ...reference.formula import Scalars
 from ...reference.hyperparameters import Hyperparameters
-from ..error_model import Assumption
-from ..exact.trajectory import context, exact_scalars, precision_for, wide_range
-from ..judgement import GroupBounds, Judgement, measured, sixteenth, step_judgements
+from ..bounds.step import StepBounds
+from ..error_model import ErrorModel
+from ..exact.trajectory import exact_scalars, mpmath_context, needs_wide_range, precision_for
+from ..judgement import Judgement, error_size, sixteenth, step_judgements
 from ..verdict import Quantity
 from .block import Block
-from .tally import KEPT, BlockTally, Found, by_bound, by_ulp, merge
+from .tally import KEPT, BlockTally, IndexedError, by_bound, by_ulp, merge
 
 if TYPE_CHECKING:
     from .compiled_lockstep import CompiledStep
@@ -38,7 +39,7 @@ __all__ = [
     "QUANTITIES",
     "Block",
     "BlockTally",
-    "Found",
+    "IndexedError",
     "judge_block",
     "judge_element",
     "judge_exactly",
@@ -46,44 +47,44 @@ __all__ = [
 ]
 
 QUANTITIES: Final = (Quantity.M, Quantity.U, Quantity.THETA)
-"""What is judged, in the order in which a cause shows."""
+"""The quantities in the order in which a cause shows."""
 
 
-class ExactStep:
-    """One step of one group, judged an element at a time by the mpmath oracle.
+class ExactStepJudge:
+    """Judges one step of one group by the exact oracle, an element at a time.
 
     Args:
         hyperparameters: in force at the step.
         t: the number of the step, from 1.
-        assumption: what is judged against.
+        error_model: what is judged against.
     """
 
-    def __init__(self, hyperparameters: Hyperparameters, t: int, assumption: Assumption) -> None:
-        self._ctx = context(precision_for(t))
+    def __init__(self, hyperparameters: Hyperparameters, t: int, error_model: ErrorModel) -> None:
+        self._ctx = mpmath_context(precision_for(t))
         self._t = t
-        self._assumption = assumption
-        self._bounds = GroupBounds(self._ctx, exact_scalars(self._ctx, hyperparameters), t, assumption)
+        self._error_model = error_model
+        self._bounds = StepBounds(self._ctx, exact_scalars(self._ctx, hyperparameters), t, error_model)
 
     def judge(self, before: list[float], after: list[float]) -> dict[Quantity, Judgement]:
-        """One element.
+        """Judge one element.
 
         Args:
             before: theta, m, u and the gradient before the step.
             after: theta, m and u after it.
 
         Returns:
-            Each quantity's judgement: none of an element that is not finite before the step, and none of
-            theta where m or u after it is not.
+            Each quantity's judgement. There is none of an element that is not finite before the step, and none
+            of theta where m or u after it is not.
         """
         if not all(map(math.isfinite, before)):
             return {}
-        rule, format_ = self._assumption.rule, self._assumption.format_
+        rule, format_ = self._error_model.rule, self._error_model.format_
         return {
             quantity: Judgement(
                 exact,
                 radius,
                 actual,
-                None if radius == math.inf else measured(format_, exact, radius, actual),
+                None if radius == math.inf else error_size(format_, exact, radius, actual),
             )
             for quantity, exact, radius, actual in step_judgements(
                 self._ctx, self._bounds, rule, self._t, before, after, QUANTITIES
@@ -92,51 +93,53 @@ class ExactStep:
 
 
 def judge_element(
-    block: Block, place: int, hyperparameters: Hyperparameters, t: int, assumption: Assumption
+    block: Block, index: int, hyperparameters: Hyperparameters, t: int, error_model: ErrorModel
 ) -> dict[Quantity, Judgement]:
-    """One element of a block, judged by the mpmath oracle: for `judgement.divergence_of`.
+    """Judge one element of a block by the exact oracle, for `judgement.divergence_of`.
 
     Args:
         block: the step.
-        place: the element's index in the block.
+        index: the element's index in the block.
         hyperparameters: in force at the step.
         t: the number of the step, from 1.
-        assumption: what is judged against.
+        error_model: what is judged against.
     """
-    return ExactStep(hyperparameters, t, assumption).judge(*block.element(place))
+    return ExactStepJudge(hyperparameters, t, error_model).judge(*block.element(index))
 
 
 def judge_block(
     block: Block,
     hyperparameters: Hyperparameters,
     t: int,
-    assumption: Assumption,
+    error_model: ErrorModel,
     *,
     start: int = 0,
 ) -> dict[Quantity, BlockTally]:
-    """Judge one step of every element in lockstep: from its own state before, theta from its own m and u after.
+    """Judge one step of every element in lockstep.
+
+    Each is judged from its own state before the step, and theta from its own m and u after it.
 
     Args:
         block: the step.
         hyperparameters: in force at the step.
         t: the number of the step, from 1.
-        assumption: what is judged against.
+        error_model: what is judged against.
         start: the index of the block's first element.
 
     Returns:
-        What was found of m, u and theta.
+        The tallies of m, u and theta.
     """
-    compiled = _compiled_step(hyperparameters, t, assumption)
+    compiled = _compiled_step(hyperparameters, t, error_model)
     if compiled is None:
-        return judge_exactly(block, hyperparameters, t, assumption, start=start)
-    found, left = compiled.judge(block, start)
+        return judge_exactly(block, hyperparameters, t, error_model, start=start)
+    found, undecided = compiled.judge(block, start)
     tallies = dict(zip(QUANTITIES, found, strict=True))
-    if not left.size:
+    if not undecided.size:
         return tallies
-    exact = ExactStep(hyperparameters, t, assumption)
-    for first in range(0, left.size, _AT_ONCE):
-        places = left[first : first + _AT_ONCE]
-        _add(tallies, _exactly(exact, block.taken(places).widened(), start + places))
+    exact = ExactStepJudge(hyperparameters, t, error_model)
+    for first in range(0, undecided.size, _CHUNK):
+        indices = undecided[first : first + _CHUNK]
+        _merge_into(tallies, _judge_chunk(exact, block.take(indices).widen(), start + indices))
     return tallies
 
 
@@ -144,86 +147,92 @@ def judge_exactly(
     block: Block,
     hyperparameters: Hyperparameters,
     t: int,
-    assumption: Assumption,
+    error_model: ErrorModel,
     *,
     start: int = 0,
 ) -> dict[Quantity, BlockTally]:
-    """The same, every element judged by the exact oracle: some thousand a second.
+    """Judge every element of a block by the exact oracle: some thousand a second.
 
     Args:
         block: the step.
         hyperparameters: in force at the step.
         t: the number of the step, from 1.
-        assumption: what is judged against.
+        error_model: what is judged against.
         start: the index of the block's first element.
     """
-    exact = ExactStep(hyperparameters, t, assumption)
+    exact = ExactStepJudge(hyperparameters, t, error_model)
     tallies = dict.fromkeys(QUANTITIES, BlockTally())
-    for first in range(0, block.size, _AT_ONCE):
-        part = block.cut(first, min(block.size, first + _AT_ONCE)).widened()
-        _add(tallies, _exactly(exact, part, np.arange(start + first, start + first + part.size)))
+    for first in range(0, block.size, _CHUNK):
+        part = block.cut(first, min(block.size, first + _CHUNK)).widen()
+        _merge_into(tallies, _judge_chunk(exact, part, np.arange(start + first, start + first + part.size)))
     return tallies
 
 
-def _add(tallies: dict[Quantity, BlockTally], found: dict[Quantity, BlockTally]) -> None:
+def _merge_into(tallies: dict[Quantity, BlockTally], more: dict[Quantity, BlockTally]) -> None:
     for quantity in QUANTITIES:
-        tallies[quantity] = merge(tallies[quantity], found[quantity])
+        tallies[quantity] = merge(tallies[quantity], more[quantity])
 
 
 @lru_cache(maxsize=64)
-def _compiled_step(hyperparameters: Hyperparameters, t: int, assumption: Assumption) -> CompiledStep | None:
-    """The step for compiled loops; None where there are none, or where bounds may not be evaluated in binary64."""
-    scalars = exact_scalars(context(precision_for(t)), hyperparameters)
-    if not compiles(scalars):
+def _compiled_step(hyperparameters: Hyperparameters, t: int, error_model: ErrorModel) -> CompiledStep | None:
+    """The step for compiled loops; None where they cannot judge it."""
+    scalars = exact_scalars(mpmath_context(precision_for(t)), hyperparameters)
+    if not can_compile(scalars):
         return None
-    from .compiled_lockstep import CompiledStep  # noqa: PLC0415 - it needs Numba
+    from .compiled_lockstep import CompiledStep
 
-    return CompiledStep(scalars, t, assumption)
+    return CompiledStep(scalars, t, error_model)
 
 
-def compiles(scalars: Scalars[Any]) -> bool:
-    """Whether there are compiled loops, and these hyperparameters let bounds be evaluated in binary64."""
+def can_compile(scalars: Scalars[Any]) -> bool:
+    """Check for compiled loops, and that binary64 is enough for these scalars."""
     sizes = (scalars.lr, scalars.beta1, scalars.beta2, scalars.eps, scalars.weight_decay)
-    return _has_numba() and not wide_range(float(x) for x in sizes)
+    return _has_numba() and not needs_wide_range(float(x) for x in sizes)
 
 
 @cache
 def _has_numba() -> bool:
-    """Whether Numba is installed, and not told to compile nothing."""
+    """Check whether Numba is installed and its compiler is not switched off."""
     return find_spec("numba") is not None and os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
 
 
-_AT_ONCE: Final = 1 << 12
-"""Elements whose judgements are in memory at once."""
+_CHUNK: Final = 1 << 12
+"""The number of elements whose judgements are in memory at once."""
 
 
-def _exactly(exact: ExactStep, block: Block, places: npt.NDArray[np.intp]) -> dict[Quantity, BlockTally]:
-    """Judge every element of a block of float64 by the mpmath oracle."""
-    judgements = [(int(place), exact.judge(*block.element(i))) for i, place in enumerate(places)]
+def _judge_chunk(
+    exact: ExactStepJudge, block: Block, indices: npt.NDArray[np.intp]
+) -> dict[Quantity, BlockTally]:
+    """Judge every element of a block of float64 by the exact oracle."""
+    judgements = [(int(index), exact.judge(*block.element(i))) for i, index in enumerate(indices)]
     return {
-        quantity: tally([(place, judged.get(quantity)) for place, judged in judgements])
+        quantity: tally_judgements([(index, judged.get(quantity)) for index, judged in judgements])
         for quantity in QUANTITIES
     }
 
 
-def tally(judgements: list[tuple[int, Judgement | None]]) -> BlockTally:
-    """What the exact oracle found of one quantity: each element's judgement, or None where it is not judged."""
-    made = [(place, judgement) for place, judgement in judgements if judgement is not None]
-    found = [
-        Found(place, judgement.measured.over, judgement.measured.in_ulp)
-        for place, judgement in made
-        if judgement.measured is not None
+def tally_judgements(judgements: list[tuple[int, Judgement | None]]) -> BlockTally:
+    """Tally the exact oracle's judgements of one quantity.
+
+    Args:
+        judgements: index and judgement of each element; None where it is not judged.
+    """
+    made = [(index, judgement) for index, judgement in judgements if judgement is not None]
+    errors = [
+        IndexedError(index, judgement.error_size.over_bound, judgement.error_size.in_ulp)
+        for index, judgement in made
+        if judgement.error_size is not None
     ]
-    exceeded = [x for x in found if x.over_bound > 1]
-    worst = tuple(sorted(found, key=by_bound)[:KEPT])
-    sizes = Counter(sixteenth(x.in_ulp) for x in found if math.isfinite(x.in_ulp))
+    exceeded = [x for x in errors if x.over_bound > 1]
+    worst = tuple(sorted(errors, key=by_bound)[:KEPT])
+    sizes = Counter(sixteenth(x.in_ulp) for x in errors if math.isfinite(x.in_ulp))
     return BlockTally(
         judged=len(made),
-        open=len(made) - len(found),
+        open=len(made) - len(errors),
         exceeded=len(exceeded),
         skipped=len(judgements) - len(made),
         largest_over_bound=worst[0] if worst else None,
-        largest_ulp=min(found, key=by_ulp, default=None),
+        largest_ulp=min(errors, key=by_ulp, default=None),
         first_exceeded=exceeded[0] if exceeded else None,
         worst=worst,
         sixteenths=dict(sorted(sizes.items())),

@@ -1,4 +1,7 @@
-"""What was found of one quantity over many elements; tallies of parts add up to that of the whole, to the bit."""
+"""The tally of one quantity over many elements.
+
+The tallies of parts add up to that of the whole, to the bit.
+"""
 
 from __future__ import annotations
 
@@ -7,69 +10,69 @@ from dataclasses import dataclass, field
 from typing import Final
 
 KEPT: Final = 16
-"""How many of the worst elements a tally names."""
+"""The number of worst elements that a tally names."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """An element, and how far it is off.
+class IndexedError:
+    """The error of an element, with the element's index.
 
     Attributes:
-        place: its index.
+        index: of the element.
         over_bound: its error as a fraction of the bound.
         in_ulp: its error in ulp of the expected value.
     """
 
-    place: int
+    index: int
     over_bound: float
     in_ulp: float
 
 
 @dataclass(frozen=True)
 class BlockTally:
-    """What the vectorised oracle found of one quantity.
+    """The counts and the largest errors of one quantity in a block.
 
     Every verdict (`exceeded`, `first_exceeded`) is the exact oracle's. The sizes of errors are within 2^-20 of
-    themselves; a caller who puts one on record judges that element again (`vectorized.judge_element`). Of
+    themselves; a caller who puts one on record judges that element again (`lockstep.judge_element`). Of
     elements that are equally far off, the one with the smallest index counts.
 
     Attributes:
         judged: elements compared, the open ones included.
         open: those whose bound is infinite, since an admissible evaluation overflows or divides by zero.
         exceeded: those with an error above the bound.
-        skipped: those left to the special values' checks: their state or gradient is not finite before the
-            step, or, for theta, their own m or u after it.
+        skipped: those left to the special values' checks. Their state or gradient is not finite before the step, or,
+            for theta, their own m or u after it.
         largest_over_bound: the largest error as a fraction of its bound; None where nothing was compared.
         largest_ulp: the largest error in ulp; likewise.
         first_exceeded: the one with the smallest index whose error is above its bound.
         worst: the up to `KEPT` elements with the largest fractions of the bound, the largest first.
         sixteenths: how many finite errors there are for each whole number of sixteenths of an ulp, as in
-            `judgement.Tally`.
+            `judgement.ComparisonTally`.
     """
 
     judged: int = 0
     open: int = 0
     exceeded: int = 0
     skipped: int = 0
-    largest_over_bound: Found | None = None
-    largest_ulp: Found | None = None
-    first_exceeded: Found | None = None
-    worst: tuple[Found, ...] = ()
+    largest_over_bound: IndexedError | None = None
+    largest_ulp: IndexedError | None = None
+    first_exceeded: IndexedError | None = None
+    worst: tuple[IndexedError, ...] = ()
     sixteenths: Mapping[int, int] = field(default_factory=dict)
 
 
-def by_bound(found: Found) -> tuple[float, int]:
-    """Sorts the largest fraction of the bound first, then the smallest index."""
-    return -found.over_bound, found.place
+def by_bound(error: IndexedError) -> tuple[float, int]:
+    """A sort key: the largest fraction of the bound first, then the smallest index."""
+    return -error.over_bound, error.index
 
 
-def by_ulp(found: Found) -> tuple[float, int]:
-    """Sorts the largest error in ulp first, then the smallest index."""
-    return -found.in_ulp, found.place
+def by_ulp(error: IndexedError) -> tuple[float, int]:
+    """A sort key: the largest error in ulp first, then the smallest index."""
+    return -error.in_ulp, error.index
 
 
 def merge(a: BlockTally, b: BlockTally) -> BlockTally:
-    """The tally of two parts together: associative and commutative, with no rounding.
+    """Merge the tallies of two parts: associative and commutative, without rounding.
 
     The indices of both count from the same start (`judge_block`'s `start`).
     """
@@ -83,11 +86,11 @@ def merge(a: BlockTally, b: BlockTally) -> BlockTally:
         skipped=a.skipped + b.skipped,
         largest_over_bound=worst[0] if worst else None,
         largest_ulp=min(ulps, key=by_ulp, default=None),
-        first_exceeded=min(firsts, key=lambda found: found.place, default=None),
+        first_exceeded=min(firsts, key=lambda error: error.index, default=None),
         worst=worst,
-        sixteenths=_added(a.sixteenths, b.sixteenths),
+        sixteenths=_add_counts(a.sixteenths, b.sixteenths),
     )
 
 
-def _added(a: Mapping[int, int], b: Mapping[int, int]) -> dict[int, int]:
-    return {place: a.get(place, 0) + b.get(place, 0) for place in sorted({*a, *b})}
+def _add_counts(a: Mapping[int, int], b: Mapping[int, int]) -> dict[int, int]:
+    return {number: a.get(number, 0) + b.get(number, 0) for number in sorted({*a, *b})}

@@ -1,1 +1,1 @@
-"""Proven error bounds of one step, derived in BOUNDS.md."""
+"""Proven error bounds of one step, and of learning rates; BOUNDS.md derives them."""

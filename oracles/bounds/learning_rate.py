@@ -1,9 +1,9 @@
-"""How far may a learning rate be off that a scheduler computed honestly in a format?
+"""The bounds of a learning rate that a scheduler computes in a format.
 
-The documented forms of `reference.schedules` are evaluated with numbers that carry a radius: the value is exact
-(mpmath), and each operation adds what one rounding in the format may change, on top of what its operands may be
-off by. That is done for the closed form, and for the form from the rate before, rate by rate; an honest scheduler
-computes one of the two, so the larger radius holds for it.
+The documented forms of `reference.schedules` are evaluated with numbers that carry a radius. The value is exact
+(mpmath). Each operation adds what one rounding in the format may change to what its operands may be off by. That is done
+for the closed form and for the form from the rate before. An admissible scheduler computes one of the two, so the larger
+radius holds for it.
 
 Let v be the unit roundoff of the format. Then, with a' and b' within r and s of a and b,
 
@@ -25,20 +25,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ...reference.schedules import Moment, Scheduler, chained, closed
-from ..exact.trajectory import context
+from ...reference.schedules import SchedulePoint, Scheduler, chained_form_rate, closed_form_rate
+from ..exact.trajectory import mpmath_context
 from ..formats import Format
 
 _BITS: Final = 53 + 64
-"""Binary64's precision, and 64 guard bits: what the oracle itself is off by is below every radius."""
+"""Binary64's precision and 64 guard bits: the oracle's own error is below every radius."""
 _POWER: Final = 16 * 2
 _COSINE: Final = 4 * 2
-"""In unit roundoffs: see above."""
+"""The errors of a power and a cosine in unit roundoffs, as the module's docstring says."""
 
 
 @dataclass(frozen=True)
-class Rounded:
-    """A number that an honest evaluation may be off by a radius from.
+class RoundedNumber:
+    """An exact number and the radius of its admissible evaluations.
 
     Attributes:
         value: the exact number, an mpf.
@@ -50,66 +50,66 @@ class Rounded:
     radius: Any
     roundoff: float
 
-    def _result(self, value: Any, carried: Any) -> Rounded:
-        return Rounded(value, carried + self.roundoff * (abs(value) + carried), self.roundoff)
+    def _round(self, value: Any, carried: Any) -> RoundedNumber:
+        return RoundedNumber(value, carried + self.roundoff * (abs(value) + carried), self.roundoff)
 
-    def _other(self, other: Rounded | int) -> Rounded:
-        """A small integer is a number of every format."""
-        if isinstance(other, Rounded):
+    def coerce(self, other: RoundedNumber | int) -> RoundedNumber:
+        """Convert a small integer, which is a number of every format."""
+        if isinstance(other, RoundedNumber):
             return other
-        return Rounded(self.value * 0 + other, self.radius * 0, self.roundoff)
+        return RoundedNumber(self.value * 0 + other, self.radius * 0, self.roundoff)
 
-    def __add__(self, other: Rounded | int) -> Rounded:
-        b = self._other(other)
-        return self._result(self.value + b.value, self.radius + b.radius)
+    def __add__(self, other: RoundedNumber | int) -> RoundedNumber:
+        b = self.coerce(other)
+        return self._round(self.value + b.value, self.radius + b.radius)
 
-    def __neg__(self) -> Rounded:
-        return Rounded(-self.value, self.radius, self.roundoff)
+    def __neg__(self) -> RoundedNumber:
+        return RoundedNumber(-self.value, self.radius, self.roundoff)
 
-    def __sub__(self, other: Rounded | int) -> Rounded:
-        return self + -self._other(other)
+    def __sub__(self, other: RoundedNumber | int) -> RoundedNumber:
+        return self + -self.coerce(other)
 
-    def __rsub__(self, other: int) -> Rounded:
+    def __rsub__(self, other: int) -> RoundedNumber:
         return -self + other
 
-    def __mul__(self, other: Rounded | int) -> Rounded:
-        b = self._other(other)
+    def __mul__(self, other: RoundedNumber | int) -> RoundedNumber:
+        b = self.coerce(other)
         carried = abs(self.value) * b.radius + abs(b.value) * self.radius + self.radius * b.radius
-        return self._result(self.value * b.value, carried)
+        return self._round(self.value * b.value, carried)
 
-    def __truediv__(self, other: Rounded | int) -> Rounded:
-        b = self._other(other)
+    def __truediv__(self, other: RoundedNumber | int) -> RoundedNumber:
+        b = self.coerce(other)
         size = abs(b.value)
         if not size > b.radius:
             raise ZeroDivisionError(f"a divisor of {b.value} may be off by {b.radius}")
         carried = (size * self.radius + abs(self.value) * b.radius) / (size * (size - b.radius))
-        return self._result(self.value / b.value, carried)
+        return self._round(self.value / b.value, carried)
 
-    def __rtruediv__(self, other: int) -> Rounded:
-        return self._other(other) / self
+    def __rtruediv__(self, other: int) -> RoundedNumber:
+        return self.coerce(other) / self
 
-    def __gt__(self, other: Rounded) -> bool:
+    def __gt__(self, other: RoundedNumber) -> bool:
         return bool(self.value > other.value)
 
     __radd__ = __add__
     __rmul__ = __mul__
 
 
-class _Rounding:
-    """The arithmetic of `Rounded` in a format."""
+class _RoundedArithmetic:
+    """The arithmetic of rounded numbers in a format."""
 
     def __init__(self, format_: Format) -> None:
-        self.ctx = context(_BITS)
+        self.ctx = mpmath_context(_BITS)
         self.format = format_
         self.roundoff = format_.unit_roundoff
 
-    def number(self, value: float) -> Rounded:
+    def number(self, value: float) -> RoundedNumber:
         exact = self.ctx.mpf(float(value))
         whole = isinstance(value, int) or self.format is Format.BINARY64
-        return Rounded(exact, self.ctx.mpf(0) if whole else abs(exact) * self.roundoff, self.roundoff)
+        return RoundedNumber(exact, self.ctx.mpf(0) if whole else abs(exact) * self.roundoff, self.roundoff)
 
-    def power(self, base: Rounded, exponent: Rounded | int) -> Rounded:
-        exponent = base._other(exponent)  # noqa: SLF001 - of the same module
+    def power(self, base: RoundedNumber, exponent: RoundedNumber | int) -> RoundedNumber:
+        exponent = base.coerce(exponent)
         value = base.value**exponent.value
         ends = [
             max(x, 0) ** y
@@ -117,11 +117,11 @@ class _Rounding:
             for y in (exponent.value - exponent.radius, exponent.value + exponent.radius)
         ]
         off = max(abs(end - value) for end in ends)
-        return Rounded(value, off + _POWER * self.roundoff * (abs(value) + off), self.roundoff)
+        return RoundedNumber(value, off + _POWER * self.roundoff * (abs(value) + off), self.roundoff)
 
-    def cos_pi(self, x: Rounded) -> Rounded:
-        angle = x * Rounded(+self.ctx.pi, self.ctx.pi * self.roundoff, self.roundoff)
-        return Rounded(self.ctx.cos(angle.value), angle.radius + _COSINE * self.roundoff, self.roundoff)
+    def cos_pi(self, x: RoundedNumber) -> RoundedNumber:
+        angle = x * RoundedNumber(+self.ctx.pi, self.ctx.pi * self.roundoff, self.roundoff)
+        return RoundedNumber(self.ctx.cos(angle.value), angle.radius + _COSINE * self.roundoff, self.roundoff)
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class Rate:
 
     Attributes:
         exact: an mpf.
-        radius: the most that an honest scheduler is off by, an mpf.
+        radius: the largest error of an admissible scheduler, an mpf.
     """
 
     exact: Any
@@ -145,17 +145,17 @@ def rates(
     Args:
         scheduler: the scheduler.
         lr: the group's initial rate.
-        steps: how many rates are wanted.
+        steps: the number of rates.
         format_: the format in which the scheduler computes.
-        metrics: what the scheduler is told after each step, where it wants to know.
+        metrics: the value that the scheduler takes after each step, if it takes one.
     """
-    rounding = _Rounding(format_)
+    rounding = _RoundedArithmetic(format_)
     initial = rounding.number(lr)
     result: list[Rate] = []
-    previous: Rounded | None = None
+    previous: RoundedNumber | None = None
     for k in range(steps):
-        moment = Moment(rounding, initial, k, tuple(metrics))
-        direct: Rounded = closed(scheduler, moment)
-        previous = direct if previous is None else chained(scheduler, moment, previous)
+        point = SchedulePoint(rounding, initial, k, tuple(metrics))
+        direct: RoundedNumber = closed_form_rate(scheduler, point)
+        previous = direct if previous is None else chained_form_rate(scheduler, point, previous)
         result.append(Rate(direct.value, max(direct.radius, previous.radius)))
     return tuple(result)

@@ -1,12 +1,12 @@
-"""The bounds of one step, derived in oracles/BOUNDS.md: one function for each quantity, over plain numbers.
+"""The bounds of one step, as functions of plain numbers; BOUNDS.md derives them.
 
-Every function takes the constants of the step, and exact values with the radius of what the subject may have had
-in their place; it returns the radius of the result. An infinite radius says that an admissible evaluation
-overflows, or divides by zero.
+A function takes the constants of the step and exact values. With each value comes its radius: how far from it the
+subject's own number may be. The function returns the radius of the result. An infinite radius means that an
+admissible evaluation overflows or divides by zero.
 
-The functions work on Python floats and on mpf alike, and are compiled as they stand
-(`oracles.batch.compiled_lockstep`): hence their plain style. A float is enough where no intermediate leaves its range
-(`oracles.exact.trajectory.wide_range` decides): nothing here cancels, so `SLACK` covers its rounding.
+The functions work on floats and on mpf alike. Numba compiles them as they stand
+(`oracles.batch.kernels.lockstep`), hence their plain style. A float is enough where no intermediate leaves its range;
+`oracles.exact.trajectory.needs_wide_range` decides that. Nothing here cancels, so `SLACK` covers the rounding.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TWICE: Final = 1 + 2.0**-11
 
 
 class StepConstants(NamedTuple):
-    """What the bounds of a step depend on beside the numbers of an element.
+    """The numbers that the bounds of a step depend on, besides those of an element.
 
     Attributes:
         lr: the learning rate.
@@ -44,18 +44,19 @@ class StepConstants(NamedTuple):
         multiply: of a multiplication.
         divide: of a division.
         operations: of all operations of the step together.
-        coarse: of what a decoupled decay leaves, where the scalars' format is below the working one; else 0.
-        moment: errors of the scalars as they enter m.
-        norm: as they enter u.
-        step: as they enter theta.
-        decays_gradient: whether there is a decay that is added to the gradient; in compiled code, None where not.
-        decays_theta: whether there is one that is decoupled.
-        interpolated: whether m is formed from its distance to the gradient; likewise.
+        coarse_roundoff: the unit roundoff of the step's scalars where it is coarser than the working one; else 0. A
+            decoupled decay is rounded by it.
+        m_errors: errors of the scalars as they enter m.
+        u_errors: as they enter u.
+        theta_errors: as they enter theta.
+        decays_gradient: whether a decay is added to the gradient. Compiled code takes None instead of False.
+        decays_theta: whether the decay is decoupled.
+        interpolated: whether m is formed from its distance to the gradient; None for False likewise.
         eps_in_norm: whether eps is added to the gradient's size.
         eps_on_decayed: whether it is added to the decayed norm.
-        eps_in_denominator: whether it is added to u as it divides.
-        flushes: whether subnormal numbers are replaced by zero.
-        rounds_operands: whether numbers of a finer format are rounded as they are read.
+        eps_in_denominator: whether it is added to u where u divides.
+        flushes: whether the device replaces subnormal numbers by zero.
+        rounds_operands: whether the subject rounds numbers of a finer format as it reads them.
     """
 
     lr: Real
@@ -74,10 +75,10 @@ class StepConstants(NamedTuple):
     multiply: Real
     divide: Real
     operations: Real
-    coarse: Real
-    moment: ScalarErrors
-    norm: ScalarErrors
-    step: ScalarErrors
+    coarse_roundoff: Real
+    m_errors: ScalarErrors
+    u_errors: ScalarErrors
+    theta_errors: ScalarErrors
     decays_gradient: bool | None
     decays_theta: bool
     interpolated: bool | None
@@ -89,29 +90,29 @@ class StepConstants(NamedTuple):
 
 
 def compound(*errors: Real) -> Real:
-    """(1 + e1)(1 + e2)... - 1, without the cancellation."""
+    """Compute (1 + e1)(1 + e2)... - 1 without the cancellation."""
     total = errors[0] * 0
     for error in errors:
         total = total + error + total * error
     return total
 
 
-# What may happen to a number -----------------------------------------------------------------------------
+# One number ------------------------------------------------------------------------------------------------
 
 
-def read(k: StepConstants, size: Real, radius: Real) -> Real:
-    """The radius of an operand of this size, which may be rounded as it is read, or flushed to zero."""
+def operand_radius(k: StepConstants, size: Real, radius: Real) -> Real:
+    """Radius of an operand of this size after reading, which may round or flush it."""
     if k.rounds_operands and size + radius:
         if overflows(k, size + radius):
             return math.inf
-        radius = radius + stored(k, size + radius)
+        radius = radius + storage_error(k, size + radius)
     if k.flushes and size - radius < k.smallest_normal:
         return radius + min(size + radius, k.smallest_normal)
     return radius
 
 
-def lost(k: StepConstants, size: Real) -> Real:
-    """What a product or quotient of at most this size may lose to underflow, absolutely."""
+def underflow_error(k: StepConstants, size: Real) -> Real:
+    """Absolute error by underflow of a product or quotient of at most this size."""
     if not size:
         return k.zero
     if k.flushes:
@@ -119,39 +120,39 @@ def lost(k: StepConstants, size: Real) -> Real:
     return k.zero if size >= k.smallest_normal else k.half_subnormal
 
 
-def lost_sum(k: StepConstants, size: Real) -> Real:
-    """The same for a sum, which is exact in the subnormal range unless it is flushed."""
-    return lost(k, size) if k.flushes else k.zero
+def sum_underflow_error(k: StepConstants, size: Real) -> Real:
+    """Absolute error by underflow of a sum, which is exact unless it is flushed."""
+    return underflow_error(k, size) if k.flushes else k.zero
 
 
-def stored(k: StepConstants, size: Real) -> Real:
-    """How far a number may have been from the number of this size that it was stored as, zero included."""
+def storage_error(k: StepConstants, size: Real) -> Real:
+    """Distance between a number and its stored form of this size, zero included."""
     if size >= k.smallest_normal:
         return k.roundoff * size
     return k.smallest_normal if k.flushes else k.half_subnormal
 
 
 def overflows(k: StepConstants, size: Real) -> bool:
-    """Whether an intermediate of this size may leave the format's range once it is rounded."""
+    """Check whether an intermediate of this size may overflow when it is rounded."""
     return not size * (1 + 4 * k.roundoff) < k.largest
 
 
-def shrinks(k: StepConstants, size: Real) -> Real:
-    """By which fraction underflow may change a divisor of at least this size; 1 where it may vanish."""
+def divisor_underflow(k: StepConstants, size: Real) -> Real:
+    """Relative error by underflow of a divisor of at least this size; at most 1."""
     if k.flushes:
         return k.zero if size >= 2 * k.smallest_normal else k.zero + 1
-    return lost(k, size) / size
+    return underflow_error(k, size) / size
 
 
-def vanishes(k: StepConstants, size: Real) -> Real:
-    """By which fraction of its size underflow may change a factor of at most this size; at most all of it."""
-    return min(k.zero + 1, lost(k, size) / size) if size else k.zero
+def factor_underflow(k: StepConstants, size: Real) -> Real:
+    """Relative error by underflow of a factor of at most this size; at most 1."""
+    return min(k.zero + 1, underflow_error(k, size) / size) if size else k.zero
 
 
 # The gradient ----------------------------------------------------------------------------------------------
 
 
-def gradient(
+def gradient_radius(
     k: StepConstants, theta: Real, theta_radius: Real, g: Real, effective: Real, e: ScalarErrors
 ) -> Real:
     """Radius of the effective gradient. BOUNDS.md, "The gradient".
@@ -162,30 +163,33 @@ def gradient(
         theta_radius: its radius.
         g: the gradient as passed.
         effective: the effective gradient.
-        e: the errors of the scalars that it meets.
+        e: the errors of the scalars as they enter m or u.
     """
-    as_read = read(k, abs(g), k.zero)
+    as_read = operand_radius(k, abs(g), k.zero)
     if not k.decays_gradient:
         return as_read
     if e.weight_decay == math.inf:
         return math.inf
-    theta_radius = read(k, abs(theta), theta_radius)
+    theta_radius = operand_radius(k, abs(theta), theta_radius)
     term = k.weight_decay * (abs(theta) + theta_radius)
     off = (
-        k.weight_decay * theta_radius + term * compound(e.weight_decay, k.multiply) + lost(k, term) + as_read
+        k.weight_decay * theta_radius
+        + term * compound(e.weight_decay, k.multiply)
+        + underflow_error(k, term)
+        + as_read
     )
     total = abs(effective) + off
     if overflows(k, max(term + off, total)):
         return math.inf
     if g and term:
         off += k.add * total
-    return off + lost_sum(k, total)
+    return off + sum_underflow_error(k, total)
 
 
 # The first moment ------------------------------------------------------------------------------------------
 
 
-def moment(
+def moment_radius(
     k: StepConstants, m: Real, m_radius: Real, g: Real, effective: Real, theta: Real, theta_radius: Real
 ) -> Real:
     """Radius of m after the step. BOUNDS.md, "The first moment".
@@ -199,59 +203,62 @@ def moment(
         theta: theta before the step.
         theta_radius: its radius.
     """
-    g_radius = gradient(k, theta, theta_radius, g, effective, k.moment)
-    m_radius = read(k, abs(m), m_radius)
+    g_radius = gradient_radius(k, theta, theta_radius, g, effective, k.m_errors)
+    m_radius = operand_radius(k, abs(m), m_radius)
     if math.inf in (g_radius, m_radius):
         return math.inf
     carried = k.beta1 * m_radius + k.complement * g_radius
     m_size, g_size = abs(m) + m_radius, abs(effective) + g_radius
     if not k.interpolated:
-        return (carried + weighted(k, m_size, g_size)) * SLACK
+        return (carried + weighted_error(k, m_size, g_size)) * SLACK
     distance = abs(effective - m) + g_radius + m_radius
     if overflows(k, max(distance, m_size, g_size)):
         return math.inf
     total = abs(k.beta1 * m + k.complement * effective) + carried
-    return (carried + interpolated(k, m_size, g_size, distance, total)) * SLACK
+    return (carried + interpolated_error(k, m_size, g_size, distance, total)) * SLACK
 
 
-def weighted(k: StepConstants, m_size: Real, g_size: Real) -> Real:
-    """What beta1*m + (1 - beta1)*g adds to what is carried."""
+def weighted_error(k: StepConstants, m_size: Real, g_size: Real) -> Real:
+    """Error that the weighted form, beta1*m + (1 - beta1)*g, adds."""
     if not k.beta1:
-        return lost_sum(k, g_size)  # 0*m + 1*g
-    e = k.moment
+        return sum_underflow_error(k, g_size)  # 0*m + 1*g
+    e = k.m_errors
     decayed, fresh = k.beta1 * m_size, k.complement * g_size
     add = k.add if decayed and fresh else k.zero
     off = (
         decayed * compound(e.beta1, k.multiply, add)
         + fresh * compound(e.complement, k.multiply, add)
-        + (lost(k, decayed) + lost(k, fresh)) * (1 + add)
-        + lost_sum(k, decayed + fresh)
+        + (underflow_error(k, decayed) + underflow_error(k, fresh)) * (1 + add)
+        + sum_underflow_error(k, decayed + fresh)
     )
     return math.inf if overflows(k, decayed + fresh + off) else off
 
 
-def interpolated(k: StepConstants, m_size: Real, g_size: Real, distance: Real, total: Real) -> Real:
-    """What m + (1 - beta1)*(g - m), or g - (g - m)*beta1, adds to what is carried."""
-    e = k.moment
+def interpolated_error(k: StepConstants, m_size: Real, g_size: Real, distance: Real, total: Real) -> Real:
+    """Error that the interpolated form adds.
+
+    It is m + (1 - beta1)*(g - m), onward, or g - (g - m)*beta1, back.
+    """
+    e = k.m_errors
     subtract = k.add if m_size and g_size else k.zero
     onward, back = k.complement * distance, k.beta1 * distance
-    off = onward * compound(e.complement, subtract, k.multiply) + lost(k, onward)
+    off = onward * compound(e.complement, subtract, k.multiply) + underflow_error(k, onward)
     goes_back = k.complement * (1 + e.complement) >= 0.5
     if goes_back:
-        # beta1 as given, or as 1 - (1 - beta1): exact there, but for the error of 1 - beta1 itself.
+        # beta1 itself, or 1 - (1 - beta1), which has no error here but that of 1 - beta1.
         rounded = compound(subtract, k.multiply)
         weight = max(back * e.beta1 * (1 + rounded), onward * e.complement * (1 + rounded))
-        off = max(off, back * rounded + weight + lost(k, back))
-    off += lost_sum(k, distance)
+        off = max(off, back * rounded + weight + underflow_error(k, back))
+    off += sum_underflow_error(k, distance)
     if m_size or goes_back:
         off += k.add * (total + off)
-    return off + lost_sum(k, total + off)
+    return off + sum_underflow_error(k, total + off)
 
 
 # The infinity norm -----------------------------------------------------------------------------------------
 
 
-def norm(
+def norm_radius(
     k: StepConstants,
     u: Real,
     u_radius: Real,
@@ -273,21 +280,21 @@ def norm(
         theta: theta before the step.
         theta_radius: its radius.
     """
-    e = k.norm
-    fresh_off = gradient(k, theta, theta_radius, g, effective, e)
-    u_radius = read(k, abs(u), u_radius)
+    e = k.u_errors
+    fresh_off = gradient_radius(k, theta, theta_radius, g, effective, e)
+    u_radius = operand_radius(k, abs(u), u_radius)
     if math.inf in (fresh_off, e.eps, u_radius):
         return math.inf
     decayed, fresh = branches
     product = k.beta2 * (abs(u) + u_radius)
-    decayed_off = k.beta2 * u_radius + product * compound(e.beta2, k.multiply) + lost(k, product)
+    decayed_off = k.beta2 * u_radius + product * compound(e.beta2, k.multiply) + underflow_error(k, product)
     if k.eps_in_norm:
-        fresh_off = plus_eps(k, abs(effective), fresh_off, e)
+        fresh_off = eps_sum_radius(k, abs(effective), fresh_off, e)
     elif k.eps_on_decayed:
-        decayed_off = plus_eps(k, k.beta2 * abs(u), decayed_off, e)
+        decayed_off = eps_sum_radius(k, k.beta2 * abs(u), decayed_off, e)
     if overflows(k, max(decayed + decayed_off, fresh + fresh_off)):
         return math.inf
-    # A branch that cannot win adds nothing.
+    # The branch that cannot be the maximum adds nothing.
     if (decayed + decayed_off) * SLACK < fresh - fresh_off:
         return fresh_off * SLACK
     if (fresh + fresh_off) * SLACK < decayed - decayed_off:
@@ -295,21 +302,21 @@ def norm(
     return max(decayed_off, fresh_off) * SLACK
 
 
-def plus_eps(k: StepConstants, size: Real, radius: Real, e: ScalarErrors) -> Real:
-    """Radius of a number plus eps, from the number's size and radius."""
+def eps_sum_radius(k: StepConstants, size: Real, radius: Real, e: ScalarErrors) -> Real:
+    """Radius of the sum of eps and a number, from the number's size and radius."""
     off = radius + k.eps * e.eps
     total = size + k.eps + off
     if e.eps and total < k.smallest_normal:
-        off += (TWICE - 1) * 2 * k.half_subnormal  # a wide sum that another rounding takes for a tie
+        off += (TWICE - 1) * 2 * k.half_subnormal  # rounding a wide sum again may take it for a tie
     if k.eps and size + radius:
         off += k.add * total
-    return off + lost_sum(k, total)
+    return off + sum_underflow_error(k, total)
 
 
 # Theta -----------------------------------------------------------------------------------------------------
 
 
-def theta(
+def theta_radius(
     k: StepConstants,
     before: Real,
     before_radius: Real,
@@ -329,40 +336,46 @@ def theta(
         u: the infinity norm after the step.
         u_radius: its radius.
     """
-    before_radius = read(k, abs(before), before_radius)
+    before_radius = operand_radius(k, abs(before), before_radius)
     kept, kept_off = before, before_radius
-    step, step_off = update(k, m, read(k, abs(m), m_radius), u, read(k, u, u_radius))
+    step, step_off = step_and_radius(
+        k, m, operand_radius(k, abs(m), m_radius), u, operand_radius(k, u, u_radius)
+    )
     if k.decays_theta:
         kept = before - k.lr * k.weight_decay * before
-        kept_off = retained(k, abs(before), before_radius)
-        step_off = step_off + joined(k, abs(step) + step_off, abs(before) + before_radius)
+        kept_off = decoupled_decay_radius(k, abs(before), before_radius)
+        step_off = step_off + fused_decay_error(k, abs(step) + step_off, abs(before) + before_radius)
     off = kept_off + step_off
     total = abs(kept - step) + off
     if overflows(k, max(abs(kept) + kept_off, total)):
         return math.inf
     if (kept or kept_off) and (step or step_off):
         off += k.add * total
-    return (off + lost_sum(k, total)) * SLACK
+    return (off + sum_underflow_error(k, total)) * SLACK
 
 
-def stored_theta(k: StepConstants, before: Real, m: Real, u: Real, m_formed: Real, u_formed: Real) -> Real:
-    """Radius of theta after the step from the subject's own m and u, which may have entered unrounded.
+def stored_theta_radius(
+    k: StepConstants, before: Real, m: Real, u: Real, m_formed: Real, u_formed: Real
+) -> Real:
+    """Radius of theta after the step from the subject's own m and u.
+
+    Theta may have been formed from m and u before they were rounded to be stored.
 
     Args:
         k: the step.
         before: theta before the step.
         m: the first moment after the step, as stored.
         u: the infinity norm after the step, as stored.
-        m_formed: how far from `m` any admissible evaluation of it may be; infinite where that is not known.
-        u_formed: the same for `u`.
+        m_formed: how far any admissible evaluation of m may be from `m`; infinite where that is not known.
+        u_formed: the same for u.
     """
-    m_radius, u_radius = min(stored(k, abs(m)), m_formed), min(stored(k, abs(u)), u_formed)
-    return theta(k, before, k.zero, m, m_radius, u, u_radius)
+    m_radius, u_radius = min(storage_error(k, abs(m)), m_formed), min(storage_error(k, abs(u)), u_formed)
+    return theta_radius(k, before, k.zero, m, m_radius, u, u_radius)
 
 
-def retained(k: StepConstants, size: Real, radius: Real) -> Real:
-    """Radius of what a decoupled decay leaves of theta before the step is taken."""
-    e = k.step
+def decoupled_decay_radius(k: StepConstants, size: Real, radius: Real) -> Real:
+    """Radius of theta after a decoupled decay and before the step."""
+    e = k.theta_errors
     if math.inf in (e.lr, e.weight_decay):
         return math.inf
     size = size + radius
@@ -370,64 +383,77 @@ def retained(k: StepConstants, size: Real, radius: Real) -> Real:
     part = share * size
     off = (
         part * compound(e.lr, e.weight_decay, k.multiply, k.multiply, k.add)
-        + lost(k, part)
-        + lost(k, share) * size
-        + compound(k.add, k.multiply, k.coarse) * (size + part)
+        + underflow_error(k, part)
+        + underflow_error(k, share) * size
+        + compound(k.add, k.multiply, k.coarse_roundoff) * (size + part)
     )
     return radius * (1 + share) + off
 
 
-def joined(k: StepConstants, size: Real, theta_size: Real) -> Real:
-    """What lr*(m/(c*d) + weight_decay*theta) adds to a step of at most this size: a sum, and what is lost."""
+def fused_decay_error(k: StepConstants, size: Real, theta_size: Real) -> Real:
+    """Error that a decay inside the step, lr*(m/(c*d) + weight_decay*theta), adds.
+
+    Args:
+        k: the step.
+        size: the largest size of the step.
+        theta_size: that of theta before it.
+    """
     decay = k.weight_decay * theta_size
     if size == math.inf or not k.lr or not decay:
         return k.zero
     sum_ = size / k.lr + decay
     if overflows(k, sum_):
         return math.inf
-    gone = k.lr * (lost(k, decay) + lost_sum(k, sum_)) * (1 + compound(k.step.lr, k.add, k.multiply))
-    return k.add * size + gone + lost(k, k.lr * sum_)
+    gone = (
+        k.lr
+        * (underflow_error(k, decay) + sum_underflow_error(k, sum_))
+        * (1 + compound(k.theta_errors.lr, k.add, k.multiply))
+    )
+    return k.add * size + gone + underflow_error(k, k.lr * sum_)
 
 
-def update(k: StepConstants, m: Real, m_radius: Real, u: Real, u_radius: Real) -> tuple[Any, Any]:
-    """lr*m / (correction*denominator), and its radius over every admissible order of evaluation."""
-    e, lr, c = k.step, k.lr, k.correction
+def step_and_radius(k: StepConstants, m: Real, m_radius: Real, u: Real, u_radius: Real) -> tuple[Any, Any]:
+    """The step lr*m/(correction*denominator), and its radius over all orders."""
+    e, lr, c = k.theta_errors, k.lr, k.correction
     size = abs(m) + m_radius
     d, d_off = u, u_radius
     if k.eps_in_denominator:
-        d, d_off = u + k.eps, plus_eps(k, u, u_radius, e)
+        d, d_off = u + k.eps, eps_sum_radius(k, u, u_radius, e)
     nearest, farthest = d - d_off * SLACK, d + d_off
     if not nearest > 0 or e.lr == math.inf:
         return k.zero, math.inf
-    # At most so much is divided by d: a quotient is at most this multiple of its dividend.
+    # A quotient by d is at most this multiple of its dividend.
     inverse = 1 / nearest
     largest = lr / c * (size * inverse)
-    # Every divisor of two, then of three, of lr, m, 1/c and 1/d: below the fraction bar ...
-    second = shrinks(k, c * nearest)
+    # Below the fraction bar: every divisor that joins two of lr, m, 1/c and 1/d, then three.
+    second = divisor_underflow(k, c * nearest)
     if lr:
-        second = max(second, shrinks(k, c / lr), shrinks(k, nearest / lr))
-    third = max(second, shrinks(k, c * nearest / lr)) if lr else second
+        second = max(second, divisor_underflow(k, c / lr), divisor_underflow(k, nearest / lr))
+    third = max(second, divisor_underflow(k, c * nearest / lr)) if lr else second
     shrunk = compound(e.correction, k.operations, second, third)
     if not shrunk < 1:
         return k.zero, math.inf
     growth = compound(e.lr, shrunk / (1 - shrunk))
-    # ... and every product and quotient above it.
+    # Above the fraction bar: every product and quotient.
     second = max(
-        vanishes(k, lr * size),
-        vanishes(k, lr / c),
-        vanishes(k, lr * inverse),
-        vanishes(k, size / c),
-        vanishes(k, size * inverse),
+        factor_underflow(k, lr * size),
+        factor_underflow(k, lr / c),
+        factor_underflow(k, lr * inverse),
+        factor_underflow(k, size / c),
+        factor_underflow(k, size * inverse),
     )
-    third = max(second, vanishes(k, lr * size * inverse))  # over c, which is at most 1, it is no smaller
-    # What lost to underflow may divide another factor, which is then the larger; unless all of it is lost:
-    # the step is then 0, and counted as lost.
+    # Over c, which is at most 1, the product would be at least as large.
+    third = max(second, factor_underflow(k, lr * size * inverse))
+    # A number made smaller by underflow may divide another factor, which makes that larger. If all of it is
+    # lost, the step is 0, which counts as lost.
     loss = growth if second >= 1 else compound(growth, second / (1 - second))
-    # The largest are those over c; below the bar, those without it, or without lr.
+    # Above the bar the largest are those over c; below it, those without c or without lr.
     above = max(lr / c, size / c, lr * size / c, size / c * inverse, lr / c * inverse, largest)
     below = max(c * farthest, c / lr, farthest / lr) if lr else c * farthest
     if overflows(k, max(above, below) * (1 + loss)):
         return k.zero, math.inf
     exact = 1 / d
     carried = lr / c * ((m_radius + abs(m) * (d_off * exact)) * inverse)
-    return lr / c * (m * exact), carried + largest * compound(growth, second, third, vanishes(k, largest))
+    return lr / c * (m * exact), carried + largest * compound(
+        growth, second, third, factor_underflow(k, largest)
+    )

@@ -1,4 +1,4 @@
-"""An exact number in decimal: so many digits of mantissa * 2**exponent, by integers alone, the same everywhere."""
+"""Exact numbers in decimal notation, by integer arithmetic."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any
 
 
 class Direction(Enum):
-    """Where the digits that are left out go."""
+    """The direction of rounding to decimal digits."""
 
     NEAREST = "to the nearest, ties to even"
     UP = "away from zero"
 
 
 def scientific(value: Any, digits: int, direction: Direction = Direction.NEAREST) -> str:
-    """A finite mpf as `-d.ddde-5`; zero as `0`.
+    """Write a finite mpf as `-d.ddde-5`, and zero as `0`.
 
     Args:
         value: an mpf.
-        digits: how many are written, all of them significant.
-        direction: how the number is rounded to them.
+        digits: the number of digits, all of them significant.
+        direction: of the rounding to them.
     """
     sign, mantissa, exponent, _ = value._mpf_
     if not mantissa:
@@ -48,7 +48,7 @@ def scientific(value: Any, digits: int, direction: Direction = Direction.NEAREST
 
 def _decimal_exponent(numerator: int, denominator: int) -> int:
     """The largest k with 10**k <= numerator/denominator."""
-    # 0.30103 is near log10(2); what it misses is made up for below.
+    # 0.30103 is near log10(2); the loops below correct the estimate.
     k = int((numerator.bit_length() - denominator.bit_length()) * 0.30103) - 1
     while _power_fits(k + 1, numerator, denominator):
         k += 1

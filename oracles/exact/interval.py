@@ -1,7 +1,7 @@
-"""Which numbers does an exact result certainly lie between? The formula's numbers as intervals, rounded outwards.
+"""Interval arithmetic for the formula.
 
-mpmath's own intervals are silently wrong, or refuse, in a maximum; so the maximum is written here, endpoint by
-endpoint, and every operation rounds its lower end down and its upper end up.
+Every operation rounds the lower end down and the upper end up. The maximum of mpmath's own intervals is silently wrong,
+or raises; here it is taken end by end.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ UP: Final = "c"
 
 
 @dataclass(frozen=True, eq=False)
-class Enclosure:
+class Interval:
     """A closed interval that holds an exact number.
 
     Attributes:
@@ -30,58 +30,58 @@ class Enclosure:
     high: Any
 
     @classmethod
-    def of(cls, ctx: MPContext, value: float) -> Enclosure:
-        """The number itself; the context must hold all its bits."""
+    def of(cls, ctx: MPContext, value: float) -> Interval:
+        """The interval of one number; the context must hold all its bits."""
         exact = ctx.mpf(value)
         return cls(ctx, exact, exact)
 
     @property
     def is_point(self) -> bool:
-        """Whether it holds one number only, which then is the exact one."""
+        """Check whether it holds one number only, which then is the exact one."""
         return bool(self.low == self.high)
 
-    def _made(self, other: object) -> Enclosure:
-        return other if isinstance(other, Enclosure) else Enclosure.of(self.ctx, other)  # type: ignore[arg-type]
+    def _coerce(self, other: object) -> Interval:
+        return other if isinstance(other, Interval) else Interval.of(self.ctx, other)  # type: ignore[arg-type]
 
-    def __add__(self, other: object) -> Enclosure:
-        b = self._made(other)
+    def __add__(self, other: object) -> Interval:
+        b = self._coerce(other)
         add = self.ctx.fadd
-        return Enclosure(self.ctx, add(self.low, b.low, rounding=DOWN), add(self.high, b.high, rounding=UP))
+        return Interval(self.ctx, add(self.low, b.low, rounding=DOWN), add(self.high, b.high, rounding=UP))
 
-    def __neg__(self) -> Enclosure:
-        return Enclosure(self.ctx, self.ctx.fneg(self.high, exact=True), self.ctx.fneg(self.low, exact=True))
+    def __neg__(self) -> Interval:
+        return Interval(self.ctx, self.ctx.fneg(self.high, exact=True), self.ctx.fneg(self.low, exact=True))
 
-    def __sub__(self, other: object) -> Enclosure:
-        return self + -self._made(other)
+    def __sub__(self, other: object) -> Interval:
+        return self + -self._coerce(other)
 
-    def __rsub__(self, other: int) -> Enclosure:
-        return self._made(other) - self
+    def __rsub__(self, other: int) -> Interval:
+        return self._coerce(other) - self
 
-    def __mul__(self, other: object) -> Enclosure:
-        b = self._made(other)
+    def __mul__(self, other: object) -> Interval:
+        b = self._coerce(other)
         pairs = [(x, y) for x in (self.low, self.high) for y in (b.low, b.high)]
         multiply = self.ctx.fmul
-        return Enclosure(
+        return Interval(
             self.ctx,
             min(multiply(x, y, rounding=DOWN) for x, y in pairs),
             max(multiply(x, y, rounding=UP) for x, y in pairs),
         )
 
-    def __truediv__(self, other: object) -> Enclosure:
-        b = self._made(other)
+    def __truediv__(self, other: object) -> Interval:
+        b = self._coerce(other)
         if not b.low > 0:
             raise ZeroDivisionError("the divisor may be 0 or less")
         divide = self.ctx.fdiv
         pairs = [(x, y) for x in (self.low, self.high) for y in (b.low, b.high)]
-        return Enclosure(
+        return Interval(
             self.ctx,
             min(divide(x, y, rounding=DOWN) for x, y in pairs),
             max(divide(x, y, rounding=UP) for x, y in pairs),
         )
 
-    def __pow__(self, exponent: int) -> Enclosure:
-        """By squaring; of numbers of at least 0, which every beta is."""
-        result, base = Enclosure.of(self.ctx, 1), self
+    def __pow__(self, exponent: int) -> Interval:
+        """Take a power by squaring, of numbers of at least 0, which every beta is."""
+        result, base = Interval.of(self.ctx, 1), self
         while exponent:
             if exponent & 1:
                 result = result * base
@@ -90,21 +90,21 @@ class Enclosure:
                 base = base * base
         return result
 
-    def __abs__(self) -> Enclosure:
+    def __abs__(self) -> Interval:
         if self.low >= 0:
             return self
         if self.high <= 0:
             return -self
-        return Enclosure(self.ctx, self.ctx.mpf(0), max(-self.low, self.high))
+        return Interval(self.ctx, self.ctx.mpf(0), max(-self.low, self.high))
 
     def __ne__(self, other: object) -> bool:
-        """Whether it certainly holds another number than this one."""
-        b = self._made(other)
+        """Check whether the two have no number in common."""
+        b = self._coerce(other)
         return bool(self.high < b.low or self.low > b.high)
 
     __hash__ = None  # type: ignore[assignment]
 
 
-def larger(a: Enclosure, b: Enclosure) -> Enclosure:
-    """The maximum of two numbers."""
-    return Enclosure(a.ctx, max(a.low, b.low), max(a.high, b.high))
+def larger(a: Interval, b: Interval) -> Interval:
+    """The maximum of two intervals."""
+    return Interval(a.ctx, max(a.low, b.low), max(a.high, b.high))

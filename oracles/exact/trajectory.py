@@ -1,4 +1,4 @@
-"""The exact trajectory: the documented formula called with mpmath's numbers, at a precision chosen from the case."""
+"""The exact trajectory: the formula over mpmath's numbers, precise enough."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from ...reference.hyperparameters import Hyperparameters
 from ...reference.rules import DOCUMENTED, Rule
 
 GUARD_BITS = 64
-"""Bits beyond those that a bound can see."""
+"""The bits beyond those that a bound can see."""
 
 
 def precision_for(steps: int) -> int:
-    """The working precision in bits at which every quantity of a run is exact far below any bound.
+    """The bits at which the error of every quantity of a run is far below any bound.
 
-    53 bits for the finest format; 53 more that 1 - beta1^t may cancel, since beta1 <= 1 - 2^-53; the step's
-    number, whose power multiplies the relative error of beta1^t; three roundings a step, accumulated; and
-    `GUARD_BITS`. Each quantity is then off by less than 2^-(53 + GUARD_BITS) of itself over magnitudes: with
-    every subtraction made an addition, and a step as much larger as the norm lost to cancellation.
+    It is the sum of: 53 bits for the finest format; 53 more that 1 - beta1^t may cancel, since beta1 <= 1 - 2^-53; the
+    bits of the step's number, whose power multiplies the relative error of beta1^t; those of three roundings a step,
+    accumulated; and `GUARD_BITS`. Each quantity is then off by less than 2^-(53 + GUARD_BITS) of itself over magnitudes:
+    with every subtraction made an addition, and a step as much larger as the norm lost to cancellation.
     """
     return 53 + 53 + 2 * steps.bit_length() + 2 + GUARD_BITS
 
 
 @cache
-def context(bits: int) -> MPContext:
-    """An mpmath context of our own, so that nobody's `mp.prec` reaches the oracle and ours reaches nobody.
+def mpmath_context(bits: int) -> MPContext:
+    """The oracle's own mpmath context of a precision, which callers must not change.
 
-    One for each precision; it is not to be changed.
+    So the user's `mp.prec` does not reach the oracle, nor the oracle's the user.
     """
     result = MPContext()
     result.prec = bits
@@ -43,7 +43,7 @@ def context(bits: int) -> MPContext:
 
 
 def backend() -> str:
-    """The version of mpmath, and the integers that it computes with, for the record."""
+    """The version of mpmath and its integer type, for the record."""
     return f"mpmath {mpmath.__version__} ({mpmath.libmp.BACKEND})"
 
 
@@ -60,8 +60,8 @@ def exact_scalars(ctx: MPContext, hyperparameters: Hyperparameters) -> Scalars[A
     )
 
 
-def wide_range(values: Iterable[float]) -> bool:
-    """Whether binary64 may not be enough to evaluate a bound over these numbers.
+def needs_wide_range(values: Iterable[float]) -> bool:
+    """Check whether a bound over these numbers needs a wider range than binary64's.
 
     Four factors of at most 2^200, or at least 2^-200, stay within binary64's range; the bounds multiply no
     more than that.
@@ -71,7 +71,7 @@ def wide_range(values: Iterable[float]) -> bool:
 
 @dataclass(frozen=True)
 class ExactStep:
-    """One element of one parameter after one step, exactly.
+    """The exact state of one element of one parameter after one step.
 
     Attributes:
         t: the number of the step, from 1.
@@ -93,7 +93,7 @@ def element_trajectory(
 
     Args:
         case: the run.
-        parameter: the parameter's place in `case.parameters`.
+        parameter: the parameter's index in `case.parameters`.
         element: its index in the parameter.
         rule: the update formula.
         bits: the working precision; `precision_for(case.steps)` by default.
@@ -101,8 +101,8 @@ def element_trajectory(
     Yields:
         The state after each step.
     """
-    ctx = context(bits or precision_for(case.steps))
-    group = next(g for place, g, _ in case.placed() if place == parameter)
+    ctx = mpmath_context(bits or precision_for(case.steps))
+    group = next(g for index, g, _ in case.indexed_parameters() if index == parameter)
     values = case.parameters[parameter]
     state: State[Any] = State(ctx.mpf(float(values.theta[element])), ctx.mpf(0), ctx.mpf(0))
     for t in range(1, case.steps + 1):
@@ -112,7 +112,7 @@ def element_trajectory(
 
 
 def decimal(value: Any, digits: int = 24) -> str:
-    """An exact value for a reader: decimal, to so many significant digits."""
+    """Write an exact value in decimal, to so many significant digits."""
     if isinstance(value, float):
         return repr(value) if not math.isfinite(value) else f"{value:.17g}"
     return str(mpmath.nstr(value, digits))

@@ -1,4 +1,4 @@
-"""What stands in a file of golden cases? Cases to JSON and back, the same bytes everywhere."""
+"""The files of golden cases: cases to JSON and back, the same bytes everywhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...reference.contract import CLAUSES, Clause, Params
 from ...reference.golden.flags import FLAGS
 from ...reference.golden.model import GoldenCase, GoldenGroup, GoldenParameter, Numbers
 from ...reference.hyperparameters import Hyperparameters
-from .values import HABITS, Json, formats_of, states
+from .values import SCHEME_NAMES, Json, expected_states, formats_of
 
 DIGESTS: Final = "digests.json"
 CONTRACT: Final = "contract.json"
@@ -27,11 +27,11 @@ _HEADER: Final = {
 }
 _NUMBERS: Final = ("lr", "beta1", "beta2", "eps", "weight_decay")
 _MOST_ELEMENT_STEPS: Final = 20_000
-"""What one case of a file may ask to be computed."""
+"""The most elements times steps that one case of a file may have."""
 
 
-class Unsound(ValueError):  # noqa: N818 - named for what the file is
-    """A file that fits its schema, and says what cannot be, or is not so."""
+class UnsoundFileError(ValueError):
+    """A file fits its schema, but contradicts itself or the oracle."""
 
 
 # A case -----------------------------------------------------------------------------------------------------
@@ -60,8 +60,8 @@ def _inputs(case: GoldenCase) -> Json:
     }
 
 
-def record(case: GoldenCase) -> Json:
-    """A case as a file has it, with the oracle's values."""
+def case_to_json(case: GoldenCase) -> Json:
+    """Convert a case to JSON, with the oracle's values."""
     return {
         "id": case.id,
         "comment": case.comment,
@@ -70,7 +70,7 @@ def record(case: GoldenCase) -> Json:
         "room": case.room,
         "acceptable": list(case.acceptable),
         **_inputs(case),
-        "states": states(case),
+        "states": expected_states(case),
     }
 
 
@@ -78,8 +78,8 @@ def _numbers(texts: Iterable[str]) -> Numbers:
     return tuple(float.fromhex(text) for text in texts)
 
 
-def case_of(value: Mapping[str, Any]) -> GoldenCase:
-    """The case of a record that fits the schema.
+def case_from_json(value: Mapping[str, Any]) -> GoldenCase:
+    """Convert JSON that fits the schema to a case.
 
     Raises:
         Unsound: its numbers cannot be a case.
@@ -101,7 +101,7 @@ def case_of(value: Mapping[str, Any]) -> GoldenCase:
             for group in value["groups"]
         )
     except OverflowError:
-        raise Unsound(f"{where}: a number is beyond binary64") from None
+        raise UnsoundFileError(f"{where}: a number is beyond binary64") from None
     case = GoldenCase(
         id=value["id"],
         comment=value["comment"],
@@ -113,13 +113,13 @@ def case_of(value: Mapping[str, Any]) -> GoldenCase:
         room=value["room"],
         acceptable=tuple(value["acceptable"]),
     )
-    for wrong in _impossible(case):
-        raise Unsound(f"{where}: {wrong}")
+    for wrong in _find_case_errors(case):
+        raise UnsoundFileError(f"{where}: {wrong}")
     return case
 
 
-def _impossible(case: GoldenCase) -> Iterator[str]:
-    """What a case cannot have."""
+def _find_case_errors(case: GoldenCase) -> Iterator[str]:
+    """Find what a case cannot have: one sentence for each error."""
     elements = sum(len(p.theta) for group in case.groups for p in group.parameters)
     if elements * case.steps > _MOST_ELEMENT_STEPS:
         yield f"{elements} elements over {case.steps} steps; want at most {_MOST_ELEMENT_STEPS} altogether"
@@ -128,7 +128,7 @@ def _impossible(case: GoldenCase) -> Iterator[str]:
     if (missing := sorted(set(case.flags) - FLAGS.keys()) or None) is not None:
         yield f"flags {missing} are unknown"
     for group in case.groups:
-        yield from _impossible_options(group.hyperparameters, group.learning_rates)
+        yield from _find_option_errors(group.hyperparameters, group.learning_rates)
         for p in group.parameters:
             if any(len(g) != len(p.theta) for g in p.gradients):
                 yield f"a gradient has not the {len(p.theta)} elements of its theta"
@@ -136,7 +136,7 @@ def _impossible(case: GoldenCase) -> Iterator[str]:
                 yield "theta is not finite"
 
 
-def _impossible_options(h: Hyperparameters, rates: Numbers) -> Iterator[str]:
+def _find_option_errors(h: Hyperparameters, rates: Numbers) -> Iterator[str]:
     for name, beta in (("beta1", h.beta1), ("beta2", h.beta2)):
         if not 0 <= beta < 1:
             yield f"{name}={beta!r}; want a number in [0, 1)"
@@ -151,12 +151,12 @@ def _impossible_options(h: Hyperparameters, rates: Numbers) -> Iterator[str]:
 
 
 def _heading(family: str, flags: Iterable[str]) -> Json:
-    """What a file of a family says before its cases."""
+    """The members of a family's file before its cases."""
     return {
         "schema": "golden.schema.json",
         "family": family,
         **_HEADER,
-        "habits": list(HABITS),
+        "habits": list(SCHEME_NAMES),
         "flags": {
             flag: {"bug": FLAGS[flag].bug, "effect": FLAGS[flag].effect} for flag in sorted(set(flags))
         },
@@ -164,13 +164,13 @@ def _heading(family: str, flags: Iterable[str]) -> Json:
 
 
 def document(family: str, cases: Iterable[GoldenCase]) -> Json:
-    """What the file of a family holds."""
-    records = [record(case) for case in cases]
+    """The file of a family as JSON."""
+    records = [case_to_json(case) for case in cases]
     return {**_heading(family, (flag for each in records for flag in each["flags"])), "cases": records}
 
 
 def contract() -> Json:
-    """What the file of the contract holds."""
+    """The file of the contract as JSON."""
     return {
         "schema": "contract.schema.json",
         "source": "the page of mindspore.experimental.optim.Adamax",
@@ -191,7 +191,7 @@ def _clause(clause: Clause) -> Json:
 
 
 def _value(value: object) -> object:
-    """An argument: null, true, an integer and a string stand for themselves; an object says of which type it is."""
+    """Convert an argument to JSON; an object names the types that JSON lacks."""
     match value:
         case Params():
             result: object = {"params": value.value}
@@ -210,8 +210,8 @@ def _value(value: object) -> object:
     return result
 
 
-def text(value: Mapping[str, Any]) -> str:
-    """A document as a file: one line for each member, and for each case or clause."""
+def document_text(value: Mapping[str, Any]) -> str:
+    """Write a document as text: a line for each member, and for each case or clause."""
     lines = []
     for name, member in value.items():
         if name in {"cases", "clauses"}:
@@ -226,40 +226,40 @@ def _compact(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
-def digest(case: Mapping[str, Any]) -> str:
-    """What a published case keeps for ever: its inputs, exact values and roundings.
+def case_digest(case: Mapping[str, Any]) -> str:
+    """Hash what a published case keeps for ever: inputs, exact values and roundings.
 
     A bound may be replaced by another proven one, and words by better ones.
     """
 
-    def kept(value: object) -> object:
+    def without_bounds(value: object) -> object:
         match value:
             case dict():
                 left_out = {"bound", "comment", "flags", "room", "acceptable"}
-                return {name: kept(x) for name, x in value.items() if name not in left_out}
+                return {name: without_bounds(x) for name, x in value.items() if name not in left_out}
             case list():
-                return [kept(x) for x in value]
+                return [without_bounds(x) for x in value]
         return value
 
-    return hashlib.sha256(_compact(kept(case)).encode("ascii")).hexdigest()
+    return hashlib.sha256(_compact(without_bounds(case)).encode("ascii")).hexdigest()
 
 
 def documents(cases: Iterable[GoldenCase]) -> dict[str, Json]:
-    """Every file by its name, the digests included."""
+    """Build every file by its name, the digests included."""
     families: dict[str, list[GoldenCase]] = {}
     for case in cases:
         families.setdefault(case.family, []).append(case)
     made = {f"{family}.json": document(family, members) for family, members in families.items()}
-    digests = {each["id"]: digest(each) for file in made.values() for each in file["cases"]}
+    digests = {each["id"]: case_digest(each) for file in made.values() for each in file["cases"]}
     return made | {CONTRACT: contract(), DIGESTS: digests}
 
 
-def refusals(published: Mapping[str, str], made: Mapping[str, str]) -> Iterator[str]:
-    """What would change what is published: one sentence for each case.
+def find_forbidden_changes(published: Mapping[str, str], made: Mapping[str, str]) -> Iterator[str]:
+    """Find changes to published cases, which are forbidden: one sentence for each.
 
     Args:
         published: digests by id.
-        made: likewise, as they would be.
+        made: the digests of the cases as they would be written.
     """
     for name, value in published.items():
         if name not in made:
@@ -271,13 +271,13 @@ def refusals(published: Mapping[str, str], made: Mapping[str, str]) -> Iterator[
 # Checking a file --------------------------------------------------------------------------------------------
 
 
-def errors(value: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with a document that fits its schema, by the oracle: one sentence for each case or clause."""
+def find_errors(value: Mapping[str, Any]) -> Iterator[str]:
+    """Find errors in a document that fits its schema: one for each case or clause."""
     if "clauses" in value:
         wanted: Mapping[str, Any] = contract()
-        yield from _differences(value, wanted, "clauses", "clause")
+        yield from _find_differences(value, wanted, "clauses", "clause")
         return
-    wrong = list(_case_errors(value))
+    wrong = list(_find_wrong_cases(value))
     yield from wrong
     if not wrong:
         heading = {name: member for name, member in value.items() if name != "cases"}
@@ -286,7 +286,7 @@ def errors(value: Mapping[str, Any]) -> Iterator[str]:
             yield where
 
 
-def _case_errors(value: Mapping[str, Any]) -> Iterator[str]:
+def _find_wrong_cases(value: Mapping[str, Any]) -> Iterator[str]:
     seen: set[str] = set()
     for case in value["cases"]:
         where = f"case {case['id']}"
@@ -296,7 +296,7 @@ def _case_errors(value: Mapping[str, Any]) -> Iterator[str]:
             yield f"{where} is not of the family {value['family']}"
         seen.add(case["id"])
         try:
-            wanted = record(case_of(case))
+            wanted = case_to_json(case_from_json(case))
         except ValueError as error:
             yield str(error)
             continue
@@ -304,10 +304,12 @@ def _case_errors(value: Mapping[str, Any]) -> Iterator[str]:
             yield difference
 
 
-def _differences(value: Mapping[str, Any], wanted: Mapping[str, Any], name: str, word: str) -> Iterator[str]:
+def _find_differences(
+    value: Mapping[str, Any], wanted: Mapping[str, Any], name: str, word: str
+) -> Iterator[str]:
     known = {row["id"]: row for row in wanted[name]}
     if [row["id"] for row in value[name]] != list(known):
-        yield f"the file has not each {word} once, in order"
+        yield f"the file does not have each {word} once, in order"
     for member in wanted.keys() - {name}:
         if (where := _first_difference(value[member], wanted[member], f"the file, {member}")) is not None:
             yield where
@@ -319,17 +321,17 @@ def _differences(value: Mapping[str, Any], wanted: Mapping[str, Any], name: str,
 
 
 def _first_difference(value: object, wanted: object, where: str) -> str | None:
-    """Where two JSON values differ first, in words."""
+    """Describe the first difference of two JSON values; None if there is none."""
     match value, wanted:
         case dict(), dict() if value.keys() == wanted.keys():
-            places = ((value[name], wanted[name], f"{where}, {name}") for name in wanted)
+            members = ((value[name], wanted[name], f"{where}, {name}") for name in wanted)
         case list(), list() if len(value) == len(wanted):
-            places = ((x, y, f"{where}[{i}]") for i, (x, y) in enumerate(zip(value, wanted, strict=True)))
+            members = ((x, y, f"{where}[{i}]") for i, (x, y) in enumerate(zip(value, wanted, strict=True)))
         case _:
             if value == wanted and type(value) is type(wanted):
                 return None
             return f"{where} is {_short(value)}; the oracle has {_short(wanted)}"
-    return next((found for place in places if (found := _first_difference(*place)) is not None), None)
+    return next((found for member in members if (found := _first_difference(*member)) is not None), None)
 
 
 def _short(value: object) -> str:

@@ -1,1 +1,1 @@
-"""Identification: which rule, form of the moment and scalar precision a subject follows."""
+"""The identification of a subject's rule, form of the moment and scalar precision."""

@@ -1,4 +1,4 @@
-"""The cases that separate every rule from every other, and the evaluation schemes from each other."""
+"""The cases that separate the rules and the evaluation schemes."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from ...reference.hyperparameters import Hyperparameters
 from ..comparison import Snapshot
 from ..formats import Format
 
-Run = tuple[Case, Sequence[Snapshot]]
+ObservedRun = tuple[Case, Sequence[Snapshot]]
 
 SCALARS: Final = (Format.BINARY64, Format.BINARY32, Format.BINARY16, Format.BFLOAT16)
 """From the finest to the coarsest; the coarsest is rarely a whole optimizer's choice, and is tried last."""
 
 _SETTINGS: Final = (
-    # The most telling first, since a rule is left at the first error. Decay, from a theta that is not 0, while
+    # The most distinguishing first, since a rule is dropped at the first error. Decay, from a theta that is not 0, while
     # ascending.
     Hyperparameters(lr=0.3, beta1=0.6, beta2=0.7, eps=0.3, weight_decay=0.3, maximize=True),
     # beta1 near 1: 1 - beta1^t cancels, and scalars of a low precision show.
     Hyperparameters(lr=0.01, beta1=0.987, beta2=0.95, eps=0.01),
     # Decay while descending.
     Hyperparameters(lr=0.3, beta1=0.6, beta2=0.7, eps=0.3, weight_decay=0.3),
-    # Ascending, without decay: for who has no decay. With beta1 below 1/2 the interpolated form turns round, and
-    # g - beta1*(g - m) shows in the first step: see `_lost_going_back`.
+    # Ascending, without decay, for subjects that have none. With beta1 below 1/2 the interpolated form turns round, and
+    # g - beta1*(g - m) shows in the first step: see `_error_going_back`.
     Hyperparameters(lr=0.3, beta1=0.3, beta2=0.7, eps=0.3, maximize=True),
     # Nothing but the moments: betas that show, eps that shows, lr that no binary format holds.
     Hyperparameters(lr=0.3, beta1=0.9, beta2=0.7, eps=0.3),
@@ -39,34 +39,43 @@ _SETTINGS: Final = (
     Hyperparameters(lr=0.3, beta1=1.1e-3, beta2=0.6, eps=0.01),
 )
 _STEPS: Final = (4, 12, 4, 4, 4, 4, 4)
-"""How long each is run: the one whose bias correction shows longest is long enough to see it end."""
-_NEAREST_ONE: Final = Hyperparameters(lr=0.01, beta1=1 - 2.0**-26, beta2=0.95, eps=0.01)
-"""A beta1 that is 1 in binary32: so binary32 scalars, which bfloat16 hides elsewhere, are told from binary64 ones."""
+"""The number of steps of each; where the bias correction shows longest, it is enough to see it end."""
+_BETA1_NEAREST_ONE: Final = Hyperparameters(lr=0.01, beta1=1 - 2.0**-26, beta2=0.95, eps=0.01)
+"""A setting whose beta1 is 1 in binary32: it shows binary32 scalars, which bfloat16 hides elsewhere."""
 _ELEMENTS: Final = 8
 _MANY: Final = 12
 
 
 def cases(format_: Format) -> tuple[Case, ...]:
-    """The cases that identify a subject: those that separate the rules, and those that separate the habits."""
-    return (*rule_cases(format_), *habit_cases(format_))
+    """The cases that identify a subject: those for rules, then those for schemes."""
+    return (*rule_cases(format_), *scheme_cases(format_))
 
 
 @lru_cache
-def habit_cases(format_: Format) -> tuple[Case, ...]:
-    """A gradient, a zero, and one against what is left of it, under each beta1 that tells two habits."""
+def scheme_cases(format_: Format) -> tuple[Case, ...]:
+    """The cases that separate the evaluation schemes.
+
+    Each has a gradient, a zero, and a gradient against what is left, under a beta1 that separates two schemes.
+    """
     rng = np.random.default_rng(20150104)
 
     def draw(scale: float = 1.0) -> FloatArray:
         drawn = scale * rng.uniform(0.5, 2.0, _MANY)
         return np.array([format_.round_float(x) for x in drawn.tolist()])
 
-    forgetful, size = _forgetful(format_)
+    forgetful, size = _small_beta1_setting(format_)
     plain = Hyperparameters(lr=0.3, beta2=0.6, eps=0.01)
     runs = [
         (forgetful, draw(size)),
-        (replace(plain, beta1=_BACK), _telling_gradients(_lost_going_back(format_, _BACK), format_, _MANY)),
-        (replace(plain, beta1=_ONWARD), _telling_gradients(_lost_going_onward(format_), format_, _MANY)),
-        *((replace(plain, beta1=beta1), draw()) for beta1 in _next_to_one(format_)),
+        (
+            replace(plain, beta1=_BACK),
+            _distinguishing_gradients(_error_going_back(format_, _BACK), format_, _MANY),
+        ),
+        (
+            replace(plain, beta1=_ONWARD),
+            _distinguishing_gradients(_error_going_onward(format_), format_, _MANY),
+        ),
+        *((replace(plain, beta1=beta1), draw()) for beta1 in _betas_next_to_one(format_)),
     ]
     result = []
     for number, (setting, first) in enumerate(runs, start=1):
@@ -78,20 +87,23 @@ def habit_cases(format_: Format) -> tuple[Case, ...]:
 
 _BACK: Final = 29 / 64
 _ONWARD: Final = 33 / 64
-"""Values of beta1 under which an interpolation rounds most beside the weighted form, going back or onward.
+"""Values of beta1 under which an interpolation, back or onward, rounds more than the weighted form.
 
-It rounds where that does not: from m = 0 if it goes back from the gradient, which it may for beta1 < 1/2, and to
-a gradient of 0 if it goes onward. Here neither beta1 nor 1 - beta1 has an error that widens the weighted bound.
+It does so from m = 0 if it goes back from the gradient, which it may for beta1 < 1/2, and to a gradient of 0 if it goes
+onward. Here neither beta1 nor 1 - beta1 has an error that widens the weighted bound.
 """
 
 
-def _forgetful(format_: Format) -> tuple[Hyperparameters, float]:
-    """A beta1 so small that the interpolated form loses it in any wider format, and a size for the gradient to show it.
+def _small_beta1_setting(format_: Format) -> tuple[Hyperparameters, float]:
+    """A setting whose beta1 the interpolated form loses in any wider format.
 
-    After one gradient and a zero, the weighted form leaves beta1*m, and the interpolated one what is left of
-    m - (1 - beta1)*m, which ordinary numbers hide from who computes in a wider format. In binary16 beta1 is one of
-    its numbers, the products of binary32 are what loses it, and m - m*(1 - (1 - beta1)) loses nothing. An eps of a
-    like size, and a norm that is forgotten as soon, lets theta show it, too.
+    After one gradient and a zero, the weighted form leaves beta1*m. The interpolated one leaves m - (1 - beta1)*m;
+    with ordinary numbers a wider format hides the difference. In binary16 beta1 is one of its numbers: the products of
+    binary32 lose it, and m - m*(1 - (1 - beta1)) loses nothing. An eps of a like size, and a norm that is forgotten as
+    soon, let theta show it, too.
+
+    Returns:
+        The setting, and a size for the gradient to show the loss.
     """
     beta1, eps, size = 1.3 * 2.0**-60, 2.0**-60, 1.0
     if format_ is Format.BINARY16:
@@ -99,11 +111,11 @@ def _forgetful(format_: Format) -> tuple[Hyperparameters, float]:
     return Hyperparameters(lr=0.3, beta1=beta1, beta2=eps / size, eps=eps), size
 
 
-def _next_to_one(format_: Format) -> Iterator[float]:
-    """Values of beta1 that tell scalars of each finer format, and of the working one, from those of binary64.
+def _betas_next_to_one(format_: Format) -> Iterator[float]:
+    """Values of beta1 that separate scalars of each format from those of binary64.
 
-    In scalars of p bits, 1 - 2^-(p+2) is 1; and where 1 - beta1 is about 2^-(p/2), its powers have their largest
-    error beside what is left of 1.
+    The formats are the working one and the finer ones. In scalars of p bits, 1 - 2^-(p+2) is 1; and where 1 - beta1 is
+    about 2^-(p/2), its powers have the largest error relative to what is left of 1.
     """
     for scalars in SCALARS[1:]:
         if format_.precision <= scalars.precision < -format_.emin:
@@ -124,7 +136,7 @@ def rule_cases(format_: Format) -> tuple[Case, ...]:
     result = []
     runs = [*zip(_SETTINGS, _STEPS, strict=True)]
     if format_ is Format.BFLOAT16:
-        runs.append((_NEAREST_ONE, 4))
+        runs.append((_BETA1_NEAREST_ONE, 4))
     for number, (setting, steps) in enumerate(runs, start=1):
         # Elements 0 to 3 start at 0, where a step shows in full; the odd ones see their gradient fade, so that
         # the decayed norm wins, and m is remembered rather than renewed.
@@ -132,37 +144,45 @@ def rule_cases(format_: Format) -> tuple[Case, ...]:
         fading = np.tile([1.0, 2.0**-9], _ELEMENTS // 2)
         gradients = [draw(), *(draw(fading) for _ in range(steps - 1))]
         if 0.25 < setting.beta1 < 0.5:
-            gradients[0] = _telling_gradients(_lost_going_back(format_, setting.beta1), format_, _ELEMENTS)
+            gradients[0] = _distinguishing_gradients(
+                _error_going_back(format_, setting.beta1), format_, _ELEMENTS
+            )
         result.append(Case(f"identify/{number}", (Group(setting, (Parameter.of(theta, gradients),)),)))
     return tuple(result)
 
 
-def _telling_gradients(lost: Callable[[float], Fraction], format_: Format, count: int) -> FloatArray:
-    """Of many gradients, those that lose the most, which ordinary numbers may hide."""
+def _distinguishing_gradients(error: Callable[[float], Fraction], format_: Format, count: int) -> FloatArray:
+    """Choose, of many gradients, those with the largest error."""
     drawn = np.random.default_rng(20150103).uniform(0.5, 2.0, 32 * count)
-    telling = sorted({format_.round_float(g) for g in drawn.tolist()}, key=lost)[-count:]
-    result: FloatArray = np.array(telling) * np.tile([1.0, -1.0], count // 2)
+    chosen = sorted({format_.round_float(g) for g in drawn.tolist()}, key=error)[-count:]
+    result: FloatArray = np.array(chosen) * np.tile([1.0, -1.0], count // 2)
     return result
 
 
-def _lost_going_back(format_: Format, beta1: float) -> Callable[[float], Fraction]:
-    """How far g - beta1*g, each operation rounded, is from (1 - beta1)*g, which has one rounding: m, from m = 0."""
+def _error_going_back(format_: Format, beta1: float) -> Callable[[float], Fraction]:
+    """The relative error of g - beta1*g, with each operation rounded: m, from m = 0.
+
+    The weighted form, (1 - beta1)*g, has one rounding.
+    """
     held, rounded = format_.round_float(beta1), format_.round_float
 
-    def lost(g: float) -> Fraction:
+    def error(g: float) -> Fraction:
         exact = (1 - Fraction(beta1)) * Fraction(g)
         return abs(Fraction(rounded(g - rounded(held * g))) - exact) / exact
 
-    return lost
+    return error
 
 
-def _lost_going_onward(format_: Format) -> Callable[[float], Fraction]:
-    """The same of m - (1 - beta1)*m and beta1*m, where m is (1 - beta1)*g: what a gradient of 0 leaves."""
+def _error_going_onward(format_: Format) -> Callable[[float], Fraction]:
+    """The relative error of m - (1 - beta1)*m: what a gradient of 0 leaves of m.
+
+    Here m is (1 - beta1)*g, rounded. The weighted form, beta1*m, has one rounding.
+    """
     rounded = format_.round_float
 
-    def lost(g: float) -> Fraction:
+    def error(g: float) -> Fraction:
         m = rounded((1 - _ONWARD) * g)
         exact = Fraction(_ONWARD) * Fraction(m)
         return abs(Fraction(rounded(m - rounded((1 - _ONWARD) * m))) - exact) / exact
 
-    return lost
+    return error

@@ -1,4 +1,4 @@
-"""What a subject was identified as, and the cases that it refused."""
+"""The result of an identification, and the cases that the subject refused."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Final
 from ...reference.case import Case
 from ...reference.hyperparameters import Hyperparameters
 from ...reference.rules import DOCUMENTED, Rule
-from ..error_model import Habits
+from ..error_model import EvaluationScheme
 from ..formats import Format
 from ..verdict import Divergence, Quantity
 
 
 @dataclass(frozen=True, eq=False)
 class Refusal:
-    """A case that the subject cannot be asked: it has no such argument, or does not take its value.
+    """A case that the subject cannot run: it lacks an argument or rejects its value.
 
     Attributes:
         case: the case.
@@ -27,62 +27,62 @@ class Refusal:
     reason: str
 
     def concerns(self, part: str) -> bool:
-        """Whether the case would have told something of a part of the rule."""
-        return any(TELLING[part](group.hyperparameters) for group in self.case.groups)
+        """Check whether the case would have distinguished a part of the rule."""
+        return any(DISTINGUISHES[part](group.hyperparameters) for group in self.case.groups)
 
 
-TELLING: Final[Mapping[str, Callable[[Hyperparameters], bool]]] = {
+DISTINGUISHES: Final[Mapping[str, Callable[[Hyperparameters], bool]]] = {
     "epsilon": lambda h: h.eps > 0,
     "bias_correction": lambda h: h.beta1 > 0,
     "decay": lambda h: h.weight_decay > 0,
     "ascent": lambda h: h.maximize,
 }
-"""For each part of a rule, whether it shows under some hyperparameters."""
+"""For each part of a rule, whether some hyperparameters distinguish it."""
 
 
 @dataclass(frozen=True)
 class Identification:
-    """What a subject was found to be.
+    """The rule, evaluation scheme and format that explain a subject's numbers.
 
     Attributes:
         rule: the rule that explains all quantities, the nearest to the documented one if there are several;
             None if there is none.
         nearest: that rule, or the one that explains the most.
-        also: other rules that explain all quantities as well, each different in an `open` part only.
-        open: the parts of the rule that could not be told, each with the reason: what of it cannot be asked.
-        habits: the form and the scalar precision that go with `nearest`.
+        alternatives: other rules that explain all quantities as well; each differs in `undetermined` parts only.
+        undetermined: the parts of the rule that could not be determined, each with the reason.
+        scheme: the form and the scalar precision that go with `nearest`.
         format_: the working format, which the parameters are stored in.
         computes_in: the format that explains the numbers: the working one, or a coarser one that they were
             computed in before they were stored.
-        misfits: for each quantity that `nearest` does not explain, the first error beyond the strictest bound.
+        mismatches: for each quantity that `nearest` does not explain, the first error beyond the strictest bound.
         evidence: for each quantity, one sentence.
     """
 
     rule: Rule | None
     nearest: Rule
-    also: tuple[Rule, ...]
-    habits: Habits
+    alternatives: tuple[Rule, ...]
+    scheme: EvaluationScheme
     format_: Format
     computes_in: Format
-    open: Mapping[str, str] = field(default_factory=dict)
-    misfits: dict[Quantity, Divergence] = field(default_factory=dict)
+    undetermined: Mapping[str, str] = field(default_factory=dict)
+    mismatches: dict[Quantity, Divergence] = field(default_factory=dict)
     evidence: tuple[str, ...] = ()
 
     @property
     def admissible(self) -> bool:
-        """Whether neither its numbers nor its scalars are below the working precision."""
-        return self.computes_in is self.format_ and self.habits.admissible(self.format_)
+        """Check that neither numbers nor scalars are below the working precision."""
+        return self.computes_in is self.format_ and self.scheme.admissible(self.format_)
 
     def describe(self) -> str:
-        """One sentence: the rule and the habits, and what of the rule is open."""
-        habits = self.habits.describe(self.computes_in)
+        """Describe the rule, the scheme and the undetermined parts in one sentence."""
+        scheme = self.scheme.describe(self.computes_in)
         if self.computes_in is not self.format_:
-            habits = f"computed in {self.computes_in.name.lower()}, {habits}"
+            scheme = f"computed in {self.computes_in.name.lower()}, {scheme}"
         if self.rule is not None:
             what = "the documented rule" if self.rule == DOCUMENTED else "; ".join(self.rule.deviations)
-            if self.open:
-                parts = " and ".join(part.replace("_", " ") for part in self.open)
-                what = f"{what}, as far as it can be asked: its {parts} cannot be told"
-            return f"{what} ({habits})"
-        missed = ", ".join(quantity.value for quantity in self.misfits)
+            if self.undetermined:
+                parts = " and ".join(part.replace("_", " ") for part in self.undetermined)
+                what = f"{what}, as far as it can be tested: its {parts} cannot be determined"
+            return f"{what} ({scheme})"
+        missed = ", ".join(quantity.value for quantity in self.mismatches)
         return f"no known rule; the nearest is {self.nearest.name}, which does not explain {missed}"

@@ -1,8 +1,8 @@
-"""Which rule a subject follows, with which form of the moment and which scalar precision.
+"""Identify a subject's rule, form of the moment and scalar precision.
 
-The subject is run on a few cases that separate every rule of `reference.rules` from every other, in every
-format. Each of m, u and theta is then explained on its own, by the tightest habit whose bound holds on all of
-the cases; a rule fits when it explains all three. Where m and u are hidden, theta's trajectory decides alone.
+The subject is run on a few cases that separate every rule of `reference.rules` from every other, in every format. Each
+of m, u and theta is then explained on its own, by the tightest evaluation scheme whose bound holds on all of the cases.
+A rule fits when it explains all three. Where m and u are hidden, theta's trajectory decides alone.
 """
 
 from __future__ import annotations
@@ -14,44 +14,44 @@ from typing import Protocol
 
 from ...reference.rules import Rule, all_rules
 from ..comparison import lockstep, trajectory
-from ..error_model import CORRECTLY_ROUNDED, STRICTEST, Arithmetic, Assumption, Form, Habits
+from ..error_model import CORRECTLY_ROUNDED, STRICTEST, Arithmetic, ErrorModel, EvaluationScheme, Form
 from ..formats import Format
-from ..judgement import findings
+from ..judgement import empty_tallies
 from ..verdict import Divergence, Quantity
-from .cases import SCALARS, Run
-from .result import TELLING, Identification, Refusal
+from .cases import SCALARS, ObservedRun
+from .result import DISTINGUISHES, Identification, Refusal
 
 
-def _with(habits: Habits, quantity: Quantity, scalars: Format) -> Habits:
-    """The habits with the scalars of one quantity in a format."""
+def _set_scalars(scheme: EvaluationScheme, quantity: Quantity, scalars: Format) -> EvaluationScheme:
+    """Set the format of the scalars of one quantity."""
     match quantity:
         case Quantity.M:
-            return replace(habits, m=scalars)
+            return replace(scheme, m=scalars)
         case Quantity.U:
-            return replace(habits, u=scalars)
+            return replace(scheme, u=scalars)
         case _:
-            return replace(habits, theta=scalars)
+            return replace(scheme, theta=scalars)
 
 
-class Observed(Protocol):
-    """What a subject was seen to do, and can be held against an assumption."""
+class Observations(Protocol):
+    """Observations of a subject that an error model can explain, or not."""
 
     @property
     def hidden(self) -> bool:
-        """Whether m and u cannot be seen."""
+        """Tell whether m and u are hidden."""
 
     @property
     def extent(self) -> str:
-        """How much was seen, in words that follow `on`."""
+        """The extent of the observations, in words that follow `on`."""
 
-    def misfit(self, quantity: Quantity, assumption: Assumption) -> Divergence | None:
+    def mismatch(self, quantity: Quantity, error_model: ErrorModel) -> Divergence | None:
         """The first error of a quantity beyond its bound; None where all are within."""
 
 
 class _ObservedRuns:
     """A subject's runs of some cases."""
 
-    def __init__(self, runs: Sequence[Run]) -> None:
+    def __init__(self, runs: Sequence[ObservedRun]) -> None:
         self._runs = runs
         self.hidden = any(s.m is None or s.u is None for _, observed in runs for s in observed)
         steps = sum(case.steps for case, _ in runs)
@@ -59,49 +59,49 @@ class _ObservedRuns:
         elements = " or ".join(map(str, sizes))
         self.extent = f"{len(runs)} cases, {steps} steps of {elements} elements"
 
-    def misfit(self, quantity: Quantity, assumption: Assumption) -> Divergence | None:
-        found = findings(quantity)
+    def mismatch(self, quantity: Quantity, error_model: ErrorModel) -> Divergence | None:
+        found = empty_tallies(quantity)
         compare = trajectory if self.hidden else lockstep
         for case, observed in self._runs:
-            compare(case, observed, assumption, found, brief=True)
+            compare(case, observed, error_model, found, brief=True)
             if found[quantity].exceeded:
                 break
         return found[quantity].divergence
 
 
 class _Explainer:
-    """Finds, for each quantity and rule, the tightest habit that explains it; remembers what it found."""
+    """Finds and remembers the tightest scheme that explains a quantity under a rule."""
 
     def __init__(
-        self, observed: Observed, format_: Format, arithmetic: Arithmetic, strictest: Habits
+        self, observed: Observations, format_: Format, arithmetic: Arithmetic, strictest: EvaluationScheme
     ) -> None:
         self.observed = observed
         self.strictest = strictest
         self.format = format_
         self.arithmetic = arithmetic
         self.hidden = observed.hidden
-        self._known: dict[tuple[object, ...], Habits | None] = {}
+        self._known: dict[tuple[object, ...], EvaluationScheme | None] = {}
 
-    def _misfit(self, quantity: Quantity, rule: Rule, habits: Habits) -> Divergence | None:
-        """The first error beyond the bound under an assumption."""
-        return self.observed.misfit(quantity, Assumption(self.format, rule, habits, self.arithmetic))
+    def _mismatch(self, quantity: Quantity, rule: Rule, scheme: EvaluationScheme) -> Divergence | None:
+        """The first error beyond the bound under a rule and a scheme."""
+        return self.observed.mismatch(quantity, ErrorModel(self.format, rule, scheme, self.arithmetic))
 
-    def _candidates(self, quantity: Quantity) -> Iterator[Habits]:
-        """The habits to try: the admissible ones first, from the tightest bound to the widest."""
+    def _candidates(self, quantity: Quantity) -> Iterator[EvaluationScheme]:
+        """The schemes to try: admissible ones first, from the tightest bound."""
         forms = tuple(Form) if self.hidden or quantity is Quantity.M else (Form.WEIGHTED,)
 
-        def rank(habit: tuple[Form, Format]) -> tuple[bool, bool]:
-            admissible = habit[1].precision >= self.format.precision
-            # binary16 has not the range of bfloat16: what it makes of a small beta1 is no matter of roundings.
-            return not admissible, admissible and habit[1].emax < self.format.emax
+        def rank(choice: tuple[Form, Format]) -> tuple[bool, bool]:
+            admissible = choice[1].precision >= self.format.precision
+            # binary16 lacks the range of bfloat16: what becomes of a small beta1 there is not a matter of rounding.
+            return not admissible, admissible and choice[1].emax < self.format.emax
 
         in_order = sorted(product(forms, SCALARS), key=rank)
         for form, scalars in in_order:
-            habits = replace(self.strictest, form=form)
-            yield habits.with_scalars(scalars) if self.hidden else _with(habits, quantity, scalars)
+            scheme = replace(self.strictest, form=form)
+            yield scheme.with_scalars(scalars) if self.hidden else _set_scalars(scheme, quantity, scalars)
 
-    def explain(self, quantity: Quantity, rule: Rule) -> Habits | None:
-        """The tightest habit under which the rule explains the quantity on all cases."""
+    def explain(self, quantity: Quantity, rule: Rule) -> EvaluationScheme | None:
+        """The tightest scheme under which the rule explains the quantity on all cases."""
         parts: tuple[object, ...] = (rule.decay, rule.ascent)
         if quantity is Quantity.U:
             parts = (*parts, rule.epsilon)
@@ -110,141 +110,150 @@ class _Explainer:
         key = (quantity, *parts)
         if key not in self._known:
             fits = (
-                habits
-                for habits in self._candidates(quantity)
-                if self._misfit(quantity, rule, habits) is None
+                scheme
+                for scheme in self._candidates(quantity)
+                if self._mismatch(quantity, rule, scheme) is None
             )
             self._known[key] = next(fits, None)
         return self._known[key]
 
-    def misfit(self, quantity: Quantity, rule: Rule) -> Divergence | None:
+    def mismatch(self, quantity: Quantity, rule: Rule) -> Divergence | None:
         """The first error of a quantity beyond the strictest bound of a rule."""
-        return self._misfit(quantity, rule, self.strictest)
+        return self._mismatch(quantity, rule, self.strictest)
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
-        """What is seen of the subject."""
+        """The quantities that are seen of the subject."""
         return (Quantity.THETA,) if self.hidden else (Quantity.M, Quantity.U, Quantity.THETA)
 
 
 def identify(
-    runs: Sequence[Run],
+    runs: Sequence[ObservedRun],
     format_: Format,
     arithmetic: Arithmetic = CORRECTLY_ROUNDED,
     refusals: Sequence[Refusal] = (),
 ) -> Identification:
-    """Find the rule and the habits that explain what a subject did.
+    """Find the rule and the evaluation scheme that explain a subject's runs.
 
     Args:
         runs: cases of `cases(format_)`, each with the subject's state after each step.
         format_: the working format.
         arithmetic: the declared arithmetic.
-        refusals: the other cases, with why the subject cannot be asked them.
+        refusals: the other cases, which the subject cannot run, with the reasons.
     """
     return identify_observed(_ObservedRuns(runs), format_, arithmetic, refusals)
 
 
 def identify_observed(
-    observed: Observed,
+    observed: Observations,
     format_: Format,
     arithmetic: Arithmetic = CORRECTLY_ROUNDED,
     refusals: Sequence[Refusal] = (),
 ) -> Identification:
-    """Find the rule and the habits that explain what a subject was seen to do, whatever that was.
+    """Find the rule and the evaluation scheme that explain any observations.
 
     Numbers that no scalars of the next coarser format explain may have been computed in that format altogether,
     and only stored in the working one: seen on MindSpore, which reads float64 as float32.
 
     Args:
-        observed: what was seen.
+        observed: the observations.
         format_: the working format.
         arithmetic: the declared arithmetic.
-        refusals: what could not be asked, with the reason.
+        refusals: the cases that the subject could not run, with the reasons.
     """
-    found = _with_format(observed, format_, arithmetic)
-    return replace(found, open=_open(found, refusals))
+    found = _identify_in_any_precision(observed, format_, arithmetic)
+    return replace(found, undetermined=_undetermined_parts(found, refusals))
 
 
-def _open(found: Identification, refusals: Sequence[Refusal]) -> dict[str, str]:
-    """In which parts the rules that fit differ, and why these could not be told."""
+def _undetermined_parts(found: Identification, refusals: Sequence[Refusal]) -> dict[str, str]:
+    """The parts in which the rules that fit differ, each with the reason."""
     parts = [
         part.name
         for part in fields(Rule)
-        if len({getattr(rule, part.name) for rule in (found.nearest, *found.also)}) > 1
+        if len({getattr(rule, part.name) for rule in (found.nearest, *found.alternatives)}) > 1
     ]
-    return {part: _why(part, refusals) for part in parts}
+    return {part: _reason_undetermined(part, refusals) for part in parts}
 
 
-def _why(part: str, refusals: Sequence[Refusal]) -> str:
-    """Why a part could not be told: what was said of the cases that would have told the least beside it."""
-    telling = {r: sum(r.concerns(other) for other in TELLING) for r in refusals if r.concerns(part)}
-    fewest = min(telling.values(), default=0)
-    reasons = dict.fromkeys(r.reason for r, others in telling.items() if others == fewest)
+def _reason_undetermined(part: str, refusals: Sequence[Refusal]) -> str:
+    """The reason why a part could not be determined.
+
+    It is that of the refused cases that distinguish the part and the fewest others.
+    """
+    distinguished = {
+        r: sum(r.concerns(other) for other in DISTINGUISHES) for r in refusals if r.concerns(part)
+    }
+    fewest = min(distinguished.values(), default=0)
+    reasons = dict.fromkeys(r.reason for r, others in distinguished.items() if others == fewest)
     return "; ".join(reasons) or "the rules that fit give the same numbers in each case"
 
 
-def _with_format(observed: Observed, format_: Format, arithmetic: Arithmetic) -> Identification:
-    """What explains the numbers, in the working format or a coarser one that they were computed in."""
-    found = _identify(observed, format_, arithmetic)
+def _identify_in_any_precision(
+    observed: Observations, format_: Format, arithmetic: Arithmetic
+) -> Identification:
+    """Identify in the working format, or in a coarser one that explains more."""
+    found = _identify_in_format(observed, format_, arithmetic)
     for coarser in SCALARS:
-        explained = found.rule is not None and coarser.precision <= _coarsest(found.habits).precision
+        explained = found.rule is not None and coarser.precision <= _coarsest(found.scheme).precision
         if coarser.precision >= format_.precision or explained:
             continue
-        other = _identify(observed, coarser, arithmetic, replace(STRICTEST, rounds_operands=True))
+        other = _identify_in_format(observed, coarser, arithmetic, replace(STRICTEST, rounds_operands=True))
         if other.rule is not None and other.admissible:
             return replace(other, format_=format_)
     return found
 
 
-def _coarsest(habits: Habits) -> Format:
-    return min((habits.m, habits.u, habits.theta), key=lambda scalars: scalars.precision)
+def _coarsest(scheme: EvaluationScheme) -> Format:
+    return min((scheme.m, scheme.u, scheme.theta), key=lambda scalars: scalars.precision)
 
 
-def _identify(
-    observed: Observed, format_: Format, arithmetic: Arithmetic, strictest: Habits = STRICTEST
+def _identify_in_format(
+    observed: Observations, format_: Format, arithmetic: Arithmetic, strictest: EvaluationScheme = STRICTEST
 ) -> Identification:
-    """The same, by the bounds of one format."""
+    """Identify by the bounds of one format."""
     explainer = _Explainer(observed, format_, arithmetic, strictest)
     quantities = explainer.quantities
     explained = {
-        rule: {q: habits for q in quantities if (habits := explainer.explain(q, rule)) is not None}
+        rule: {q: scheme for q in quantities if (scheme := explainer.explain(q, rule)) is not None}
         for rule in all_rules()
     }
 
-    def merit(rule: Rule) -> tuple[int, int]:
+    def score(rule: Rule) -> tuple[int, int]:
         return -len(explained[rule]), sum(not h.admissible(format_) for h in explained[rule].values())
 
-    nearest = min(explained, key=merit)  # all_rules puts the documented one first, and min keeps the first
-    fits = [rule for rule in explained if merit(rule) == merit(nearest)]
+    nearest = min(explained, key=score)  # all_rules puts the documented one first, and min keeps the first
+    fits = [rule for rule in explained if score(rule) == score(nearest)]
     whole = len(explained[nearest]) == len(quantities)
-    habits = _merged(explained[nearest], strictest, hidden=explainer.hidden)
-    misfits = {
+    scheme = _merge_schemes(explained[nearest], strictest, hidden=explainer.hidden)
+    mismatches = {
         q: divergence
         for q in quantities
-        if q not in explained[nearest] and (divergence := explainer.misfit(q, nearest)) is not None
+        if q not in explained[nearest] and (divergence := explainer.mismatch(q, nearest)) is not None
     }
     return Identification(
         rule=nearest if whole else None,
         nearest=nearest,
-        also=tuple(rule for rule in fits if rule != nearest) if whole else (),
-        habits=habits,
+        alternatives=tuple(rule for rule in fits if rule != nearest) if whole else (),
+        scheme=scheme,
         format_=format_,
         computes_in=format_,
-        misfits=misfits,
+        mismatches=mismatches,
         evidence=tuple(_evidence(q, explained[nearest].get(q), observed.extent) for q in quantities),
     )
 
 
-def _merged(explained: dict[Quantity, Habits], strictest: Habits, *, hidden: bool) -> Habits:
+def _merge_schemes(
+    explained: dict[Quantity, EvaluationScheme], strictest: EvaluationScheme, *, hidden: bool
+) -> EvaluationScheme:
     if hidden:
         return explained.get(Quantity.THETA, strictest)
     m, u, theta = (explained.get(q, strictest) for q in (Quantity.M, Quantity.U, Quantity.THETA))
     return replace(strictest, form=m.form, m=m.m, u=u.u, theta=theta.theta)
 
 
-def _evidence(quantity: Quantity, habits: Habits | None, extent: str) -> str:
-    if habits is None:
+def _evidence(quantity: Quantity, scheme: EvaluationScheme | None, extent: str) -> str:
+    if scheme is None:
         return f"{quantity.value}: explained by no form or scalar precision on {extent}"
-    scalars: Format = getattr(habits, quantity.value)
-    form = f", {habits.form.value} form" if quantity is Quantity.M else ""
+    scalars: Format = getattr(scheme, quantity.value)
+    form = f", {scheme.form.value} form" if quantity is Quantity.M else ""
     return f"{quantity.value}: within the bound on {extent}, scalars of {scalars.name.lower()}{form}"

@@ -1,1 +1,1 @@
-"""The golden trajectories: their cases, flags and JSON files, for a checker in any language."""
+"""The golden trajectories: cases, flags and files, for checkers in any language."""

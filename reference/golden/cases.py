@@ -1,4 +1,4 @@
-"""Which golden cases are there? Those that are published stay as they are; new ones are put after them.
+"""The golden cases. Published cases stay as they are; new ones follow them.
 
 Most numbers are small multiples of powers of two, so that one case is for every format.
 """

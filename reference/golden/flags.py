@@ -1,4 +1,4 @@
-"""What the flags of golden cases mean: for each kind of bug what goes wrong, and what that does to a training run."""
+"""The flags of golden cases: each is a kind of bug and its effect on training."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class Flag:
     """One kind of bug.
 
     Attributes:
-        bug: what such an implementation does.
-        effect: what a training run sees of it.
+        bug: the error of such an implementation.
+        effect: its effect on a training run.
     """
 
     bug: str

@@ -1,6 +1,6 @@
-"""What a golden case is: what a subject is run on, and why; the values are the oracle's to add.
+"""The model of a golden case: what a subject is run on, and why.
 
-A gradient that is a short list comes again and again: the gradient of step t is number (t - 1) modulo the
+The oracle adds the values. A short list of gradients repeats: the gradient of step t is number (t - 1) modulo the
 length. The same holds for learning rates.
 """
 
@@ -27,7 +27,7 @@ class GoldenParameter:
 
     Attributes:
         theta: its initial elements.
-        gradients: as many numbers for each step; repeated.
+        gradients: as many numbers for each step; the list repeats.
     """
 
     theta: Numbers
@@ -41,7 +41,7 @@ class GoldenGroup:
     Attributes:
         hyperparameters: in force from the start.
         parameters: at least one.
-        learning_rates: the learning rate in force at each step, repeated; none where it does not change.
+        learning_rates: the learning rate in force at each step; the list repeats, and is empty for a constant rate.
     """
 
     hyperparameters: Hyperparameters
@@ -55,14 +55,14 @@ class GoldenCase:
 
     Attributes:
         id: its family, a slash, and a name; it never changes.
-        comment: what it is made for.
+        comment: its purpose.
         flags: the kinds of bug that it catches; each is described in `flags.FLAGS`.
-        groups: what the optimizer is made of.
-        steps: how many are taken.
-        shown: the steps after which the state is given; all where there are none here.
-        formats: those that it is for, of those that hold its numbers.
-        room: where the page leaves room: what it leaves open. Empty where it does not.
-        acceptable: what is acceptable there, one phrase each.
+        groups: the parameter groups of the optimizer.
+        steps: the number of steps.
+        shown: the steps after which the state is given; empty for all.
+        formats: the formats that it is for, if they hold its numbers.
+        room: what the specification leaves open here; empty where it leaves nothing open.
+        acceptable: the acceptable results there, one phrase each.
     """
 
     id: str
@@ -86,7 +86,7 @@ class GoldenCase:
         return self.shown or tuple(range(1, self.steps + 1))
 
     def run(self) -> Case:
-        """The case as a subject is run on it."""
+        """The case that a subject is run on."""
         return Case(f"golden/{self.id}", tuple(self._group(group) for group in self.groups))
 
     def _group(self, group: GoldenGroup) -> Group:
@@ -98,14 +98,16 @@ class GoldenCase:
 
 
 def noise(seed: int, size: int, bits: int = 7) -> Numbers:
-    """Numbers of either sign in [0.5, 2) with so many bits of fraction: the same everywhere, and no two runs alike.
+    """Numbers of either sign in [0.5, 2) with so many bits of fraction.
+
+    They are the same on every machine, and each seed gives others.
 
     Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (2014), the mixer of
     SplitMix64.
     """
     numbers = []
-    for place in range(size):
-        x = (seed * 0x10001 + place + 1) * 0x9E3779B97F4A7C15 % 2**64
+    for index in range(size):
+        x = (seed * 0x10001 + index + 1) * 0x9E3779B97F4A7C15 % 2**64
         x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
         x = (x ^ (x >> 27)) * 0x94D049BB133111EB % 2**64
         x ^= x >> 31
@@ -115,7 +117,7 @@ def noise(seed: int, size: int, bits: int = 7) -> Numbers:
 
 
 def gradients(seed: int, steps: int, size: int, bits: int = 7) -> tuple[Numbers, ...]:
-    """Gradients of so many steps."""
+    """The gradients of some steps."""
     return tuple(noise(seed * 100 + t, size, bits) for t in range(1, steps + 1))
 
 

@@ -2,9 +2,8 @@
 
 A network of 64, 32 and 10 units (ReLU, softmax, cross-entropy) learns the handwritten digits of scikit-learn
 (`sklearn.datasets.load_digits`; E. Alpaydin and C. Kaynak, "Optical recognition of handwritten digits", UCI machine
-learning repository, 1998) in batches of 64 with Adamax at lr=0.02. Of each of its four parameters three elements were
-followed over the first twelve steps; their gradients, in binary32, are kept here, so that nothing has to be trained
-again.
+learning repository, 1998) in batches of 64 with Adamax at lr=0.02. The gradients of three elements of each of its four
+parameters over the first twelve steps, in binary32, are kept here. So no training has to be repeated.
 """
 
 from __future__ import annotations
@@ -93,7 +92,7 @@ def _numbers(texts: tuple[str, ...]) -> Numbers:
 
 
 def training() -> Iterator[GoldenCase]:
-    """One case for each parameter of the network, as it was trained, and one with decay."""
+    """Two cases for each parameter of the network: as it was trained, and with decay."""
     for name, (theta, gradients) in _RECORDED.items():
         for label, setting in (
             ("", Hyperparameters(lr=0.02)),

@@ -1,1 +1,1 @@
-"""Auditing: a recorded training run against the formula, every element of every step."""
+"""Audit a recorded training run: every element of every step."""

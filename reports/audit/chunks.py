@@ -1,4 +1,4 @@
-"""How are a recording's numbers read: mapped into memory, a chunk at a time, and never without their checksum?"""
+"""Read a recording's numbers, one chunk at a time, with its checksum verified."""
 
 from __future__ import annotations
 
@@ -9,42 +9,42 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from ...impl.recording.format import RAW, crc
+from ...impl.recording.format import STORAGE_DTYPES, crc
 from .step_file import DamagedError, Tensor
 
 Array = npt.NDArray[Any]
 
 _WHOLE: Final = 1 << 24
-"""A file of at most so many bytes is mapped once, and not for each of its chunks."""
+"""A file of at most so many bytes is mapped once, rather than for each of its chunks."""
 
 
-def read_chunk(folder: Path, tensor: Tensor, number: int, chunk: int) -> Array:
-    """One chunk of a tensor, flat.
+def read_chunk(folder: Path, tensor: Tensor, number: int, chunk_size: int) -> Array:
+    """Read one chunk of a tensor, as a flat array.
 
     Args:
         folder: of the recording.
-        tensor: where it lies.
+        tensor: which one, and where it lies.
         number: of the chunk, from 0.
-        chunk: elements under one checksum.
+        chunk_size: elements under one checksum.
 
     Raises:
         DamagedError: the file cannot be read, or the bytes are not those that were written.
     """
-    dtype = RAW[tensor.dtype]
-    first = number * chunk
-    count = min(chunk, tensor.size - first)
+    dtype = STORAGE_DTYPES[tensor.dtype]
+    first = number * chunk_size
+    count = min(chunk_size, tensor.size - first)
     start = tensor.start + first * dtype.itemsize
     path = folder / tensor.file
     try:
         stat = path.stat()
         if stat.st_size <= _WHOLE:
-            whole = _mapped(path, stat.st_size, stat.st_mtime_ns)
+            whole = _map_file(path, stat.st_size, stat.st_mtime_ns)
             array = whole[start : start + count * dtype.itemsize].view(dtype)
         else:
             array = np.asarray(np.memmap(path, dtype, "r", start, (count,)))
     except (OSError, ValueError) as error:
         raise DamagedError(tensor.file, f"{tensor.name} cannot be read ({error})") from error
-    # An array of another dtype before it in the file may have left it where no number may begin.
+    # An array of another dtype before it in the file may have left it unaligned.
     array = np.require(array, requirements="A")
     if array.size != count or crc(array) != tensor.checksums[number]:
         raise DamagedError(
@@ -55,5 +55,5 @@ def read_chunk(folder: Path, tensor: Tensor, number: int, chunk: int) -> Array:
 
 
 @lru_cache(maxsize=4)
-def _mapped(path: Path, size: int, modified: int) -> Array:  # noqa: ARG001 - a file that was changed is mapped anew
+def _map_file(path: Path, size: int, modified: int) -> Array:  # noqa: ARG001 - a file that was changed is mapped again
     return np.asarray(np.memmap(path, np.uint8, "r"))

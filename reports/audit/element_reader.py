@@ -1,4 +1,4 @@
-"""What are the numbers of one element, and what does the exact oracle say of it?"""
+"""Read single elements of a recording, and judge them with the exact oracle."""
 
 from __future__ import annotations
 
@@ -10,70 +10,72 @@ import numpy as np
 import numpy.typing as npt
 
 from ...oracles.batch.lockstep import Block, judge_element
-from ...oracles.error_model import Assumption
+from ...oracles.error_model import ErrorModel
 from ...oracles.judgement import Judgement
 from ...oracles.verdict import Quantity
 from .manifest import Manifest
-from .tallies import Place
-from .work_items import StepReader, Unit, places_of, read_unit, units
+from .tallies import ElementIndex
+from .work_items import Batch, ChunkReader, index_lookup, make_batches, read_batch
 
 
 @dataclass(frozen=True, eq=False)
-class Sampled:
-    """Some elements of one step of one unit, copied.
+class ElementSample:
+    """Some elements of one step of one batch, copied.
 
     Attributes:
-        unit: what they belong to: their hyperparameters, t and dtype.
+        batch: that they belong to, with their hyperparameters, t and dtype.
         block: their numbers.
-        places: where each of them is.
+        elements: the index of each of them.
     """
 
-    unit: Unit
+    batch: Batch
     block: Block
-    places: tuple[Place, ...]
+    elements: tuple[ElementIndex, ...]
 
-    def only(self, kept: Iterable[int]) -> Sampled:
-        """The elements at some indices."""
+    def select(self, kept: Iterable[int]) -> ElementSample:
+        """The sample with only the elements at some indices."""
         indices = np.fromiter(kept, np.intp)
-        return Sampled(self.unit, self.block.taken(indices), tuple(self.places[i] for i in indices))
+        return ElementSample(self.batch, self.block.take(indices), tuple(self.elements[i] for i in indices))
 
 
-class Looker:
+class ElementReader:
     """Reads single elements of a recording."""
 
     def __init__(self, manifest: Manifest) -> None:
         self.manifest = manifest
-        self.chunk: int = manifest.facts["chunk"]
-        self.reader = StepReader(manifest.folder, self.chunk)
+        self.chunk_size: int = manifest.facts["chunk"]
+        self.chunk_reader = ChunkReader(manifest.folder, self.chunk_size)
 
-    def units(self, number: int) -> list[Unit]:
-        """The units of a recorded step; none where it is damaged."""
-        listed = self.manifest.steps.get(number)
-        step = None if listed is None else self.reader.step(listed)
+    def batches(self, number: int) -> list[Batch]:
+        """The batches of a recorded step; none where it is damaged."""
+        entry = self.manifest.steps.get(number)
+        step = None if entry is None else self.chunk_reader.step(entry)
         if step is None:
             return []
-        return units(self.reader.pieces(step, self.manifest.steps.get(number - 1)), self.chunk)
+        return make_batches(
+            self.chunk_reader.chunks(step, self.manifest.steps.get(number - 1)), self.chunk_size
+        )
 
     def sample(
-        self, number: int, unit: Unit, choose: Callable[[Block], npt.NDArray[np.intp]]
-    ) -> Sampled | None:
-        """Some elements of a unit: those whose indices `choose` returns for its block."""
-        read = read_unit(self.reader, unit)
+        self, number: int, batch: Batch, choose: Callable[[Block], npt.NDArray[np.intp]]
+    ) -> ElementSample | None:
+        """Read those elements of a batch whose indices `choose` returns for its block."""
+        read = read_batch(self.chunk_reader, batch)
         if read is None:
             return None
-        block, pieces = read
+        block, chunks = read
         indices = choose(block)
-        place = places_of(pieces, number, self.chunk)
-        return Sampled(unit, block.taken(indices), tuple(place(int(i)) for i in indices))
+        element_at = index_lookup(chunks, number, self.chunk_size)
+        return ElementSample(batch, block.take(indices), tuple(element_at(int(i)) for i in indices))
 
-    def element(self, place: Place) -> Sampled | None:
-        """One element; None where what it needs is damaged."""
-        for unit in self.units(place.number):
-            for piece in unit.pieces:
-                inside = place.index - piece.chunk * self.chunk
-                if piece.parameter.place == place.parameter and 0 <= inside < piece.size:
-                    only = Unit((piece,))
-                    return self.sample(place.number, only, partial(_at, inside))
+    def element(self, index: ElementIndex) -> ElementSample | None:
+        """Read one element; None where what it needs is damaged."""
+        for batch in self.batches(index.number):
+            for chunk in batch.chunks:
+                inside = index.flat_index - chunk.number * self.chunk_size
+                if chunk.parameter.index == index.parameter and 0 <= inside < chunk.size:
+                    only = Batch((chunk,))
+                    return self.sample(index.number, only, partial(_at, inside))
         return None
 
 
@@ -81,6 +83,6 @@ def _at(index: int, _: Block) -> npt.NDArray[np.intp]:
     return np.array([index], np.intp)
 
 
-def judged_exactly(sampled: Sampled, index: int, assumption: Assumption) -> dict[Quantity, Judgement]:
-    """One element of a sample, judged by the exact oracle."""
-    return judge_element(sampled.block, index, sampled.unit.options, sampled.unit.t, assumption)
+def judge_exactly(sampled: ElementSample, index: int, error_model: ErrorModel) -> dict[Quantity, Judgement]:
+    """Judge one element of a sample with the exact oracle."""
+    return judge_element(sampled.block, index, sampled.batch.options, sampled.batch.t, error_model)

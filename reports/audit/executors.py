@@ -1,8 +1,8 @@
-"""Who judges the parts: this process, processes of this machine, or a cluster?
+"""Executors of work items: this process, processes of this machine, or a cluster.
 
-More than one process is dask.distributed's business: it hands out parts, notices a worker that died, and has its
-parts done by another. Nothing of that is written here. What is found of a part depends on the part alone, and
-tallies add up in any order, so the answer is the same to the bit whoever judges.
+dask.distributed handles more than one process: it hands out work items, notices a worker that died, and gives its
+items to another. The result of a work item depends on the item alone, and tallies add up in any order. So the
+answer is the same to the bit for every executor.
 """
 
 from __future__ import annotations
@@ -16,51 +16,53 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...impl.recording.format import MANIFEST
-from ...oracles.error_model import Assumption
-from .tallies import Result
-from .work_items import Part, audit_part
+from ...oracles.error_model import ErrorModel
+from .tallies import AuditResult
+from .work_items import WorkItem, audit_work_item
 
 _SMALL: Final = 1 << 28
 """Below so many bytes, starting processes takes longer than judging."""
 
 _DEATHS: Final = 8
-"""So many workers may die under one part before it is given up: a library's default of 3 is soon reached by a
-machine that is short of memory."""
+"""So many workers may die under one work item before it is given up. A machine that is short of memory soon reaches
+the default of 3."""
 
-Judge = Callable[[Sequence[Part], Mapping[str, Assumption]], Iterator[tuple[Part, Result]]]
+Judge = Callable[[Sequence[WorkItem], Mapping[str, ErrorModel]], Iterator[tuple[WorkItem, AuditResult]]]
 
 
-class EngineError(Exception):
-    """The workers cannot judge this recording; says why, and what would be right."""
+class ExecutorError(Exception):
+    """The workers cannot judge this recording; the message says why."""
 
 
 @contextmanager
-def engine(
-    folder: Path, chunk: int, *, size: int, workers: int | None = None, scheduler: str | None = None
+def executor(
+    folder: Path, chunk_size: int, *, size: int, workers: int | None = None, scheduler: str | None = None
 ) -> Iterator[Judge]:
-    """What judges parts.
+    """Open the executor that judges work items.
 
     Args:
         folder: of the recording.
-        chunk: elements under one checksum.
+        chunk_size: elements under one checksum.
         size: of the recording, in bytes.
-        workers: how many processes of this machine; one a core by default, and none where that does not pay.
+        workers: how many processes of this machine; by default one a core, or none for a small recording.
         scheduler: the address of a scheduler of dask.distributed, whose workers see the folder under the same path.
 
     Raises:
-        EngineError: dask.distributed is wanted and not installed, or the cluster does not do.
+        ExecutorError: dask.distributed is needed and not installed, or the cluster cannot judge.
     """
     distributed = find_spec("distributed") is not None
     if scheduler is None and (workers == 1 or (workers is None and (size < _SMALL or not distributed))):
-        yield lambda parts, assumptions: (
-            (part, audit_part(folder, chunk, part, assumptions)) for part in parts
+        yield lambda items, error_models: (
+            (item, audit_work_item(folder, chunk_size, item, error_models)) for item in items
         )
         return
     if not distributed:
-        raise EngineError("more than one process needs dask: pip install 'adamax-conformance[audit]'")
+        raise ExecutorError("more than one process needs dask: pip install 'adamax-conformance[audit]'")
     with _client(workers, scheduler) as client:
-        _require_sight(client, folder)
-        yield lambda parts, assumptions: _distributed(client, folder.resolve(), chunk, parts, assumptions)
+        _require_folder(client, folder)
+        yield lambda items, error_models: _judge_distributed(
+            client, folder.resolve(), chunk_size, items, error_models
+        )
 
 
 @contextmanager
@@ -79,7 +81,7 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
             try:
                 client = distributed.Client(scheduler, timeout="20s")
             except (OSError, ValueError) as error:
-                raise EngineError(f"the scheduler {scheduler} does not answer ({error})") from error
+                raise ExecutorError(f"the scheduler {scheduler} does not answer ({error})") from error
             with client:
                 yield client
             return
@@ -96,36 +98,37 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
             yield client
 
 
-def _require_sight(client: Any, folder: Path) -> None:  # noqa: ANN401 - of an optional package
+def _require_folder(client: Any, folder: Path) -> None:
     file = folder.resolve() / MANIFEST
-    seen = client.run(_is_there, str(file))
-    if not seen:
-        raise EngineError("the scheduler has no workers; start some with `dask worker ADDRESS`")
-    blind = sorted(str(address) for address, there in seen.items() if there is not True)
+    answers = client.run(_is_there, str(file))
+    if not answers:
+        raise ExecutorError("the scheduler has no workers; start some with `dask worker ADDRESS`")
+    blind = sorted(str(address) for address, there in answers.items() if there is not True)
     if blind:
-        raise EngineError(f"the workers {', '.join(blind)} do not see {file}; mount the recording there")
+        raise ExecutorError(f"the workers {', '.join(blind)} do not see {file}; mount the recording there")
 
 
 def _is_there(file: str) -> bool:
     return Path(file).is_file()
 
 
-def _distributed(
-    client: Any,  # noqa: ANN401 - of an optional package
+def _judge_distributed(
+    client: Any,
     folder: Path,
-    chunk: int,
-    parts: Sequence[Part],
-    assumptions: Mapping[str, Assumption],
-) -> Iterator[tuple[Part, Result]]:
+    chunk_size: int,
+    items: Sequence[WorkItem],
+    error_models: Mapping[str, ErrorModel],
+) -> Iterator[tuple[WorkItem, AuditResult]]:
     distributed = import_module("distributed")
     futures = {
-        client.submit(audit_part, folder, chunk, part, dict(assumptions), pure=False): part for part in parts
+        client.submit(audit_work_item, folder, chunk_size, item, dict(error_models), pure=False): item
+        for item in items
     }
     for future in distributed.as_completed(futures):
-        part = futures.pop(future)
+        item = futures.pop(future)
         try:
             result = future.result()
         except distributed.KilledWorker as error:
-            raise EngineError(f"{_DEATHS} workers died of the part {part.name}: {error}") from error
-        yield part, result
+            raise ExecutorError(f"{_DEATHS} workers died of the work item {item.name}: {error}") from error
+        yield item, result
         future.release()

@@ -1,6 +1,6 @@
-"""Which steps does a recording have, and is the manifest in hand the whole of what was written?
+"""The manifest of a recording: its header, its steps, and what is damaged.
 
-What is wrong is named and kept, and the rest is read: only a folder without a header that can be read is refused.
+Damage is named and kept, and the rest is read: only a folder without a readable header is refused.
 """
 
 from __future__ import annotations
@@ -17,17 +17,23 @@ from typing import Any, Final
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from ...impl.recording.format import FORMAT, MANIFEST, PART, chained, file_name
+from ...impl.recording.format import FORMAT, MANIFEST, PARTIAL_SUFFIX, chain_digest, file_name
 from ..escape import one_line
+
+_SHOWN: Final = 20
+"""How many missing steps are named."""
 
 
 class NotARecordingError(Exception):
-    """There is no recording in this folder that this version can read; says why, and what would be right."""
+    """The folder holds no recording that this version can read.
+
+    The message says why, and what would be right.
+    """
 
 
 @dataclass(frozen=True, order=True)
 class Damage:
-    """Something of a recording that is missing, or not as it was written.
+    """A part of a recording that is missing, or not as it was written.
 
     Attributes:
         file: its name in the recording.
@@ -42,11 +48,11 @@ class Damage:
 
 
 @dataclass(frozen=True)
-class Listed:
+class ManifestEntry:
     """A recorded step as the manifest lists it.
 
     Attributes:
-        number: its place among the recorded steps, from 1.
+        number: among the recorded steps, from 1.
         size: of its file, in bytes.
         header: SHA-256 of the file up to its first tensor.
     """
@@ -63,7 +69,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a recording's manifest says.
+    """The contents of a recording's manifest.
 
     Attributes:
         folder: of the recording.
@@ -76,7 +82,7 @@ class Manifest:
 
     folder: Path
     facts: Mapping[str, Any]
-    steps: Mapping[int, Listed]
+    steps: Mapping[int, ManifestEntry]
     ended: str | None
     digest: str
     damages: tuple[Damage, ...]
@@ -95,7 +101,7 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
     except OSError as error:
         reason = f"{error.strerror}; want a folder that adamax_conformance.impl.recording.record wrote"
         raise NotARecordingError(f"{folder / MANIFEST} cannot be read: {reason}") from error
-    reader = _Reader()
+    reader = _ManifestReader()
     lines = content.split(b"\n")
     cut = lines.pop()  # empty where the last line is whole
     for number, raw in enumerate(lines, start=1):
@@ -107,18 +113,22 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
         )
     if cut:
         reader.damage(f"line {len(lines) + 1} is cut off after {len(cut)} bytes")
-    damages = [*reader.damages, *_missing(reader.steps, reader.end), *_foreign(present, reader.steps)]
+    damages = [
+        *reader.damages,
+        *_missing_steps(reader.steps, reader.end),
+        *_unlisted_files(present, reader.steps),
+    ]
     ended = None if reader.end is None else str(reader.end["ended"])
     return Manifest(folder, reader.header, reader.steps, ended, reader.chain, tuple(damages))
 
 
 @dataclass
-class _Reader:
-    """Reads a manifest's lines one after the other."""
+class _ManifestReader:
+    """Reads a manifest line by line."""
 
     header: Mapping[str, Any] | None = None
     end: Mapping[str, Any] | None = None
-    steps: dict[int, Listed] = field(default_factory=dict)
+    steps: dict[int, ManifestEntry] = field(default_factory=dict)
     damages: list[Damage] = field(default_factory=list)
     chain: str = ""
 
@@ -126,15 +136,15 @@ class _Reader:
         self.damages.append(Damage(MANIFEST, what))
 
     def read(self, number: int, raw: bytes) -> None:
-        """Take one line over, as far as it can be."""
+        """Read one line, or note what is wrong with it."""
         try:
             line = json.loads(raw.decode("utf-8"))
         except (ValueError, RecursionError) as error:
-            self.damage(f"line {number} is no JSON ({one_line(str(error), 100)})")
+            self.damage(f"line {number} is not JSON ({one_line(str(error), 100)})")
             return
         kind = line.get("kind") if isinstance(line, dict) else None
         if not isinstance(kind, str) or kind not in {"recording", "step", "end"}:
-            self.damage(f"line {number} is none of a recording")
+            self.damage(f"line {number} is not a line of a recording")
             return
         if kind == "recording" and isinstance(line.get("format"), int) and line["format"] > FORMAT:
             self.damage(
@@ -142,10 +152,10 @@ class _Reader:
             )
             return
         if wrong := best_match(_validator(kind).iter_errors(line)):
-            place = "/".join(map(str, wrong.absolute_path)) or kind
-            self.damage(f"line {number}: {one_line(place, 60)}: {one_line(wrong.message, 160)}")
+            where = "/".join(map(str, wrong.absolute_path)) or kind
+            self.damage(f"line {number}: {one_line(where, 60)}: {one_line(wrong.message, 160)}")
             return
-        link = chained({k: v for k, v in line.items() if k != "chain"}, self.chain)
+        link = chain_digest({k: v for k, v in line.items() if k != "chain"}, self.chain)
         if link != line["chain"]:
             self.damage(f"line {number} was changed, or does not belong after the line before it")
         self.chain = line["chain"]
@@ -158,14 +168,14 @@ class _Reader:
             case "step" if line["file"] != file_name(line["number"]):
                 self.damage(f"line {number} names {line['file']} where {file_name(line['number'])} belongs")
             case "step" if line["number"] not in self.steps and self.end is None:
-                self.steps[line["number"]] = Listed(line["number"], line["bytes"], line["header"])
+                self.steps[line["number"]] = ManifestEntry(line["number"], line["bytes"], line["header"])
             case "end" if self.end is None:
                 self.end = line
             case _:
                 self.damage(f"line {number}, of the kind {kind}, does not belong here")
 
 
-def _missing(steps: Mapping[int, Listed], end: Mapping[str, Any] | None) -> Iterator[Damage]:
+def _missing_steps(steps: Mapping[int, ManifestEntry], end: Mapping[str, Any] | None) -> Iterator[Damage]:
     last = max(steps, default=0)
     lost = [n for n in range(1, last + 1) if n not in steps]
     yield from (Damage(file_name(n), "the manifest has no line for it") for n in lost[:_SHOWN])
@@ -175,13 +185,10 @@ def _missing(steps: Mapping[int, Listed], end: Mapping[str, Any] | None) -> Iter
         yield Damage(MANIFEST, f"its end counts {end['steps']} steps; it lists {last}")
 
 
-_SHOWN: Final = 20
-
-
-def _foreign(present: list[str], steps: Mapping[int, Listed]) -> Iterator[Damage]:
+def _unlisted_files(present: list[str], steps: Mapping[int, ManifestEntry]) -> Iterator[Damage]:
     ours = {MANIFEST, *(step.file for step in steps.values())}
     for name in present:
-        if name.endswith(PART):
+        if name.endswith(PARTIAL_SUFFIX):
             yield Damage(name, "a file that was being written when the recording stopped")
         elif name not in ours and not name.startswith("."):
             yield Damage(name, "a file that the manifest does not list")

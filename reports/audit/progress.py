@@ -1,7 +1,8 @@
-"""What of an audit is done already? Kept beside the report, a line a part, so that an audit that was killed goes on.
+"""The results of an audit so far, on disk, so that a killed one can go on.
 
-A line counts only for the same part of the same files judged against the same assumption: it carries a stamp of
-all of these. A line that was cut off is judged again.
+The file lies next to the report and has one line a work item. A line counts only for the same work item of the
+same files judged against the same error model: its stamp is a digest of all these. A line that was cut off is
+judged again.
 """
 
 from __future__ import annotations
@@ -13,45 +14,45 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any, Final
 
-from ...oracles.error_model import Assumption
+from ...oracles.error_model import ErrorModel
 from ...oracles.verdict import Quantity
 from .manifest import Damage, Manifest
-from .tallies import NonFinite, Place, Result, Seen, Tally
-from .work_items import Part
+from .tallies import AuditResult, ElementError, ElementIndex, NonFinite, QuantityTally
+from .work_items import WorkItem
 
 FILE_NAME: Final = "audit-progress.jsonl"
 
 
-class Progress:
-    """The parts that were judged."""
+class ProgressFile:
+    """The file of the work items that were judged."""
 
     def __init__(self, directory: Path, manifest: Manifest, *, restart: bool = False) -> None:
-        """Take up what is there; `restart` forgets it."""
+        """Read the file if there is one; `restart` deletes it instead."""
         self._path = directory / FILE_NAME
         self._manifest = manifest
-        self._known = {} if restart else dict(_read(self._path))
+        self._lines = {} if restart else dict(_read(self._path))
         self._file: IO[str] | None = None
         if restart:
             self._path.unlink(missing_ok=True)
 
-    def stamp(self, part: Part, assumptions: Mapping[str, Assumption]) -> str:
-        """Tells a part from another, as its files and what they are judged against are."""
+    def stamp(self, item: WorkItem, error_models: Mapping[str, ErrorModel]) -> str:
+        """A digest of a work item, its files, and the error models."""
         files = [
-            (listed.file, listed.header, *_state(self._manifest.folder / listed.file))
-            for pair in part.steps
-            for listed in pair
-            if listed is not None
+            (entry.file, entry.header, *_file_state(self._manifest.folder / entry.file))
+            for pair in item.steps
+            for entry in pair
+            if entry is not None
         ]
-        told = [version("adamax-conformance"), part.name, files, sorted(map(repr, assumptions.items()))]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+        facts = [version("adamax-conformance"), item.name, files, sorted(map(repr, error_models.items()))]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
-    def known(self, stamp: str) -> Result | None:
-        """What was found of a part, where it was judged before."""
-        line = self._known.get(stamp)
+    def lookup(self, stamp: str) -> AuditResult | None:
+        """The result of a work item that was judged before; None for others."""
+        line = self._lines.get(stamp)
         return None if line is None else from_json(line)
 
-    def keep(self, stamp: str, result: Result) -> None:
-        """Write what was found of a part through to the file."""
+    def add(self, stamp: str, result: AuditResult) -> None:
+        """Append the result of a work item to the file, and flush it."""
         if self._file is None:
             self._file = self._path.open("a", encoding="utf-8")
         self._file.write(json.dumps({"stamp": stamp, **to_json(result)}) + "\n")
@@ -66,7 +67,7 @@ class Progress:
             self._path.unlink(missing_ok=True)
 
 
-def _state(path: Path) -> tuple[int, int]:
+def _file_state(path: Path) -> tuple[int, int]:
     try:
         stat = path.stat()
     except OSError:
@@ -90,12 +91,12 @@ def _read(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             continue
 
 
-def to_json(result: Result) -> dict[str, Any]:
-    """What was found as JSON values; JSON's shortest decimals keep every bit."""
+def to_json(result: AuditResult) -> dict[str, Any]:
+    """A result as JSON values; JSON's shortest decimals keep every bit."""
     return {
-        "tallies": [[dtype, q.value, _tally(t)] for (dtype, q), t in result.tallies.items()],
+        "tallies": [[dtype, q.value, _tally_to_json(t)] for (dtype, q), t in result.tallies.items()],
         "non_finite": [
-            [dtype, n.count, _place(n.first), n.wrong, _place(n.first_wrong)]
+            [dtype, n.count, _index_to_json(n.first), n.wrong, _index_to_json(n.first_wrong)]
             for dtype, n in result.non_finite.items()
         ],
         "damages": sorted([d.file, d.what] for d in result.damages),
@@ -103,12 +104,12 @@ def to_json(result: Result) -> dict[str, Any]:
     }
 
 
-def from_json(values: Mapping[str, Any]) -> Result:
+def from_json(values: Mapping[str, Any]) -> AuditResult:
     """The inverse of `to_json`."""
-    return Result(
-        tallies={(dtype, Quantity(q)): _to_tally(t) for dtype, q, t in values["tallies"]},
+    return AuditResult(
+        tallies={(dtype, Quantity(q)): _tally_from_json(t) for dtype, q, t in values["tallies"]},
         non_finite={
-            dtype: NonFinite(count, _to_place(first), wrong, _to_place(first_wrong))
+            dtype: NonFinite(count, _index_from_json(first), wrong, _index_from_json(first_wrong))
             for dtype, count, first, wrong, first_wrong in values["non_finite"]
         },
         damages=frozenset(Damage(*d) for d in values["damages"]),
@@ -116,47 +117,47 @@ def from_json(values: Mapping[str, Any]) -> Result:
     )
 
 
-def _tally(t: Tally) -> list[Any]:
+def _tally_to_json(t: QuantityTally) -> list[Any]:
     return [
         t.judged,
         t.open,
         t.exceeded,
         t.skipped,
-        [_seen(seen) for seen in t.worst],
-        None if t.first is None else _seen(t.first),
-        [_seen(seen) for seen in t.by_step.values()],
+        [_error_to_json(error) for error in t.worst],
+        None if t.first is None else _error_to_json(t.first),
+        [_error_to_json(error) for error in t.by_step.values()],
         sorted(t.sixteenths.items()),
     ]
 
 
-def _to_tally(values: list[Any]) -> Tally:
+def _tally_from_json(values: list[Any]) -> QuantityTally:
     judged, open_, exceeded, skipped, worst, first, by_step, sixteenths = values
-    steps = [_to_seen(seen) for seen in by_step]
-    return Tally(
+    steps = [_error_from_json(error) for error in by_step]
+    return QuantityTally(
         judged,
         open_,
         exceeded,
         skipped,
-        tuple(_to_seen(seen) for seen in worst),
-        None if first is None else _to_seen(first),
-        {seen.place.number: seen for seen in steps},
+        tuple(_error_from_json(error) for error in worst),
+        None if first is None else _error_from_json(first),
+        {error.index.number: error for error in steps},
         {int(n): count for n, count in sixteenths},
     )
 
 
-def _seen(seen: Seen) -> list[Any]:
-    return [_place(seen.place), seen.over_bound, seen.in_ulp]
+def _error_to_json(error: ElementError) -> list[Any]:
+    return [_index_to_json(error.index), error.over_bound, error.in_ulp]
 
 
-def _to_seen(values: list[Any]) -> Seen:
-    place = _to_place(values[0])
-    assert place is not None
-    return Seen(place, values[1], values[2])
+def _error_from_json(values: list[Any]) -> ElementError:
+    index = _index_from_json(values[0])
+    assert index is not None
+    return ElementError(index, values[1], values[2])
 
 
-def _place(place: Place | None) -> list[int] | None:
-    return None if place is None else [place.number, place.parameter, place.index]
+def _index_to_json(index: ElementIndex | None) -> list[int] | None:
+    return None if index is None else [index.number, index.parameter, index.flat_index]
 
 
-def _to_place(values: list[int] | None) -> Place | None:
-    return None if values is None else Place(*values)
+def _index_from_json(values: list[int] | None) -> ElementIndex | None:
+    return None if values is None else ElementIndex(*values)

@@ -1,10 +1,10 @@
-"""Do the elements of a step agree on its rate?
+"""Find elements of a step that do not agree with the others on its rate.
 
 Coarse scalars move every element of a step by the same factor: theta' = theta - (1 + d)*step, with one d for all. An
 element within the bound of coarse scalars that needs another d than the others is not explained by them.
 
 With the radius R of exact scalars, an element allows the d for which |theta' - theta + (1 + d)*step| <= (1 + e)^4 * R,
-where e is how far coarse scalars may be off: R is a sum of products in which no more than four factors are the rate's.
+where e is how far coarse scalars may be off. R is a sum of products with no more than four factors of the rate.
 Elements that are off by less than the roundings of two others may still agree: nothing proves that they are wrong.
 """
 
@@ -15,45 +15,44 @@ from dataclasses import replace
 from typing import Any
 
 from ...oracles.bounds.step import step_constants
-from ...oracles.error_model import Assumption
-from ...oracles.exact.trajectory import context, exact_scalars, precision_for
+from ...oracles.error_model import ErrorModel
+from ...oracles.exact.trajectory import exact_scalars, mpmath_context, precision_for
 from ...oracles.formats import Format
 from ...oracles.verdict import Quantity
-from ...reference.formula import retained
-from .element_reader import Sampled, judged_exactly
+from ...reference.formula import theta_after_decay
+from .element_reader import ElementSample, judge_exactly
 
 Interval = tuple[Any, Any]
 
 
-def strays(part: Sampled, assumption: Assumption) -> set[int]:
-    """The elements, by their indices in a part, that do not agree with most others on the rate of its step.
+def stray_elements(sample: ElementSample, error_model: ErrorModel) -> set[int]:
+    """The indices of the elements that disagree with most on their step's rate.
 
     Args:
-        part: elements of one step of one group.
-        assumption: what explains each of them alone.
+        sample: elements of one step of one group.
+        error_model: that explains each of them alone.
     """
-    exact = replace(assumption, habits=replace(assumption.habits, theta=Format.BINARY64))
-    ctx = context(precision_for(part.unit.t))
-    scalars = exact_scalars(ctx, part.unit.options)
-    a = assumption
-    errors = step_constants(scalars, part.unit.t, a.format_, a.rule, a.habits, a.arithmetic, ctx.mpf).step
+    exact = replace(error_model, scheme=replace(error_model.scheme, theta=Format.BINARY64))
+    ctx = mpmath_context(precision_for(sample.batch.t))
+    scalars = exact_scalars(ctx, sample.batch.options)
+    errors = step_constants(scalars, sample.batch.t, error_model, ctx.mpf).theta_errors
     widened = (1 + errors.lr + errors.correction) ** 4
     allowed: dict[int, Interval] = {}
-    for index in range(len(part.places)):
-        judgement = judged_exactly(part, index, exact).get(Quantity.THETA)
-        if judgement is None or judgement.measured is None:
+    for index in range(len(sample.elements)):
+        judgement = judge_exactly(sample, index, exact).get(Quantity.THETA)
+        if judgement is None or judgement.error_size is None:
             continue
-        kept = retained(ctx.mpf(part.block.element(index)[0][0]), scalars, a.rule)
-        step, moved = kept - judgement.exact, kept - judgement.actual
+        decayed = theta_after_decay(ctx.mpf(sample.block.element(index)[0][0]), scalars, error_model.rule)
+        step, moved = decayed - judgement.exact, decayed - judgement.actual
         if step:
             ends = [(moved + sign * widened * judgement.radius) / step for sign in (-1, 1)]
             allowed[index] = (min(ends), max(ends))
-    agreed = _shared(allowed.values())
+    agreed = _most_shared(allowed.values())
     return {index for index, (low, high) in allowed.items() if not low <= agreed <= high}
 
 
-def _shared(intervals: Collection[Interval]) -> Any:  # noqa: ANN401 - mpf
-    """A number that lies in as many of the intervals as any."""
+def _most_shared(intervals: Collection[Interval]) -> Any:
+    """A number that lies in the largest number of the intervals."""
     ends = sorted([(low, 0) for low, _ in intervals] + [(high, 1) for _, high in intervals])
     best, inside, most = 1, 0, 0
     for end, closes in ends:

@@ -1,182 +1,192 @@
-"""How is a recording audited: identified, judged, and, where the rare elements say otherwise, judged again?"""
+"""The audit of a recording: identify it, judge it, and judge it again if need be.
+
+It is judged again where the elements beyond their bounds show another rule, form or flushing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ...oracles.batch.lockstep import QUANTITIES
-from ...oracles.error_model import CORRECTLY_ROUNDED, Arithmetic, Assumption
+from ...oracles.error_model import CORRECTLY_ROUNDED, Arithmetic, ErrorModel
 from ...oracles.formats import Format
 from ...oracles.identify.result import Identification
 from ...oracles.identify.search import identify_observed
-from .element_reader import Looker
+from .element_reader import ElementReader
 from .executors import Judge
 from .manifest import Manifest
-from .progress import Progress
-from .sample import Sample, draw, identified, telling_steps
-from .tallies import Place, Result, Seen, Tally, merge
-from .work_items import Part, plan
+from .progress import ProgressFile
+from .sample import RecordingSample, draw_elements, identify_sample, steps_to_sample
+from .tallies import AuditResult, ElementError, QuantityTally, merge_results
+from .work_items import WorkItem, plan
 
 _ROUNDS: Final = 3
-"""How often a recording is judged at most: as identified at first, and as its rare elements had it seen."""
+"""How often a recording is judged at most: first as its sample shows it, then as its rare elements do."""
+_FEW: Final = 24
+"""How many elements beyond their bounds are looked at."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """What one dtype of a recording was found to be.
+class DtypeModel:
+    """What one dtype of a recording was identified as, and under which arithmetic.
 
     Attributes:
-        identification: the rule and the habits.
-        arithmetic: the declared one, or it with the flushing that was found.
+        identification: the rule and the evaluation scheme.
+        arithmetic: the declared one, or the same with the flushing that was found.
     """
 
     identification: Identification
     arithmetic: Arithmetic
 
     @property
-    def assumption(self) -> Assumption:
-        """What its numbers are judged against."""
+    def error_model(self) -> ErrorModel:
+        """The error model that its numbers are judged against."""
         found = self.identification
-        return Assumption(found.computes_in, found.nearest, found.habits, self.arithmetic)
+        return ErrorModel(found.computes_in, found.nearest, found.scheme, self.arithmetic)
 
 
 @dataclass(frozen=True)
-class Audited:
-    """What an audit found.
+class AuditReport:
+    """The result of a whole audit.
 
     Attributes:
         manifest: of the recording.
-        found: by dtype.
-        result: of all parts.
+        models: by dtype.
+        result: of all work items.
         declared: the declared arithmetic.
     """
 
     manifest: Manifest
-    found: Mapping[str, Found]
-    result: Result
+    models: Mapping[str, DtypeModel]
+    result: AuditResult
     declared: Arithmetic
 
 
 @dataclass
-class Watcher:
-    """Who is told how far the audit is; each function may do nothing.
+class ProgressCallbacks:
+    """Functions that the audit calls as it proceeds; by default they do nothing.
 
     Attributes:
-        begins: told how many bytes there are, and what each dtype was found to be.
-        judged: told how many bytes more have been judged.
+        begins: gets how many bytes there are, and the model of each dtype.
+        judged: gets how many bytes more have been judged.
     """
 
-    begins: Callable[[int, Mapping[str, Found]], None] = field(default=lambda _size, _found: None)
+    begins: Callable[[int, Mapping[str, DtypeModel]], None] = field(default=lambda _size, _models: None)
     judged: Callable[[int], None] = field(default=lambda _size: None)
 
 
 def audit(
     manifest: Manifest,
     judge: Judge,
-    progress: Progress,
+    progress: ProgressFile,
     *,
     arithmetic: Arithmetic = CORRECTLY_ROUNDED,
     numbers: Sequence[int] | None = None,
-    watcher: Watcher | None = None,
-) -> Audited:
+    callbacks: ProgressCallbacks | None = None,
+) -> AuditReport:
     """Audit a recording.
 
     Args:
         manifest: of the recording.
-        judge: what judges its parts.
-        progress: what was judged before.
+        judge: judges its work items.
+        progress: the results of an earlier audit that was stopped.
         arithmetic: the declared arithmetic.
         numbers: the recorded steps to judge; all of them by default.
-        watcher: who is told how far it is.
+        callbacks: called as the audit proceeds.
     """
-    watcher = watcher or Watcher()
-    looker = Looker(manifest)
+    callbacks = callbacks or ProgressCallbacks()
+    reader = ElementReader(manifest)
     chosen = sorted(manifest.steps if numbers is None else set(numbers) & set(manifest.steps))
-    samples = _samples(looker, telling_steps(chosen))
-    found = {d: Found(identified(s, Format.of(d), arithmetic), arithmetic) for d, s in samples.items()}
-    parts = plan(manifest, chosen)
+    samples = _draw_samples(reader, steps_to_sample(chosen))
+    models = {
+        d: DtypeModel(identify_sample(s, Format.of(d), arithmetic), arithmetic) for d, s in samples.items()
+    }
+    items = plan(manifest, chosen)
     for round_ in range(_ROUNDS):
-        watcher.begins(sum(part.size for part in parts), found)
-        assumptions = {dtype: each.assumption for dtype, each in found.items()}
-        result = _all_parts(parts, assumptions, judge, progress, watcher)
+        callbacks.begins(sum(item.size for item in items), models)
+        error_models = {dtype: each.error_model for dtype, each in models.items()}
+        result = _judge_all(items, error_models, judge, progress, callbacks)
         again = {
             dtype: other
-            for dtype, each in found.items()
-            if (other := _reconsidered(looker, samples, dtype, each, result)) is not None
+            for dtype, each in models.items()
+            if (other := _reconsider(reader, samples, dtype, each, result)) is not None
         }
         if not again or round_ == _ROUNDS - 1:
             break
-        found = {**found, **again}
-    damages = frozenset({*result.damages, *manifest.damages, *looker.reader.damages})
-    return Audited(manifest, found, replace(result, damages=damages), arithmetic)
+        models = {**models, **again}
+    damages = frozenset({*result.damages, *manifest.damages, *reader.chunk_reader.damages})
+    return AuditReport(manifest, models, replace(result, damages=damages), arithmetic)
 
 
-def _samples(looker: Looker, numbers: Sequence[int]) -> dict[str, Sample]:
-    dtypes = sorted({unit.dtype for number in numbers for unit in looker.units(number)})
-    return {d: Sample(parts) for d in dtypes if (parts := tuple(draw(looker, numbers, d)))}
+def _draw_samples(reader: ElementReader, numbers: Sequence[int]) -> dict[str, RecordingSample]:
+    dtypes = sorted({batch.dtype for number in numbers for batch in reader.batches(number)})
+    return {d: RecordingSample(parts) for d in dtypes if (parts := tuple(draw_elements(reader, numbers, d)))}
 
 
-def _all_parts(
-    parts: Sequence[Part],
-    assumptions: Mapping[str, Assumption],
+def _judge_all(
+    items: Sequence[WorkItem],
+    error_models: Mapping[str, ErrorModel],
     judge: Judge,
-    progress: Progress,
-    watcher: Watcher,
-) -> Result:
-    stamps = {part: progress.stamp(part, assumptions) for part in parts}
-    results = {part: known for part in parts if (known := progress.known(stamps[part])) is not None}
-    watcher.judged(sum(part.size for part in results))
-    for part, result in judge([part for part in parts if part not in results], assumptions):
-        results[part] = result
-        progress.keep(stamps[part], result)
-        watcher.judged(part.size)
-    return merge(results[part] for part in parts)
+    progress: ProgressFile,
+    callbacks: ProgressCallbacks,
+) -> AuditResult:
+    stamps = {item: progress.stamp(item, error_models) for item in items}
+    results = {item: known for item in items if (known := progress.lookup(stamps[item])) is not None}
+    callbacks.judged(sum(item.size for item in results))
+    for item, result in judge([item for item in items if item not in results], error_models):
+        results[item] = result
+        progress.add(stamps[item], result)
+        callbacks.judged(item.size)
+    return merge_results(results[item] for item in items)
 
 
-def _reconsidered(
-    looker: Looker, samples: dict[str, Sample], dtype: str, found: Found, result: Result
-) -> Found | None:
-    """What else explains the elements that are beyond their bounds; None where nothing does.
+def _reconsider(
+    reader: ElementReader,
+    samples: dict[str, RecordingSample],
+    dtype: str,
+    model: DtypeModel,
+    result: AuditResult,
+) -> DtypeModel | None:
+    """Find another model that explains the elements beyond their bounds.
 
-    The scalars of a step are the same for all of its elements, so ordinary elements of the steps at hand decide
-    about their precision, and the rare ones about the rule, the form and flushing only: an error of a few elements
-    is never put down to coarse scalars.
+    The scalars of a step are the same for all of its elements. So ordinary elements of the steps at hand decide
+    about the precision of the scalars; the rare ones decide about the rule, the form and flushing only. An error
+    of a few elements is never put down to coarse scalars.
     """
-    tallies = [result.tallies.get((dtype, quantity), Tally()) for quantity in QUANTITIES]
-    places = {seen.place for t in tallies for seen in (*t.worst, *_maybe(t.first)) if seen.over_bound > 1}
-    if not places:
+    tallies = [result.tallies.get((dtype, quantity), QuantityTally()) for quantity in QUANTITIES]
+    elements = {
+        error.index for t in tallies for error in (*t.worst, *_maybe(t.first)) if error.over_bound > 1
+    }
+    if not elements:
         return None
     format_ = Format.of(dtype)
-    steps = sorted({place.number for place in places})
-    samples[dtype] = Sample((*samples[dtype].parts, *draw(looker, steps[:2], dtype))).without(places)
-    ordinary = Found(identified(samples[dtype], format_, found.arithmetic), found.arithmetic)
-    if ordinary.assumption != found.assumption:
+    steps = sorted({index.number for index in elements})
+    samples[dtype] = RecordingSample(
+        (*samples[dtype].parts, *draw_elements(reader, steps[:2], dtype))
+    ).without(elements)
+    ordinary = DtypeModel(identify_sample(samples[dtype], format_, model.arithmetic), model.arithmetic)
+    if ordinary.error_model != model.error_model:
         return ordinary
-    rare = Sample((*samples[dtype].parts, *(e for p in _few(places) if (e := looker.element(p)) is not None)))
-    for arithmetic in (found.arithmetic, replace(found.arithmetic, flush_to_zero=True)):
+    rare = RecordingSample(
+        (*samples[dtype].parts, *(e for i in sorted(elements)[:_FEW] if (e := reader.element(i)) is not None))
+    )
+    for arithmetic in (model.arithmetic, replace(model.arithmetic, flush_to_zero=True)):
         # With nothing left out: what does not explain the rare ones is no reason to judge again.
-        other = Found(identify_observed(rare, format_, arithmetic), arithmetic)
+        other = DtypeModel(identify_observed(rare, format_, arithmetic), arithmetic)
         whole = other.identification.rule is not None
-        if whole and other.assumption != found.assumption and _as_precise(other, found):
+        if whole and other.error_model != model.error_model and _equally_precise(other, model):
             samples[dtype] = rare
             return other
     return None
 
 
-def _as_precise(one: Found, other: Found) -> bool:
-    """Whether the two differ in neither the format nor the scalars."""
-    a, b = one.assumption, other.assumption
-    return (a.format_, replace(a.habits, form=b.habits.form)) == (b.format_, b.habits)
+def _equally_precise(one: DtypeModel, other: DtypeModel) -> bool:
+    """Whether two models differ in neither the format nor the scalars."""
+    a, b = one.error_model, other.error_model
+    return (a.format_, replace(a.scheme, form=b.scheme.form)) == (b.format_, b.scheme)
 
 
-def _few(places: Iterable[Place]) -> list[Place]:
-    return sorted(places)[:_FEW]
-
-
-_FEW: Final = 24
-
-
-def _maybe(value: Seen | None) -> tuple[Seen, ...]:
+def _maybe(value: ElementError | None) -> tuple[ElementError, ...]:
     return () if value is None else (value,)

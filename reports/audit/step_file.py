@@ -1,7 +1,7 @@
-"""What does the file of a recorded step hold, and where does each array lie in it?
+"""The file of a recorded step: its parameters, and where each array lies in it.
 
-Everything is checked before a number is read: the header against the manifest's digest, the tensors' places
-against the file's size, and what the description says against what is there.
+Everything is checked before a number is read: the header against the manifest's digest, the tensors' offsets
+against the file's size, and the description against the tensors that are there.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from math import prod
 from pathlib import Path
 from typing import Any, Final
 
-from ...impl.recording.format import CODES, RAW, STATE, Before
+from ...impl.recording.format import QUANTITIES, SAFETENSORS_DTYPES, STORAGE_DTYPES, BeforeLocation
 from ...reference.hyperparameters import Hyperparameters
 from ..escape import one_line
-from .manifest import Damage, Listed
+from .manifest import Damage, ManifestEntry
 
 _LENGTH: Final = 8
 _LONGEST_HEADER: Final = 1 << 30
-_DTYPES: Final = {code: dtype for dtype, code in CODES.items()}
+_DTYPES: Final = {code: dtype for dtype, code in SAFETENSORS_DTYPES.items()}
 
 
 class DamagedError(Exception):
-    """A step's file, or a part of it, cannot be read; carries which, and why."""
+    """A step's file, or a part of it, cannot be read; `damage` says which, and why."""
 
     def __init__(self, file: str, what: str) -> None:
         self.damage = Damage(file, what)
@@ -34,12 +34,12 @@ class DamagedError(Exception):
 
 @dataclass(frozen=True)
 class Tensor:
-    """Where a tensor lies.
+    """A tensor in a step's file: its dtype, shape, offset and checksums.
 
     Attributes:
         file: the file's name.
         name: its name in the file.
-        dtype: one of `layout.RAW`.
+        dtype: one of `format.STORAGE_DTYPES`.
         shape: of the array.
         start: the first byte, from the file's beginning.
         checksums: a CRC-32 of each chunk.
@@ -59,30 +59,30 @@ class Tensor:
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """One parameter's part of a step.
+class ParameterInfo:
+    """One parameter in a recorded step.
 
     Attributes:
-        place: among all parameters.
+        index: among all parameters.
         name: as the framework knows it; may be empty.
         t: the number of its step, from 1.
         options: the hyperparameters in force.
         before: where each of theta, m and u before the step lies.
     """
 
-    place: int
+    index: int
     name: str
     t: int
     options: Hyperparameters
-    before: Mapping[str, Before]
+    before: Mapping[str, BeforeLocation]
 
 
 @dataclass(frozen=True)
-class Step:
+class StepFile:
     """The file of a recorded step.
 
     Attributes:
-        number: its place among the recorded steps, from 1.
+        number: among the recorded steps, from 1.
         file: its name.
         parameters: those that took part.
         tensors: by name.
@@ -90,30 +90,30 @@ class Step:
 
     number: int
     file: str
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[ParameterInfo, ...]
     tensors: Mapping[str, Tensor]
 
 
-def read_step(folder: Path, listed: Listed, chunk: int) -> Step:
+def read_step_file(folder: Path, entry: ManifestEntry, chunk_size: int) -> StepFile:
     """Read the header of a step's file.
 
     Args:
         folder: of the recording.
-        listed: what the manifest says of it.
-        chunk: elements under one checksum.
+        entry: the line of the manifest for it.
+        chunk_size: elements under one checksum.
 
     Raises:
-        DamagedError: it is missing, cut off, changed, or not what belongs there.
+        DamagedError: it is missing, cut off, changed, or another file than belongs there.
     """
-    name = listed.file
-    header, start = _header(folder, listed)
+    name = entry.file
+    header, start = _header(folder, entry)
     try:
         values = json.loads(header)
         description = json.loads(values.pop("__metadata__")["step"])
-        if description["number"] != listed.number:
+        if description["number"] != entry.number:
             raise DamagedError(name, f"it holds the recorded step {description['number']}")
         tensors = {
-            key: _tensor(name, key, value, start, description["checksums"][key], chunk, listed.size)
+            key: _tensor(name, key, value, start, description["checksums"][key], chunk_size, entry.size)
             for key, value in values.items()
         }
         groups = [_options(own) for own in description["groups"]]
@@ -131,33 +131,39 @@ def read_step(folder: Path, listed: Listed, chunk: int) -> Step:
             f"its header is not that of a recorded step ({type(error).__name__}: {one_line(str(error), 100)})"
         )
         raise DamagedError(name, words) from error
-    return Step(listed.number, name, parameters, tensors)
+    return StepFile(entry.number, name, parameters, tensors)
 
 
-def _header(folder: Path, listed: Listed) -> tuple[bytes, int]:
-    """The header's JSON, and where the tensors begin."""
-    name = listed.file
+def _header(folder: Path, entry: ManifestEntry) -> tuple[bytes, int]:
+    """Read the header's JSON, and the offset where the tensors begin."""
+    name = entry.file
     try:
         with (folder / name).open("rb") as file:
             size = file.seek(0, 2)
-            if size != listed.size:
-                what = "cut off" if size < listed.size else "too long"
-                raise DamagedError(name, f"it is {what}: {size} bytes; the manifest says {listed.size}")
+            if size != entry.size:
+                what = "cut off" if size < entry.size else "too long"
+                raise DamagedError(name, f"it is {what}: {size} bytes; the manifest says {entry.size}")
             file.seek(0)
             length = int.from_bytes(file.read(_LENGTH), "little")
             if length > min(size - _LENGTH, _LONGEST_HEADER):
-                raise DamagedError(name, "it is no safetensors file: its header is longer than the file")
+                raise DamagedError(name, "it is not a safetensors file: its header is longer than the file")
             file.seek(0)
             head = file.read(_LENGTH + length)
     except OSError as error:
         raise DamagedError(name, f"it cannot be read ({error.strerror})") from error
-    if hashlib.sha256(head).hexdigest() != listed.header:
+    if hashlib.sha256(head).hexdigest() != entry.header:
         raise DamagedError(name, "its header was changed, or it is another file than the manifest lists")
     return head[_LENGTH:], len(head)
 
 
 def _tensor(
-    file: str, name: str, value: Mapping[str, Any], start: int, sums: Sequence[str], chunk: int, size: int
+    file: str,
+    name: str,
+    value: Mapping[str, Any],
+    start: int,
+    sums: Sequence[str],
+    chunk_size: int,
+    size: int,
 ) -> Tensor:
     dtype = _DTYPES.get(value["dtype"])
     if dtype is None:
@@ -170,12 +176,12 @@ def _tensor(
     if (
         min(shape, default=0) < 0
         or first < 0
-        or end - first != count * RAW[dtype].itemsize
+        or end - first != count * STORAGE_DTYPES[dtype].itemsize
         or start + end > size
     ):
         raise DamagedError(file, f"{name} of shape {list(shape)} does not lie within the file")
-    if len(sums) != -(-count // chunk):
-        raise DamagedError(file, f"{name} has {len(sums)} checksums; want {-(-count // chunk)}")
+    if len(sums) != -(-count // chunk_size):
+        raise DamagedError(file, f"{name} has {len(sums)} checksums; want {-(-count // chunk_size)}")
     return Tensor(file, name, dtype, shape, start + first, tuple(sums))
 
 
@@ -184,8 +190,8 @@ def _options(own: Mapping[str, Any]) -> Hyperparameters:
     return Hyperparameters(**numbers, maximize=bool(own["maximize"]))
 
 
-def _parameter(own: Mapping[str, Any], groups: Sequence[Hyperparameters]) -> Parameter:
+def _parameter(own: Mapping[str, Any], groups: Sequence[Hyperparameters]) -> ParameterInfo:
     if own["t"] < 1:
         raise ValueError(f"t is {own['t']}; steps are counted from 1")
-    before = {quantity: Before(own["before"][quantity]) for quantity in STATE}
-    return Parameter(int(own["place"]), str(own["name"]), int(own["t"]), groups[own["group"]], before)
+    before = {quantity: BeforeLocation(own["before"][quantity]) for quantity in QUANTITIES}
+    return ParameterInfo(int(own["place"]), str(own["name"]), int(own["t"]), groups[own["group"]], before)

@@ -1,4 +1,7 @@
-"""What was found of many steps: tallies of parts add up to that of the whole, to the bit, in whatever order."""
+"""Tallies of many steps: those of parts add up to that of the whole, to the bit.
+
+The order of the parts does not matter.
+"""
 
 from __future__ import annotations
 
@@ -6,47 +9,47 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from ...oracles.batch.lockstep import BlockTally, Found
+from ...oracles.batch.lockstep import BlockTally, IndexedError
 from ...oracles.verdict import Quantity
 from .manifest import Damage
 
-KEPT: Final = 16
-"""How many of the worst elements are named."""
+WORST_KEPT: Final = 16
+"""How many of the worst elements a tally names."""
 
 
 @dataclass(frozen=True, order=True)
-class Place:
-    """Where an element is; places are ordered as the steps were taken.
+class ElementIndex:
+    """The index of an element in a recording, ordered as the steps were taken.
 
     Attributes:
         number: of the recorded step, from 1.
         parameter: among all parameters, from 0.
-        index: in the parameter, in row-major order.
+        flat_index: in the parameter, in row-major order.
     """
 
     number: int
     parameter: int
-    index: int
+    flat_index: int
 
 
 @dataclass(frozen=True)
-class Seen:
+class ElementError:
     """An element, and how far it is off.
 
     Attributes:
-        place: where it is.
+        index: of the element.
         over_bound: its error as a fraction of the bound.
         in_ulp: its error in ulp.
     """
 
-    place: Place
+    index: ElementIndex
     over_bound: float
     in_ulp: float
 
 
 @dataclass(frozen=True)
-class Tally:
-    """What was found of one quantity; see `oracles.batch.tally.BlockTally`.
+class QuantityTally:
+    """What an audit found of one quantity; see `oracles.batch.tally.BlockTally`.
 
     Attributes:
         judged: elements compared, over all steps; the open ones included.
@@ -63,32 +66,32 @@ class Tally:
     open: int = 0
     exceeded: int = 0
     skipped: int = 0
-    worst: tuple[Seen, ...] = ()
-    first: Seen | None = None
-    by_step: Mapping[int, Seen] = field(default_factory=dict)
+    worst: tuple[ElementError, ...] = ()
+    first: ElementError | None = None
+    by_step: Mapping[int, ElementError] = field(default_factory=dict)
     sixteenths: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class NonFinite:
-    """What was found of elements whose state or gradient is NaN or infinite before a step.
+    """Elements whose state or gradient is NaN or infinite before a step.
 
     Attributes:
         count: how many there are, over all steps.
-        first: where the first is.
-        wrong: how many did not become NaN, or not infinite, as they must.
-        first_wrong: where the first of those is.
+        first: index of the first.
+        wrong: how many did not become NaN or infinite, as they must.
+        first_wrong: index of the first of those.
     """
 
     count: int = 0
-    first: Place | None = None
+    first: ElementIndex | None = None
     wrong: int = 0
-    first_wrong: Place | None = None
+    first_wrong: ElementIndex | None = None
 
 
 @dataclass(frozen=True)
-class Result:
-    """What was found of a part of a recording.
+class AuditResult:
+    """What an audit found of a part of a recording.
 
     Attributes:
         tallies: by dtype and quantity.
@@ -97,58 +100,58 @@ class Result:
         unjudged: what was read and cannot be judged, and why.
     """
 
-    tallies: Mapping[tuple[str, Quantity], Tally] = field(default_factory=dict)
+    tallies: Mapping[tuple[str, Quantity], QuantityTally] = field(default_factory=dict)
     non_finite: Mapping[str, NonFinite] = field(default_factory=dict)
     damages: frozenset[Damage] = frozenset()
     unjudged: frozenset[Damage] = frozenset()
 
 
-def tally_of(found: BlockTally, places: Callable[[int], Place]) -> Tally:
+def tally_of(found: BlockTally, lookup: Callable[[int], ElementIndex]) -> QuantityTally:
     """The tally of one block.
 
     Args:
         found: by the vectorised oracle.
-        places: the place of each index of the block.
+        lookup: gives the index in the recording for each index in the block.
     """
 
-    def seen(one: Found) -> Seen:
-        return Seen(places(one.place), one.over_bound, one.in_ulp)
+    def error(one: IndexedError) -> ElementError:
+        return ElementError(lookup(one.index), one.over_bound, one.in_ulp)
 
-    largest = [] if found.largest_ulp is None else [seen(found.largest_ulp)]
-    return Tally(
+    largest = [] if found.largest_ulp is None else [error(found.largest_ulp)]
+    return QuantityTally(
         judged=found.judged,
         open=found.open,
         exceeded=found.exceeded,
         skipped=found.skipped,
-        worst=tuple(seen(one) for one in found.worst[:KEPT]),
-        first=None if found.first_exceeded is None else seen(found.first_exceeded),
-        by_step={one.place.number: one for one in largest},
+        worst=tuple(error(one) for one in found.worst[:WORST_KEPT]),
+        first=None if found.first_exceeded is None else error(found.first_exceeded),
+        by_step={one.index.number: one for one in largest},
         sixteenths=dict(found.sixteenths),
     )
 
 
-def by_bound(seen: Seen) -> tuple[float, Place]:
-    """Sorts the largest fraction of the bound first, then the first place."""
-    return -seen.over_bound, seen.place
+def by_bound(error: ElementError) -> tuple[float, ElementIndex]:
+    """Sort key: the largest fraction of the bound first, then the first index."""
+    return -error.over_bound, error.index
 
 
-def _by_ulp(seen: Seen) -> tuple[float, Place]:
-    return -seen.in_ulp, seen.place
+def _by_ulp(error: ElementError) -> tuple[float, ElementIndex]:
+    return -error.in_ulp, error.index
 
 
-def merge_tallies(a: Tally, b: Tally) -> Tally:
-    """The tally of two parts together: associative and commutative, with no rounding."""
-    firsts = [seen for seen in (a.first, b.first) if seen is not None]
+def merge_tallies(a: QuantityTally, b: QuantityTally) -> QuantityTally:
+    """Add the tallies of two parts: associative and commutative, with no rounding."""
+    firsts = [error for error in (a.first, b.first) if error is not None]
     by_step = dict(a.by_step)
-    for number, seen in b.by_step.items():
-        by_step[number] = min(by_step.get(number, seen), seen, key=_by_ulp)
-    return Tally(
+    for number, error in b.by_step.items():
+        by_step[number] = min(by_step.get(number, error), error, key=_by_ulp)
+    return QuantityTally(
         judged=a.judged + b.judged,
         open=a.open + b.open,
         exceeded=a.exceeded + b.exceeded,
         skipped=a.skipped + b.skipped,
-        worst=tuple(sorted((*a.worst, *b.worst), key=by_bound)[:KEPT]),
-        first=min(firsts, key=lambda seen: seen.place, default=None),
+        worst=tuple(sorted((*a.worst, *b.worst), key=by_bound)[:WORST_KEPT]),
+        first=min(firsts, key=lambda error: error.index, default=None),
         by_step=by_step,
         sixteenths={
             n: a.sixteenths.get(n, 0) + b.sixteenths.get(n, 0) for n in {*a.sixteenths, *b.sixteenths}
@@ -159,33 +162,33 @@ def merge_tallies(a: Tally, b: Tally) -> Tally:
 def _merge_non_finite(a: NonFinite, b: NonFinite) -> NonFinite:
     return NonFinite(
         count=a.count + b.count,
-        first=_earlier(a.first, b.first),
+        first=_earliest(a.first, b.first),
         wrong=a.wrong + b.wrong,
-        first_wrong=_earlier(a.first_wrong, b.first_wrong),
+        first_wrong=_earliest(a.first_wrong, b.first_wrong),
     )
 
 
-def _earlier(a: Place | None, b: Place | None) -> Place | None:
-    return min((place for place in (a, b) if place is not None), default=None)
+def _earliest(a: ElementIndex | None, b: ElementIndex | None) -> ElementIndex | None:
+    return min((index for index in (a, b) if index is not None), default=None)
 
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 
-def _merged(a: Mapping[_K, _V], b: Mapping[_K, _V], merge: Callable[[_V, _V], _V]) -> dict[_K, _V]:
+def _merge_by_key(a: Mapping[_K, _V], b: Mapping[_K, _V], merge: Callable[[_V, _V], _V]) -> dict[_K, _V]:
     return {**a, **{key: merge(a[key], value) if key in a else value for key, value in b.items()}}
 
 
-def merge(results: Iterable[Result]) -> Result:
-    """What was found of all parts together."""
-    tallies: dict[tuple[str, Quantity], Tally] = {}
+def merge_results(results: Iterable[AuditResult]) -> AuditResult:
+    """Add the results of all parts."""
+    tallies: dict[tuple[str, Quantity], QuantityTally] = {}
     non_finite: dict[str, NonFinite] = {}
     damages: set[Damage] = set()
     unjudged: set[Damage] = set()
     for result in results:
-        tallies = _merged(tallies, result.tallies, merge_tallies)
-        non_finite = _merged(non_finite, result.non_finite, _merge_non_finite)
+        tallies = _merge_by_key(tallies, result.tallies, merge_tallies)
+        non_finite = _merge_by_key(non_finite, result.non_finite, _merge_non_finite)
         damages |= result.damages
         unjudged |= result.unjudged
-    return Result(tallies, non_finite, frozenset(damages), frozenset(unjudged))
+    return AuditResult(tallies, non_finite, frozenset(damages), frozenset(unjudged))

@@ -1,4 +1,4 @@
-"""What is said of a recording: its verdicts, with the worst elements and everything needed to look at them."""
+"""The verdicts of an audit, with the worst elements and their numbers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 from ...oracles.batch.lockstep import QUANTITIES
 from ...oracles.verdict import Divergence, Quantity, Status, Verdict
 from ..ledger.ledger import Ledger
-from ..rule import verdicts as following
-from ..rule.verdicts import Decision
-from .element_reader import Looker, Sampled, judged_exactly
-from .run import Audited, Found
-from .sample import evidence
-from .tallies import NonFinite, Place, Seen, Tally
+from ..rule import verdicts as rule_verdicts
+from ..rule.verdicts import CheckResult
+from .element_reader import ElementReader, ElementSample, judge_exactly
+from .run import AuditReport, DtypeModel
+from .sample import element_evidence
+from .tallies import ElementError, ElementIndex, NonFinite, QuantityTally
 
 RECORDING: Final = "audit/recording"
 """Whether the recording is whole, and as it was written."""
@@ -32,7 +32,7 @@ CHECKS: Final = (
     "rule/subnormals",
     "special/nan-gradient",
 )
-"""What an audit decides: its own checks, and those of the suite that a recording can answer."""
+"""The checks of an audit: its own, and those of the suite that a recording can answer."""
 
 _SINCE: Final = "0.1.0"
 _SHOWN: Final = 12
@@ -42,51 +42,53 @@ _NO_DTYPE: Final = "-"
 
 
 def verdicts(
-    audited: Audited, ledger: Ledger | None, arguments: Sequence[str], *, unfinished: bool
+    audited: AuditReport, ledger: Ledger | None, arguments: Sequence[str], *, unfinished: bool
 ) -> list[Verdict]:
     """Every verdict of an audit.
 
     Args:
-        audited: what was found.
+        audited: the result of the audit.
         ledger: the known divergences.
         arguments: of the command line, as far as they are needed to reproduce a verdict.
         unfinished: whether a recording without an end is accepted up to its last whole step.
     """
     facts = audited.manifest.facts
-    dtypes = sorted(audited.found) or [_NO_DTYPE]
+    dtypes = sorted(audited.models) or [_NO_DTYPE]
     reproduce = shlex.join(["adamax-conformance", "audit", str(audited.manifest.folder), *arguments])
 
-    def of(dtype: str, said: Decision) -> Verdict:
+    def of(dtype: str, result: CheckResult) -> Verdict:
         verdict = Verdict(
-            check=said.check,
-            status=said.status,
+            check=result.check,
+            status=result.status,
             subject=str(facts["subject"]),
             dtype=dtype,
             device=str(facts["device"]),
-            reason=said.reason or (said.divergence.reason if said.divergence else ""),
+            reason=result.reason or (result.divergence.reason if result.divergence else ""),
             since=_SINCE,
-            divergence=said.divergence,
+            divergence=result.divergence,
             reproduce=reproduce,
-            measured=said.measured,
+            measured=result.measured,
         )
-        return verdict if ledger is None else ledger.settle_recorded(verdict, str(facts["version"]))
+        return verdict if ledger is None else ledger.apply_to_recording(verdict, str(facts["version"]))
 
-    result = [of(dtypes[0], _recording(audited, unfinished=unfinished))]
+    all_verdicts = [of(dtypes[0], _recording_result(audited, unfinished=unfinished))]
     if audited.result.unjudged:
-        words = _listed([str(each) for each in sorted(audited.result.unjudged)])
-        result.append(of(dtypes[0], Decision(UNJUDGED, Status.SKIPPED, words)))
-    looker = Looker(audited.manifest)
-    for dtype, found in sorted(audited.found.items()):
-        result += [of(dtype, said) for said in _of_dtype(audited, looker, dtype, found)]
-    return result
+        words = _join([str(each) for each in sorted(audited.result.unjudged)])
+        all_verdicts.append(of(dtypes[0], CheckResult(UNJUDGED, Status.SKIPPED, words)))
+    reader = ElementReader(audited.manifest)
+    for dtype, model in sorted(audited.models.items()):
+        all_verdicts += [of(dtype, result) for result in _of_dtype(audited, reader, dtype, model)]
+    return all_verdicts
 
 
-def _of_dtype(audited: Audited, looker: Looker, dtype: str, found: Found) -> Iterator[Decision]:
+def _of_dtype(
+    audited: AuditReport, reader: ElementReader, dtype: str, model: DtypeModel
+) -> Iterator[CheckResult]:
     subject = str(audited.manifest.facts["subject"])
-    yield following.documented(found.identification, subject)
-    yield following.scalars(found.identification, subject)
-    if found.arithmetic != audited.declared:
-        yield Decision(
+    yield rule_verdicts.judge_rule(model.identification, subject)
+    yield rule_verdicts.judge_scalars(model.identification, subject)
+    if model.arithmetic != audited.declared:
+        yield CheckResult(
             "rule/subnormals",
             Status.DIVERGES,
             divergence=Divergence(
@@ -96,161 +98,171 @@ def _of_dtype(audited: Audited, looker: Looker, dtype: str, found: Found) -> Ite
                 actual="zeros",
             ),
         )
-    yield _special(looker, audited.result.non_finite.get(dtype, NonFinite()))
+    yield _non_finite_result(reader, audited.result.non_finite.get(dtype, NonFinite()))
     for quantity in QUANTITIES:
-        yield _lockstep(looker, quantity, found, audited.result.tallies.get((dtype, quantity), Tally()))
+        yield _lockstep_result(
+            reader, quantity, model, audited.result.tallies.get((dtype, quantity), QuantityTally())
+        )
 
 
-def _recording(audited: Audited, *, unfinished: bool) -> Decision:
-    """Whether the recording is whole; damage is no divergence, and never passes for conformance."""
+def _recording_result(audited: AuditReport, *, unfinished: bool) -> CheckResult:
+    """Whether the recording is whole; damage is neither divergence nor conformance."""
     manifest = audited.manifest
     damages = [str(damage) for damage in sorted(audited.result.damages)]
     whole = "it has no end: the recording was cut off, or is still being written"
     if manifest.ended is None and not unfinished:
         damages.append(f"{whole} (--unfinished accepts that)")
-    measured = {"steps": len(manifest.steps), "damages": damages[:200], **_plain(manifest.facts)}
+    measured = {"steps": len(manifest.steps), "damages": damages[:200], **_shown_facts(manifest.facts)}
     if damages:
         count = (
             f"{len(damages)} of the recording's parts are"
             if len(damages) > 1
             else "a part of the recording is"
         )
-        return Decision(
-            RECORDING, Status.BROKEN, f"{count} not as written: {_listed(damages)}", measured=measured
+        return CheckResult(
+            RECORDING, Status.BROKEN, f"{count} not as written: {_join(damages)}", measured=measured
         )
     if not manifest.steps:
-        return Decision(RECORDING, Status.SKIPPED, "the recording has no steps", measured=measured)
+        return CheckResult(RECORDING, Status.SKIPPED, "the recording has no steps", measured=measured)
     notes = []
     if manifest.ended is None:
         notes.append(f"{whole}; audited up to the recorded step {max(manifest.steps)}")
     elif manifest.ended:
         notes.append(f"the training was ended by {manifest.ended}")
-    return Decision(RECORDING, Status.CONFORMS, "; ".join(notes), measured=measured)
+    return CheckResult(RECORDING, Status.CONFORMS, "; ".join(notes), measured=measured)
 
 
-def _plain(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _shown_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if name not in {"kind", "chain"}}
 
 
-def _listed(words: Sequence[str]) -> str:
+def _join(words: Sequence[str]) -> str:
     more = f"; and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
     return "; ".join(words[:_SHOWN]) + more
 
 
-def _special(looker: Looker, found: NonFinite) -> Decision:
+def _non_finite_result(reader: ElementReader, found: NonFinite) -> CheckResult:
     check = "special/nan-gradient"
     measured = {"not finite": found.count, "wrong": found.wrong}
     if not found.count:
-        return Decision(check, Status.SKIPPED, "every gradient and every state before a step is finite")
+        return CheckResult(check, Status.SKIPPED, "every gradient and every state before a step is finite")
     if found.first_wrong is not None:
-        where = _where(looker, found.first_wrong)
+        where = _where(reader, found.first_wrong)
         reason = f"in {found.wrong} elements a NaN or an infinity is lost in a step, first in {where}"
         divergence = Divergence(
             quantity=Quantity.THETA,
             reason=reason,
             expected="nan",
             actual="another number",
-            extra=_numbers(looker, found.first_wrong),
+            extra=_numbers_at(reader, found.first_wrong),
         )
-        return Decision(check, Status.DIVERGES, divergence=divergence, measured=measured)
+        return CheckResult(check, Status.DIVERGES, divergence=divergence, measured=measured)
     assert found.first is not None
-    where = _where(looker, found.first)
+    where = _where(reader, found.first)
     words = f"{found.count} elements are NaN or infinite before a step, first {where}; they stay so, and are not judged"
-    return Decision(check, Status.UNSPECIFIED, words, measured=measured)
+    return CheckResult(check, Status.UNSPECIFIED, words, measured=measured)
 
 
-def _lockstep(looker: Looker, quantity: Quantity, found: Found, tally: Tally) -> Decision:
+def _lockstep_result(
+    reader: ElementReader, quantity: Quantity, model: DtypeModel, tally: QuantityTally
+) -> CheckResult:
     check = f"audit/lockstep/{quantity.value}"
     if not tally.judged:
-        return Decision(check, Status.SKIPPED, "no element of it could be judged")
-    measured = _figures(tally) | {
-        "worst": [_looked_at(looker, quantity, found, seen) for seen in tally.worst]
+        return CheckResult(check, Status.SKIPPED, "no element of it could be judged")
+    measured = _tally_figures(tally) | {
+        "worst": [_element_facts(reader, quantity, model, error) for error in tally.worst]
     }
     if tally.first is None:
-        return Decision(check, Status.CONFORMS, measured=measured)
-    divergence = _divergence(looker, quantity, found, tally.first)
+        return CheckResult(check, Status.CONFORMS, measured=measured)
+    divergence = _divergence(reader, quantity, model, tally.first)
     if tally.exceeded > 1:
         more = f"{divergence.reason}; {tally.exceeded - 1} more elements are beyond their bounds"
         divergence = replace(divergence, reason=more)
-    return Decision(check, Status.DIVERGES, divergence=divergence, measured=measured)
+    return CheckResult(check, Status.DIVERGES, divergence=divergence, measured=measured)
 
 
-def _divergence(looker: Looker, quantity: Quantity, found: Found, seen: Seen) -> Divergence:
-    """The exact oracle's evidence on an element that the vectorised one has found."""
-    sampled = looker.element(seen.place)
-    judged = None if sampled is None else evidence(sampled, 0, quantity, found.assumption)
-    if judged is None:  # its file was changed since
+def _divergence(
+    reader: ElementReader, quantity: Quantity, model: DtypeModel, error: ElementError
+) -> Divergence:
+    """The exact oracle's evidence on an element that the vectorised one found."""
+    sampled = reader.element(error.index)
+    evidence = None if sampled is None else element_evidence(sampled, 0, quantity, model.error_model)
+    if evidence is None:  # its file was changed since
         return Divergence(
             quantity=quantity,
-            reason=f"{quantity.value} of {seen.place} is off by {seen.in_ulp:.4g} ulp; it can no longer be read",
+            reason=f"{quantity.value} of {error.index} is off by {error.in_ulp:.4g} ulp; it can no longer be read",
             expected="unknown",
             actual="unknown",
         )
-    return replace(judged, extra=_numbers(looker, seen.place))
+    return replace(evidence, extra=_numbers_at(reader, error.index))
 
 
-def _looked_at(looker: Looker, quantity: Quantity, found: Found, seen: Seen) -> dict[str, Any]:
+def _element_facts(
+    reader: ElementReader, quantity: Quantity, model: DtypeModel, error: ElementError
+) -> dict[str, Any]:
     facts: dict[str, Any] = {
-        "recorded step": seen.place.number,
-        "parameter": seen.place.parameter,
-        "index": seen.place.index,
-        "error_over_bound": seen.over_bound,
-        "error_ulp": seen.in_ulp,
+        "recorded step": error.index.number,
+        "parameter": error.index.parameter,
+        "index": error.index.flat_index,
+        "error_over_bound": error.over_bound,
+        "error_ulp": error.in_ulp,
     }
-    sampled = looker.element(seen.place)
+    sampled = reader.element(error.index)
     if sampled is None:
         return facts
-    judgement = judged_exactly(sampled, 0, found.assumption).get(quantity)
-    if judgement is not None and judgement.measured is not None:
+    judgement = judge_exactly(sampled, 0, model.error_model).get(quantity)
+    if judgement is not None and judgement.error_size is not None:
         facts |= {
-            "error_over_bound": judgement.measured.over,
-            "error_ulp": judgement.measured.in_ulp,
-            "expected": judgement.measured.rounded.hex(),
+            "error_over_bound": judgement.error_size.over_bound,
+            "error_ulp": judgement.error_size.in_ulp,
+            "expected": judgement.error_size.rounded.hex(),
             "actual": judgement.actual.hex(),
         }
     return facts | _numbers_of(sampled)
 
 
-def _numbers(looker: Looker, place: Place) -> dict[str, Any]:
-    sampled = looker.element(place)
+def _numbers_at(reader: ElementReader, element: ElementIndex) -> dict[str, Any]:
+    sampled = reader.element(element)
     return {} if sampled is None else _numbers_of(sampled)
 
 
-def _numbers_of(sampled: Sampled) -> dict[str, Any]:
-    """Everything that went into the step of one element."""
-    (before, after), unit = sampled.block.element(0), sampled.unit
-    piece = unit.pieces[0]
-    element = [int(i) for i in np.unravel_index(sampled.places[0].index, piece.shape)]
+def _numbers_of(sampled: ElementSample) -> dict[str, Any]:
+    """All numbers of the step of one element."""
+    (before, after), batch = sampled.block.element(0), sampled.batch
+    chunk = batch.chunks[0]
+    element = [int(i) for i in np.unravel_index(sampled.elements[0].flat_index, chunk.shape)]
     names = ("theta before", "m before", "u before", "gradient", "theta after", "m after", "u after")
     numbers = {
         name: f"{value!r} ({value.hex()})" for name, value in zip(names, (*before, *after), strict=True)
     }
     return {
-        "name": piece.parameter.name,
+        "name": chunk.parameter.name,
         "element": element,
-        "t": unit.t,
-        **{name: repr(value) for name, value in unit.options.options().items()},
+        "t": batch.t,
+        **{name: repr(value) for name, value in batch.options.options().items()},
         **numbers,
     }
 
 
-def _where(looker: Looker, place: Place) -> str:
-    sampled = looker.element(place)
+def _where(reader: ElementReader, element: ElementIndex) -> str:
+    sampled = reader.element(element)
     if sampled is None:
-        return f"element {place.index} of parameter {place.parameter}, recorded step {place.number}"
+        return (
+            f"element {element.flat_index} of parameter {element.parameter}, recorded step {element.number}"
+        )
     facts = _numbers_of(sampled)
     name = f" ({facts['name']})" if facts["name"] else ""
     return (
-        f"element {facts['element']} of parameter {place.parameter}{name} after step {facts['t']} "
-        f"(recorded step {place.number}): gradient {facts['gradient']}, theta {facts['theta before']} to "
+        f"element {facts['element']} of parameter {element.parameter}{name} after step {facts['t']} "
+        f"(recorded step {element.number}): gradient {facts['gradient']}, theta {facts['theta before']} to "
         f"{facts['theta after']}"
     )
 
 
-def _figures(tally: Tally) -> dict[str, Any]:
+def _tally_figures(tally: QuantityTally) -> dict[str, Any]:
     steps = [tally.by_step[number] for number in sorted(tally.by_step)]
     kept = steps if len(steps) <= _POINTS else steps[:: -(-len(steps) // _POINTS)]
-    largest = max((seen.in_ulp for seen in steps), default=0.0)
+    largest = max((error.in_ulp for error in steps), default=0.0)
     return {
         "judged": tally.judged,
         "open": tally.open,
@@ -259,13 +271,13 @@ def _figures(tally: Tally) -> dict[str, Any]:
         "largest_over_bound": tally.worst[0].over_bound if tally.worst else 0.0,
         "largest_ulp": largest,
         "ulp_by_step": [
-            [seen.place.number, seen.in_ulp, seen.in_ulp / seen.over_bound]
-            for seen in kept
-            if seen.over_bound
+            [error.index.number, error.in_ulp, error.in_ulp / error.over_bound]
+            for error in kept
+            if error.over_bound
         ],
         "histogram": {
-            "edges": [place / 16 for place in range(_BINS + 1)],
-            "counts": [tally.sixteenths.get(place, 0) for place in range(_BINS)],
-            "beyond": sum(count for place, count in tally.sixteenths.items() if place >= _BINS),
+            "edges": [count / 16 for count in range(_BINS + 1)],
+            "counts": [tally.sixteenths.get(index, 0) for index in range(_BINS)],
+            "beyond": sum(count for index, count in tally.sixteenths.items() if index >= _BINS),
         },
     }

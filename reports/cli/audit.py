@@ -1,4 +1,4 @@
-"""The command `adamax-conformance audit`: a recording is read, judged and reported on."""
+"""The command `adamax-conformance audit`: judge a recording, and write the report."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from rich.progress import (
 
 from ...oracles.error_model import Arithmetic
 from .. import arithmetic_file
-from ..audit.executors import EngineError, engine
+from ..audit.executors import ExecutorError, executor
 from ..audit.manifest import Manifest, NotARecordingError, read_manifest
-from ..audit.progress import Progress as Kept
-from ..audit.run import Found, Watcher, audit
+from ..audit.progress import ProgressFile
+from ..audit.run import DtypeModel, ProgressCallbacks, audit
 from ..audit.verdicts import verdicts
 from ..escape import one_line
 from ..ledger import ledger
@@ -36,10 +36,9 @@ from ..record.environment import machine, versions
 from ..record.record import FILE_NAME, Header, Record
 from ..render import terminal
 from ..render.report import render
-from ..render.summary import summarize
 
 _WORST: Final = 5
-"""So many of the worst elements are shown on the terminal."""
+"""How many of the worst elements are shown on the terminal."""
 _PATH: Final = click.Path(path_type=Path)
 
 
@@ -65,15 +64,15 @@ _PATH: Final = click.Path(path_type=Path)
     "--restart", is_flag=True, help="Judge again what an audit that was stopped has judged already."
 )
 @click.option("--quiet", is_flag=True, help="Print nothing but the answer.")
-def audit_recording(recording: Path, report: Path, **options: Any) -> int:  # noqa: ANN401 - click's
-    """Check a recorded training run: every element of every recorded step, against the exact step.
+def audit_recording(recording: Path, report: Path, **options: Any) -> int:
+    """Check a recorded training run: every element of every recorded step.
 
-    RECORDING is a folder that adamax_conformance.impl.recording.record wrote. An audit that was stopped goes on
-    where it was when it is started again with the same report folder.
+    RECORDING is a folder that adamax_conformance.impl.recording.record wrote. Start an audit that was stopped again
+    with the same report folder, and it goes on where it was.
     """
     try:
         known = ledger.load(options["known"] or ledger.SHIPPED)
-        model = arithmetic_file.load(options["model"])
+        arithmetic = arithmetic_file.load(options["model"])
         manifest = read_manifest(recording)
     except (ledger.LedgerError, arithmetic_file.DeclarationError, NotARecordingError) as error:
         raise click.UsageError(str(error)) from error
@@ -83,18 +82,18 @@ def audit_recording(recording: Path, report: Path, **options: Any) -> int:  # no
         )
     _require_writeable(report)
     console = Console(stderr=True, quiet=options["quiet"])
-    record = _audited(manifest, report, known, model, options, console)
+    record = _run_audit(manifest, report, known, arithmetic, options, console)
     shown = Console(no_color=None if sys.stdout.isatty() else True)
     try:
         summary = render(record, report)
     except OSError as error:
         raise click.UsageError(f"{report} cannot be written to ({error.strerror})") from error
     if options["quiet"]:
-        _say(summary.answer, shown)
+        terminal.print_line(summary.answer, shown)
         return int(summary.exit_code)
-    terminal.show(summarize([record]), shown)
+    terminal.show(summary, shown)
     _show_worst(record, shown)
-    _say(f"report: {report / 'index.html'}", shown)
+    terminal.print_line(f"report: {report / 'index.html'}", shown)
     return int(summary.exit_code)
 
 
@@ -111,40 +110,43 @@ def _require_writeable(directory: Path) -> None:
         ) from error
 
 
-def _audited(
+def _run_audit(
     manifest: Manifest,
     report: Path,
     known: ledger.Ledger,
-    model: Arithmetic,
+    arithmetic: Arithmetic,
     options: Mapping[str, Any],
     console: Console,
 ) -> Record:
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    kept = Kept(report, manifest, restart=options["restart"])
+    progress_file = ProgressFile(report, manifest, restart=options["restart"])
     done = False
     try:
         with (
-            engine(
+            executor(
                 manifest.folder,
                 manifest.facts["chunk"],
                 size=sum(step.size for step in manifest.steps.values()),
                 workers=options["workers"],
                 scheduler=options["scheduler"],
             ) as judge,
-            _watched(console) as watcher,
+            _show_progress(console) as callbacks,
         ):
-            found = audit(
-                manifest, judge, kept, arithmetic=model, numbers=options["steps"] or None, watcher=watcher
+            audited = audit(
+                manifest,
+                judge,
+                progress_file,
+                arithmetic=arithmetic,
+                numbers=options["steps"] or None,
+                callbacks=callbacks,
             )
         done = True
-    except EngineError as error:
+    except ExecutorError as error:
         raise click.UsageError(str(error)) from error
     finally:
-        kept.close(done=done)
-    said = verdicts(found, known, _arguments(options), unfinished=options["unfinished"])
-    return Record.of(
-        _header(manifest, started, model if options["model"] else None, sorted(found.found)), said
-    )
+        progress_file.close(done=done)
+    header = _header(manifest, started, arithmetic if options["model"] else None, sorted(audited.models))
+    return Record.of(header, verdicts(audited, known, _arguments(options), unfinished=options["unfinished"]))
 
 
 def _arguments(options: Mapping[str, Any]) -> list[str]:
@@ -155,7 +157,7 @@ def _arguments(options: Mapping[str, Any]) -> list[str]:
     return [*words, *(["--unfinished"] if options["unfinished"] else [])]
 
 
-def _header(manifest: Manifest, started: str, model: Arithmetic | None, dtypes: list[str]) -> Header:
+def _header(manifest: Manifest, started: str, arithmetic: Arithmetic | None, dtypes: list[str]) -> Header:
     facts = manifest.facts
     return Header(
         suite_version=version("adamax-conformance"),
@@ -175,13 +177,13 @@ def _header(manifest: Manifest, started: str, model: Arithmetic | None, dtypes: 
                 "runtime": f"Python {facts['python']}, NumPy {facts['numpy']}",
             }
         ],
-        arithmetic=None if model is None else asdict(model),
+        arithmetic=None if arithmetic is None else asdict(arithmetic),
     )
 
 
 @contextmanager
-def _watched(console: Console) -> Iterator[Watcher]:
-    """The live progress display, with the time left; on anything but a terminal, what is judged against."""
+def _show_progress(console: Console) -> Iterator[ProgressCallbacks]:
+    """Show the progress and the time left; without a terminal, only the models."""
     progress = Progress(
         TextColumn("auditing"),
         BarColumn(),
@@ -194,29 +196,25 @@ def _watched(console: Console) -> Iterator[Watcher]:
     )
     task = progress.add_task("", total=None)
 
-    def begins(size: int, found: Mapping[str, Found]) -> None:
-        for dtype, each in found.items():
-            flushing = ", flushing subnormal numbers to zero" if each.arithmetic.flush_to_zero else ""
-            line = f"judging {dtype} against {each.identification.describe()}{flushing}"
+    def begins(size: int, models: Mapping[str, DtypeModel]) -> None:
+        for dtype, model in models.items():
+            flushing = ", flushing subnormal numbers to zero" if model.arithmetic.flush_to_zero else ""
+            line = f"judging {dtype} against {model.identification.describe()}{flushing}"
             progress.console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
         progress.reset(task, total=size)
 
     with progress:
-        yield Watcher(begins, lambda size: progress.advance(task, size))
+        yield ProgressCallbacks(begins, lambda size: progress.advance(task, size))
 
 
 def _show_worst(record: Record, console: Console) -> None:
-    """The elements that come nearest to their bounds, or are farthest beyond them."""
+    """Print the elements nearest to their bounds, or farthest beyond them."""
     for verdict in record.verdicts:
         worst = verdict.measured.get("worst", ())
         for one in worst[:_WORST]:
-            _say(
+            terminal.print_line(
                 f"{verdict.check} {verdict.dtype}: {one['error_over_bound']:.4g} of the bound, "
                 f"{one['error_ulp']:.4g} ulp: recorded step {one['recorded step']}, parameter {one['parameter']} "
                 f"{one.get('name', '')} {one.get('element', one['index'])}",
                 console,
             )
-
-
-def _say(line: str, console: Console) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)

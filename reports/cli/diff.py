@@ -1,8 +1,8 @@
-"""What changed between two runs: what began to diverge, what stopped, what changed in size, what is gone?
+"""Compare two runs: what began to diverge, stopped, changed in size, or is gone.
 
-The ledger decides what fails a run, and so what a change of it means is told apart here: a divergence that is
-known still is one. Worse is what began to diverge, grew, lost its answer or its place on the ledger, and what
-was judged before and is not any more, as nobody knows whether that still conforms.
+The ledger decides what fails a run, so changes of the ledger are kept apart here: a known divergence is still a
+divergence. Worse is a check that began to diverge, grew, lost its answer or its ledger entry. Worse too is one that
+was judged before and is not any more, as nobody knows whether it still conforms.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from ..render.summary import WORST_FIRST, versions_of
 from ..render.terminal import text
 
 Key = tuple[str, str, str, str]
-"""Subject, dtype, device, check: what is the same in both runs."""
+"""Subject, dtype, device, check: these identify a verdict in both runs."""
 
 
 class Change(Enum):
-    """What can happen to a check between two runs."""
+    """A change of a check between two runs."""
 
     BEGAN = "began to diverge"
     BROKE = "no longer gives an answer"
@@ -62,8 +62,8 @@ class Difference:
         dtype: the working format.
         device: where it ran.
         check: the check's id.
-        old: the verdict before; None where there was none.
-        new: the verdict now; None where there is none.
+        old: the verdict before; None if there was none.
+        new: the verdict now; None if there is none.
     """
 
     change: Change
@@ -87,7 +87,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two runs compared.
+    """The comparison of two runs.
 
     Attributes:
         differences: what changed, the worse first.
@@ -101,7 +101,7 @@ class Comparison:
 
     @property
     def exit_code(self) -> ExitCode:
-        """1 where something got worse, else 0."""
+        """1 if something got worse, else 0."""
         return ExitCode.DIVERGES if any(d.change.is_worse for d in self.differences) else ExitCode.CONFORMS
 
     @property
@@ -136,7 +136,7 @@ class Comparison:
         }
 
     def to_markdown(self) -> str:
-        """The comparison for a pull request; long ones are cut, and say so."""
+        """The comparison for a pull request; a long one is cut, with a note."""
         lines = [f"# {markdown(self.answer)}", ""]
         lines += [
             f"- {markdown_code(s, 80)}: {markdown(old, 40) or 'none'} → {markdown(new, 40) or 'none'}"
@@ -167,9 +167,9 @@ class Comparison:
 
 
 def compare(old: Iterable[Record], new: Iterable[Record]) -> Comparison:
-    """What changed from the runs of one record to those of another.
+    """Compare the runs of one record with those of another.
 
-    Where a record judged the same twice, on two machines say, the worst verdict stands for both.
+    If a record has two verdicts on the same, from two machines say, the worst stands for both.
     """
     old, new = tuple(old), tuple(new)
     before, after = _verdicts(old), _verdicts(new)
@@ -200,12 +200,12 @@ def _rank(verdict: Verdict) -> int:
     return WORST_FIRST.index(verdict.status)
 
 
-def _judged(verdict: Verdict | None) -> bool:
+def _is_judged(verdict: Verdict | None) -> bool:
     return verdict is not None and verdict.status is not Status.SKIPPED
 
 
 def _change(was: Verdict | None, now: Verdict | None) -> Change | None:
-    """How a check changed; None where it did not."""
+    """How a check changed; None if it did not."""
     before = was.status if was is not None else Status.SKIPPED
     after = now.status if now is not None else Status.SKIPPED
     size = _size_change(was, now)
@@ -216,16 +216,16 @@ def _change(was: Verdict | None, now: Verdict | None) -> Change | None:
         (before is Status.KNOWN and after is Status.DIVERGES, Change.UNLISTED),
         (before is Status.DIVERGES and after is Status.KNOWN, Change.LISTED),
         (after in _DIVERGING, size),
-        (not _judged(now), Change.LOST if _judged(was) else None),
+        (not _is_judged(now), Change.LOST if _is_judged(was) else None),
         (before in _DIVERGING | {Status.BROKEN}, Change.STOPPED),
-        (not _judged(was), Change.GAINED),
+        (not _is_judged(was), Change.GAINED),
         (after is not before, Change.OPENED if after is Status.UNSPECIFIED else Change.DECIDED),
     )
     return next((change for holds, change in rules if holds), None)
 
 
 def _size_change(was: Verdict | None, now: Verdict | None) -> Change | None:
-    """Whether a divergence grew or shrank: by its error over the bound, or in ulp where that is not known."""
+    """Whether a divergence grew or shrank, by its error over the bound or its ulp."""
     old = was.divergence if was is not None else None
     new = now.divergence if now is not None else None
     if old is None or new is None:

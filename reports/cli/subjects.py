@@ -1,4 +1,4 @@
-"""What can be checked here, and what is a subject? The commands `subjects` and `identify`."""
+"""The commands `subjects` and `identify`."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from rich.table import Table
 from rich.text import Text
 
 from ...impl.adapters.registry import BUILTIN
-from ...impl.protocol.errors import Rejected, SubjectError, UnknownSubject
+from ...impl.protocol.errors import RejectedError, SubjectError, UnknownSubjectError
 from ...impl.protocol.messages import SubjectInfo
 from ...impl.subject.client import Subject
 from ...oracles.identify.result import Identification
 from ...reference.rules import DOCUMENTED
 from ..escape import one_line
 from ..record.exit_codes import ExitCode
-from ..rule.identify import identified
+from ..render import terminal
+from ..rule.identify import identify_rule
 
 
 class NotIdentifiedError(Exception):
-    """There is nothing to identify; says why.
+    """There is nothing to identify; the message says why.
 
     Attributes:
         code: the exit code that goes with it.
@@ -35,8 +36,8 @@ def show(python: str | None, console: Console) -> None:
     """Print a table of the built-in subjects.
 
     Args:
-        python: the interpreter to look in; this one where None.
-        console: where to.
+        python: the interpreter to look in; this one if None.
+        console: to print on.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("subject", "version", "dtypes", "devices", "note"):
@@ -53,15 +54,11 @@ def show(python: str | None, console: Console) -> None:
         table.add_row(*(Text(cell) for cell in cells))
     console.print(table)
     for reason, names in missing.items():
-        _say(f"\n{', '.join(names)}: {reason}", console)
-    _say(f"\nYour own: {_FORMS}", console)
+        terminal.print_line(f"\n{', '.join(names)}: {reason}", console)
+    terminal.print_line(f"\nYour own: {_FORMS}", console)
 
 
 _FORMS: Final = "package.module:factory, path/to/file.py:factory, torch:package.module.Class, process:COMMAND"
-
-
-def _say(line: str, console: Console) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _note(info: SubjectInfo) -> str:
@@ -76,10 +73,10 @@ def identify_and_show(
 
     Args:
         name: the subject's, as on the command line.
-        dtypes: those to look at; all that it has where there are none.
+        dtypes: those to identify; empty for all that it has.
         device: where it runs.
         python: the interpreter that it runs in.
-        console: where to.
+        console: to print on.
 
     Raises:
         NotIdentifiedError: there is no such subject here, or it did not compute.
@@ -91,10 +88,10 @@ def identify_and_show(
                     f"{name} has no {', '.join(missing)} on {device}; it has {', '.join(subject.info.dtypes)}",
                     ExitCode.NOTHING_JUDGED,
                 )
-            found = [identified(subject, dtype) for dtype in dtypes or subject.info.dtypes]
-    except UnknownSubject as error:
+            found = [identify_rule(subject, dtype) for dtype in dtypes or subject.info.dtypes]
+    except UnknownSubjectError as error:
         raise NotIdentifiedError(str(error), ExitCode.USAGE) from error
-    except Rejected as error:
+    except RejectedError as error:
         raise NotIdentifiedError(
             f"{name} raises in the midst of a step: {error}", ExitCode.DIVERGES
         ) from error
@@ -108,17 +105,17 @@ def identify_and_show(
 
 def _print(name: str, found: Identification, console: Console) -> None:
     def line(text: str, indent: str = "  ") -> None:
-        _say(indent + one_line(text), console)
+        terminal.print_line(indent + one_line(text), console)
 
     line(f"{name} {found.format_.dtype}: {found.describe()}", indent="")
-    for rule in found.also:
+    for rule in found.alternatives:
         line(f"fits as well: {rule.name}")
-    for part, reason in found.open.items():
-        line(f"{part.replace('_', ' ')} cannot be told: {reason}")
+    for part, reason in found.undetermined.items():
+        line(f"{part.replace('_', ' ')} cannot be determined: {reason}")
     for evidence in found.evidence:
         line(f"{evidence}")
-    for misfit in found.misfits.values():
-        line(f"it breaks where {misfit.reason}")
+    for mismatch in found.mismatches.values():
+        line(f"it breaks where {mismatch.reason}")
     if found.rule is not None and not found.admissible:
         what = "scalars" if found.computes_in is found.format_ else "numbers"
         line(f"{what} are computed below the working precision")

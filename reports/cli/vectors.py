@@ -1,4 +1,4 @@
-"""The golden trajectories on the command line: `adamax-conformance vectors generate` and `vectors validate`."""
+"""The golden trajectories: the commands `vectors generate` and `vectors validate`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ..record.exit_codes import ExitCode
 
 PUBLISHED: Final = Path(reference.__file__).parent / "golden"
 DIGESTED: Final = PUBLISHED
-"""Whose digests hold for every folder that is written."""
+"""The folder whose digests hold for every folder that is written."""
 _SCHEMAS: Final = ("golden.schema.json", "contract.schema.json")
 _LONGEST: Final = 160
 
 
 @click.group()
 def vectors() -> None:
-    """Write the golden trajectories, or check files of them against their schema and the oracle."""
+    """Write the golden trajectories, or check files of them."""
 
 
 @vectors.command()
@@ -37,10 +37,13 @@ def vectors() -> None:
     help="The folder to write to.",
 )
 def generate(output: Path) -> int:
-    """Write every file, byte for byte the same anywhere. What would change a published case is refused."""
+    """Write every file, byte for byte the same anywhere.
+
+    Changing a published case is refused.
+    """
     made = files.documents(GOLDEN_CASES)
     published = _digests(DIGESTED) | _digests(output)
-    refused = list(files.refusals(published, made[files.DIGESTS]))
+    refused = list(files.find_forbidden_changes(published, made[files.DIGESTS]))
     for line in refused:
         click.echo(line, err=True)
     if refused:
@@ -48,7 +51,7 @@ def generate(output: Path) -> int:
     try:
         output.mkdir(parents=True, exist_ok=True)
         for name, value in made.items():
-            (output / name).write_text(files.text(value), encoding="ascii", newline="\n")
+            (output / name).write_text(files.document_text(value), encoding="ascii", newline="\n")
     except OSError as error:
         raise click.UsageError(f"{output} cannot be written to ({error.strerror})") from error
     click.echo(f"{len(made[files.DIGESTS])} cases in {output}")
@@ -56,13 +59,13 @@ def generate(output: Path) -> int:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    """What is published there."""
+    """The digests that are published in a folder."""
     file = folder / files.DIGESTS
     if not file.exists():
         return {}
     try:
-        value = _parsed(file)
-    except Unreadable as error:
+        value = _parse(file)
+    except UnreadableError as error:
         raise click.UsageError(str(error)) from error
     if not all(isinstance(digest, str) for digest in value.values()):
         raise click.UsageError(f"{file}: want a digest for each id")
@@ -72,12 +75,15 @@ def _digests(folder: Path) -> dict[str, str]:
 @vectors.command()
 @click.argument("path", nargs=-1, required=True, type=click.Path(path_type=Path))
 def validate(path: tuple[Path, ...]) -> int:
-    """Check files against their schema and the oracle. PATH is a file, or a folder with such files."""
+    """Check files against their schema and the oracle.
+
+    PATH is a file, or a folder with such files.
+    """
     code = ExitCode.CONFORMS
     for file in _files(path):
         try:
             wrong = list(problems(file))
-        except Unreadable as error:
+        except UnreadableError as error:
             click.echo(str(error), err=True)
             code = ExitCode.USAGE
             continue
@@ -98,51 +104,51 @@ def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
             yield path
 
 
-class Unreadable(ValueError):  # noqa: N818 - named for what the file is
-    """A file that is no file of golden trajectories; the message is one line."""
+class UnreadableError(ValueError):
+    """The file is not a file of golden trajectories; the message is one line."""
 
 
 def problems(file: Path) -> Iterator[str]:
-    """What the oracle finds wrong with a file.
+    """Check a file, and yield what is wrong with it.
 
     Raises:
-        Unreadable: it cannot be read, is no JSON, or does not fit its schema.
+        UnreadableError: it cannot be read, is not JSON, or does not fit its schema.
     """
-    value = _parsed(file)
+    value = _parse(file)
     if file.name == files.DIGESTS:
         made = files.documents(GOLDEN_CASES)[files.DIGESTS]
-        yield from files.refusals(value, made)
+        yield from files.find_forbidden_changes(value, made)
         return
     name = value.get("schema")
     if name not in _SCHEMAS:
-        raise Unreadable(f"{file}: schema is {_shown(name)}; want one of {', '.join(_SCHEMAS)}")
+        raise UnreadableError(f"{file}: schema is {_show(name)}; want one of {', '.join(_SCHEMAS)}")
     error = best_match(_validator(name).iter_errors(value))
     if error is not None:
-        place = "".join(f"[{p}]" if isinstance(p, int) else f".{_shown(p)}" for p in error.absolute_path)
-        raise Unreadable(
-            f"{file}: at {_cut(place.lstrip('.') or 'the top')}: {_cut(ascii(error.message)[1:-1])}"
+        where = "".join(f"[{p}]" if isinstance(p, int) else f".{_show(p)}" for p in error.absolute_path)
+        raise UnreadableError(
+            f"{file}: at {_cut(where.lstrip('.') or 'the top')}: {_cut(ascii(error.message)[1:-1])}"
         )
-    yield from files.errors(value)
+    yield from files.find_errors(value)
 
 
-def _parsed(file: Path) -> dict[str, Any]:
+def _parse(file: Path) -> dict[str, Any]:
     try:
         value = json.loads(
             file.read_bytes().decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_repetition
         )
     except OSError as error:
-        raise Unreadable(f"{file} cannot be read ({error.strerror})") from None
+        raise UnreadableError(f"{file} cannot be read ({error.strerror})") from None
     except RecursionError:
-        raise Unreadable(f"{file} is nested too deeply") from None
+        raise UnreadableError(f"{file} is nested too deeply") from None
     except ValueError as error:
-        raise Unreadable(f"{file} is no JSON: {_cut(ascii(str(error))[1:-1])}") from None
+        raise UnreadableError(f"{file} is not JSON: {_cut(ascii(str(error))[1:-1])}") from None
     if not isinstance(value, dict):
-        raise Unreadable(f"{file} holds {_shown(value)}; want an object")
+        raise UnreadableError(f"{file} holds {_show(value)}; want an object")
     return value
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is none of its numbers")
+    raise ValueError(f"{name} is not a number of JSON")
 
 
 def _no_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -157,7 +163,7 @@ def _validator(name: str) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(json.loads((PUBLISHED / name).read_text(encoding="utf-8")))
 
 
-def _shown(value: object) -> str:
+def _show(value: object) -> str:
     return _cut(ascii(value))
 
 

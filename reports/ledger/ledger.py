@@ -1,9 +1,9 @@
-"""Which divergences are known, and is each of them still there?
+"""The ledger of known divergences, which also finds those that are gone.
 
-The ledger is a TOML file with one table `[[divergence]]` an entry; `ledger.toml` beside this module is the
-one that ships. An entry stays precise: it names one check, for a subject, versions, dtypes and devices, and
-the pinned case that shows it. It turns that check's divergence from `diverges` to `known`, and nothing else;
-where the check conforms, the entry is stale, and that is a divergence of its own.
+The ledger is a TOML file of tables `[[divergence]]`; `ledger.toml` next to this module is the one that ships. A
+table has an entry for its check, or one for each of its checks. An entry is precise: it names one check, for a
+subject, versions, dtypes and devices, and the pinned case that shows it. It turns that check's divergence from
+`diverges` to `known`, and nothing else. If the check conforms, the entry is stale, and that is a divergence too.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ SHIPPED: Final = Path(__file__).with_name("ledger.toml")
 SCRIPTS: Final = Path(__file__).with_name("scripts")
 DTYPES: Final = ("float16", "bfloat16", "float32", "float64")
 TABLE: Final = "divergence"
+_SAME: Final = "{check}"
+"""In a table, stands for the pinned case whose name is the check's id."""
 _TO_WRITE: Final = "why the subject does this, and where that is tracked"
 
 
 class LedgerError(Exception):
-    """The ledger is malformed; says in which file and entry, and what would be right."""
+    """The ledger is malformed; the message names the entry, and what would be right."""
 
     def __init__(self, path: str | os.PathLike[str], entry: str, message: str) -> None:
         self.path = Path(path)
@@ -44,9 +46,9 @@ class Entry:
 
     Attributes:
         id: unique in the file, stable; the last part of the check `ledger/<id>`.
-        subject: as on the command line, several by commas; `*` stands for anything.
+        subject: as on the command line, several separated by commas; `*` stands for anything.
         check: the id of the check that diverges.
-        reason: why, in one sentence for whoever reads the report.
+        reason: why, in one sentence for the reader of the report.
         versions: of the subject's framework, as a PEP 440 specifier; empty for all.
         dtypes: empty for all.
         devices: empty for all.
@@ -71,13 +73,13 @@ class Entry:
         return [name.strip().replace("[", "[[]") for name in self.subject.split(",")]
 
     def concerns(self, verdict: Verdict, version: str) -> bool:
-        """Whether the verdict is of the check, subject, version, dtype and device that this entry names."""
+        """Whether the verdict has this entry's check, subject, version, dtype, device."""
         return (
             verdict.check == self.check
             and any(fnmatchcase(verdict.subject, name) for name in self._patterns)
             and (not self.dtypes or verdict.dtype in self.dtypes)
             and (not self.devices or verdict.device in self.devices)
-            and _admits(self.versions, version)
+            and _admits_version(self.versions, version)
         )
 
     def explains(self, verdict: Verdict, version: str) -> bool:
@@ -100,35 +102,35 @@ class Ledger:
     entries: tuple[Entry, ...] = ()
 
     def match(self, verdict: Verdict, version: str) -> Entry | None:
-        """The first entry that lists the verdict's divergence; None where none does.
+        """The first entry that lists the verdict's divergence; None if none does.
 
         Args:
             verdict: any verdict; only `diverges` can be on the ledger.
-            version: of the subject's framework; empty where it has none.
+            version: of the subject's framework; empty if it has none.
         """
         return next((entry for entry in self.entries if entry.explains(verdict, version)), None)
 
-    def settle(self, verdict: Verdict, version: str) -> Verdict:
-        """The verdict itself, or `known` with the entry's reason where an entry lists it."""
-        return _settled(verdict, self.match(verdict, version))
+    def apply(self, verdict: Verdict, version: str) -> Verdict:
+        """The verdict, turned to `known` with the entry's reason if an entry lists it."""
+        return _make_known(verdict, self.match(verdict, version))
 
-    def settle_recorded(self, verdict: Verdict, version: str) -> Verdict:
-        """The same of a recorded training run, which is nobody's pinned case: an entry's case does not matter."""
+    def apply_to_recording(self, verdict: Verdict, version: str) -> Verdict:
+        """The same for a verdict on a recording, where an entry's case does not matter."""
         if verdict.status is not Status.DIVERGES:
             return verdict
-        return _settled(verdict, next((e for e in self.entries if e.concerns(verdict, version)), None))
+        return _make_known(verdict, next((e for e in self.entries if e.concerns(verdict, version)), None))
 
     def stale(
         self, verdicts: Sequence[Verdict], versions: Mapping[str, str], known_checks: Collection[str]
     ) -> list[Verdict]:
-        """One divergence for each entry, subject, dtype and device where the entry's check ran and conforms.
+        """The stale entries: a divergence for each subject, dtype and device.
 
-        A check that was skipped, broken, or did not run says nothing about its entry.
+        A check that was skipped, broke, or did not run does not make its entry stale.
 
         Args:
-            verdicts: of the whole run, settled or not.
+            verdicts: of the whole run, before or after `apply`.
             versions: of each subject's framework, by the subject's name.
-            known_checks: the ids of all checks there are.
+            known_checks: the ids of all checks.
 
         Raises:
             LedgerError: for an entry that names a check which does not exist.
@@ -143,7 +145,7 @@ class Ledger:
         ]
 
     def require(self, known_checks: Collection[str]) -> None:
-        """Refuses a ledger that names a check which does not exist.
+        """Refuse a ledger that names a check which does not exist.
 
         Raises:
             LedgerError: naming the entry.
@@ -156,7 +158,7 @@ class Ledger:
 
 
 def load(path: str | os.PathLike[str] = SHIPPED) -> Ledger:
-    """Reads a ledger; an empty file is one without entries.
+    """Read a ledger; an empty file is one without entries.
 
     Raises:
         LedgerError: for a file that cannot be read, is not TOML, or holds anything but well-formed entries.
@@ -173,7 +175,9 @@ def load(path: str | os.PathLike[str] = SHIPPED) -> Ledger:
     tables = document.get(TABLE, [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise LedgerError(path, "", f"{TABLE} is not an array of tables; write [[{TABLE}]]")
-    entries = tuple(_entry(path, place, table) for place, table in enumerate(tables, start=1))
+    entries = tuple(
+        entry for number, table in enumerate(tables, start=1) for entry in _entries(path, number, table)
+    )
     seen: set[str] = set()
     for entry in entries:
         if entry.id in seen:
@@ -183,7 +187,9 @@ def load(path: str | os.PathLike[str] = SHIPPED) -> Ledger:
 
 
 def write_entries(verdicts: Iterable[Verdict], versions: Mapping[str, str]) -> str:
-    """Entries, as TOML, for the verdicts that diverge: a start for a ledger, with its reasons to be written.
+    """Write entries for the verdicts that diverge, as TOML: the start of a ledger.
+
+    The reasons have to be written.
 
     Args:
         verdicts: of a run; all but `diverges` and `known` are left out.
@@ -197,21 +203,23 @@ def write_entries(verdicts: Iterable[Verdict], versions: Mapping[str, str]) -> s
         if verdict.status in {Status.DIVERGES, Status.KNOWN} and not verdict.check.startswith("ledger/"):
             key = (verdict.subject, verdict.check, verdict.device, _pinned_name(verdict))
             gathered.setdefault(key, []).append(verdict)
-    tables: list[dict[str, Any]] = []
+    tables: dict[str, dict[str, Any]] = {}
     for (subject, check, device, case), group in gathered.items():
-        name = "".join(c if c.isalnum() else "-" for c in f"{subject}-{check}-{device}-{case}")
+        layer = check.partition("/")[0]
         table = {
-            "id": "-".join(part for part in name.split("-") if part),
+            "id": _make_id(subject, layer, device, "" if case == check else case),
             "subject": subject,
-            "versions": _exactly(versions.get(subject, "")),
+            "versions": _exact_version(versions.get(subject, "")),
             "dtypes": sorted({verdict.dtype for verdict in group}, key=_dtype_order),
             "devices": [device],
-            "check": check,
-            "case": case,
+            "check": [],
+            "case": _SAME if case == check else case,
             "reason": group[0].divergence.reason if group[0].divergence else _TO_WRITE,
         }
-        tables.append({key: value for key, value in table.items() if value})
-    return tomli_w.dumps({TABLE: _with_unique_ids(tables)}) if tables else ""
+        # Checks of one layer that agree in all else share a table.
+        tables.setdefault(f"{layer} {table}", table)["check"].append(check)
+    written = [{key: value for key, value in table.items() if value} for table in tables.values()]
+    return tomli_w.dumps({TABLE: _with_unique_ids(written)}) if written else ""
 
 
 def _with_unique_ids(tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -223,14 +231,21 @@ def _with_unique_ids(tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return tables
 
 
-_TEXTS: Final = ("id", "subject", "check", "reason", "versions", "case", "evidence", "script")
+def _make_id(*texts: str) -> str:
+    """An id made of some texts: their letters and digits, joined by hyphens."""
+    name = "".join(c if c.isalnum() else "-" for c in "-".join(texts))
+    return "-".join(part for part in name.split("-") if part)
+
+
+_TEXTS: Final = ("id", "subject", "reason", "versions", "case", "evidence", "script")
 _LISTS: Final = ("dtypes", "devices")
 _REQUIRED: Final = ("id", "subject", "check", "reason")
 
 
-def _entry(path: Path, place: int, table: Mapping[str, Any]) -> Entry:
+def _entries(path: Path, number: int, table: Mapping[str, Any]) -> list[Entry]:
+    """The entries of a table: one for each of its checks."""
     name = table.get("id")
-    label = _label(name) if isinstance(name, str) and name else f"entry {place}"
+    label = _label(name) if isinstance(name, str) and name else f"entry {number}"
 
     def fail(message: str) -> NoReturn:
         raise LedgerError(path, label, message)
@@ -240,19 +255,39 @@ def _entry(path: Path, place: int, table: Mapping[str, Any]) -> Entry:
         fail(f"has {unknown}; want only {', '.join(known)}")
     if missing := [key for key in _REQUIRED if key not in table]:
         fail(f"lacks {', '.join(missing)}")
+    _check_types(table, fail)
+    _check_values(table, fail)
+    lists = {key: tuple(table.get(key, ())) for key in _LISTS}
+    case = table.get("case", "")
+    several = isinstance(table["check"], list)
+
+    def entry(check: str) -> Entry:
+        suffix = f"-{_make_id(check.partition('/')[2])}" if several else ""
+        own = {"id": f"{table['id']}{suffix}", "check": check, "case": check if case == _SAME else case}
+        return Entry(**{**table, **lists, **own})
+
+    return [entry(check) for check in _checks(table)]
+
+
+def _checks(table: Mapping[str, Any]) -> list[Any]:
+    check = table["check"]
+    return check if isinstance(check, list) else [check]
+
+
+def _check_types(table: Mapping[str, Any], fail: Callable[[str], NoReturn]) -> None:
     for key in _TEXTS:
         if not isinstance(table.get(key, ""), str):
             fail(f"{key} = {table[key]!r} is not a string")
-    for key in _REQUIRED:
-        if not table[key].strip():
-            fail(f"{key} is empty; want a text")
+    checks = _checks(table)
+    if not checks or not all(isinstance(check, str) for check in checks):
+        fail(f"check = {table['check']!r} is neither a string nor a list of strings")
+    texts = [*((key, table[key]) for key in _REQUIRED if key != "check"), *(("check", c) for c in checks)]
+    if empty := [key for key, text in texts if not text.strip()]:
+        fail(f"{empty[0]} is empty; want a text")
     for key in _LISTS:
         values = table.get(key, [])
         if not isinstance(values, list) or not all(isinstance(value, str) and value for value in values):
             fail(f"{key} = {values!r} is not a list of strings; leave it out for all of them")
-    _check_values(table, fail)
-    lists = {key: tuple(table.get(key, ())) for key in _LISTS}
-    return Entry(**{**table, **lists})
 
 
 def _check_values(table: Mapping[str, Any], fail: Callable[[str], NoReturn]) -> None:
@@ -273,7 +308,7 @@ def _check_values(table: Mapping[str, Any], fail: Callable[[str], NoReturn]) -> 
         fail(f"script = {script!r} is not the name of a file in {SCRIPTS.name}/ of the reports")
 
 
-def _settled(verdict: Verdict, entry: Entry | None) -> Verdict:
+def _make_known(verdict: Verdict, entry: Entry | None) -> Verdict:
     if entry is None:
         return verdict
     measured = {**verdict.measured, "ledger": entry.id}
@@ -318,7 +353,7 @@ def _pinned_name(verdict: Verdict) -> str:
     return "" if name == "drawn" else name
 
 
-def _admits(specifier: str, version: str) -> bool:
+def _admits_version(specifier: str, version: str) -> bool:
     if not specifier:
         return True
     try:
@@ -327,7 +362,7 @@ def _admits(specifier: str, version: str) -> bool:
         return False
 
 
-def _exactly(version: str) -> str:
+def _exact_version(version: str) -> str:
     try:
         return f"=={Version(version).public}"
     except InvalidVersion:

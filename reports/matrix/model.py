@@ -1,7 +1,7 @@
-"""What of many runs is kept for the published matrix? Each verdict's status and reason, and each rule that was found.
+"""The data of the published matrix: verdicts, reasons, and identified rules.
 
-`gather` makes it from records, `to_json` and `from_json` keep it in a small file beside the page, and
-`matrix_page` writes the page from nothing but that.
+`gather_matrix` makes it from records, `to_json` and `from_json` convert it for a small file next to the page, and
+`page` writes the page from nothing but that.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _NOT_RUN: Final = "."
 
 
 @dataclass(frozen=True)
-class Said:
-    """One verdict, in short.
+class MatrixCell:
+    """One verdict of the matrix: its check, status and reason.
 
     Attributes:
         check: the id.
@@ -45,7 +45,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Row:
+class MatrixRow:
     """One subject in one dtype on one device.
 
     Attributes:
@@ -56,8 +56,8 @@ class Row:
         dtype: the working format.
         device: where it ran.
         created: when its run began, in ISO 8601.
-        rule: what was measured by the check of the rule.
-        said: its verdicts, in the suite's order.
+        rule: the facts that the check of the rule measured.
+        cells: its verdicts, in the suite's order.
     """
 
     subject: str
@@ -68,12 +68,12 @@ class Row:
     device: str
     created: str
     rule: Mapping[str, Any]
-    said: tuple[Said, ...]
+    cells: tuple[MatrixCell, ...]
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """All that is published.
+    """The published matrix.
 
     Attributes:
         suite: the version of the suite.
@@ -81,37 +81,39 @@ class Matrix:
     """
 
     suite: str
-    rows: tuple[Row, ...]
+    rows: tuple[MatrixRow, ...]
 
 
-def gather(records: Sequence[Record], ledger: Ledger | None = None) -> Matrix:
-    """The matrix of some runs; where several asked the same check of the same version, the last one counts.
+def gather_matrix(records: Sequence[Record], ledger: Ledger | None = None) -> Matrix:
+    """Gather the matrix of some runs.
+
+    If several ran a check on the same version, the last one counts.
 
     Args:
         records: of the runs.
-        ledger: settles each divergence anew: what was recorded before the ledger listed it is known as well.
+        ledger: is applied to each divergence again, so that one recorded before its entry is known too.
     """
-    order = {name: place for place, name in enumerate(("float16", "bfloat16", "float32", "float64"))}
-    rows: dict[tuple[str, int, str], Row] = {}
+    order = {name: number for number, name in enumerate(("float16", "bfloat16", "float32", "float64"))}
+    rows: dict[tuple[str, int, str], MatrixRow] = {}
     for record in sorted(records, key=lambda r: r.header.created):
         for row in _rows(record, ledger):
             key = (row.subject, order.get(row.dtype, len(order)), row.device)
-            rows[key] = _renewed(rows[key], row) if key in rows else row
+            rows[key] = _update_row(rows[key], row) if key in rows else row
     suites = sorted({record.header.suite_version for record in records})
     return Matrix(", ".join(suites), tuple(rows[key] for key in sorted(rows)))
 
 
-def _rows(record: Record, ledger: Ledger | None) -> Iterator[Row]:
-    """What one run says, by subject, dtype and device."""
+def _rows(record: Record, ledger: Ledger | None) -> Iterator[MatrixRow]:
+    """The rows of one run, by subject, dtype and device."""
     facts = {str(subject["name"]): subject for subject in record.header.subjects}
-    seats: dict[tuple[str, str, str], list[Verdict]] = {}
+    by_target: dict[tuple[str, str, str], list[Verdict]] = {}
     for verdict in record.verdicts:
-        seats.setdefault((verdict.subject, verdict.dtype, verdict.device), []).append(verdict)
-    for (subject, dtype, device), judged in seats.items():
+        by_target.setdefault((verdict.subject, verdict.dtype, verdict.device), []).append(verdict)
+    for (subject, dtype, device), judged in by_target.items():
         known = facts.get(subject, {})
         version = str(known.get("version", ""))
-        verdicts = judged if ledger is None else [ledger.settle(v, version) for v in judged]
-        yield Row(
+        verdicts = judged if ledger is None else [ledger.apply(v, version) for v in judged]
+        yield MatrixRow(
             subject=subject,
             framework=str(known.get("framework", "")),
             version=version,
@@ -120,18 +122,19 @@ def _rows(record: Record, ledger: Ledger | None) -> Iterator[Row]:
             device=device,
             created=record.header.created,
             rule=_rule_of(verdicts),
-            said=tuple(
-                Said(v.check, v.status, "" if v.status is Status.CONFORMS else v.reason) for v in verdicts
+            cells=tuple(
+                MatrixCell(v.check, v.status, "" if v.status is Status.CONFORMS else v.reason)
+                for v in verdicts
             ),
         )
 
 
-def _renewed(old: Row, new: Row) -> Row:
-    """A row with the verdicts of a later run in the place of the same ones; the later alone if versions differ."""
+def _update_row(old: MatrixRow, new: MatrixRow) -> MatrixRow:
+    """Replace the verdicts of a row by a later run's; all of them if versions differ."""
     if (old.version, old.runtime) != (new.version, new.runtime):
         return new
-    said = {s.check: s for s in old.said} | {s.check: s for s in new.said}
-    return replace(new, rule=new.rule or old.rule, said=tuple(said.values()))
+    cells = {s.check: s for s in old.cells} | {s.check: s for s in new.cells}
+    return replace(new, rule=new.rule or old.rule, cells=tuple(cells.values()))
 
 
 def _rule_of(verdicts: Sequence[Verdict]) -> dict[str, Any]:
@@ -141,20 +144,20 @@ def _rule_of(verdicts: Sequence[Verdict]) -> dict[str, Any]:
 
 def to_json(matrix: Matrix) -> dict[str, Any]:
     """The matrix as JSON values: each check and each reason is written once."""
-    checks = list(dict.fromkeys(said.check for row in matrix.rows for said in row.said))
+    checks = list(dict.fromkeys(cell.check for row in matrix.rows for cell in row.cells))
     reasons = {"": 0}
     rows = []
     for row in matrix.rows:
-        by_check = {said.check: said for said in row.said}
-        told = [by_check.get(check) for check in checks]
+        by_check = {cell.check: cell for cell in row.cells}
+        ordered = [by_check.get(check) for check in checks]
         rows.append(
             {
                 **{name: getattr(row, name) for name in _PLAIN},
                 "rule": dict(row.rule),
-                "statuses": "".join(_NOT_RUN if s is None else _LETTERS[s.status] for s in told),
+                "statuses": "".join(_NOT_RUN if s is None else _LETTERS[s.status] for s in ordered),
                 "reasons": [
                     reasons.setdefault(s.reason, len(reasons))
-                    for s in told
+                    for s in ordered
                     if s is not None and s.status is not Status.CONFORMS
                 ],
             }
@@ -176,11 +179,11 @@ def from_json(value: Mapping[str, Any]) -> Matrix:
     rows = []
     for row in value["rows"]:
         numbers = iter(row["reasons"])
-        said = [
-            Said(check, status, "" if status is Status.CONFORMS else value["reasons"][next(numbers)])
+        cells = [
+            MatrixCell(check, status, "" if status is Status.CONFORMS else value["reasons"][next(numbers)])
             for check, letter in zip(value["checks"], row["statuses"], strict=True)
             if letter != _NOT_RUN
             for status in (_STATUSES[letter],)
         ]
-        rows.append(Row(**{name: row[name] for name in _PLAIN}, rule=row["rule"], said=tuple(said)))
+        rows.append(MatrixRow(**{name: row[name] for name in _PLAIN}, rule=row["rule"], cells=tuple(cells)))
     return Matrix(value["suite"], tuple(rows))

@@ -1,6 +1,6 @@
-"""The published matrix as Markdown: which rule each follows, what the suite says, how to go from one to another.
+"""The published matrix as Markdown: rules, verdicts, and how to migrate.
 
-`python -m adamax_conformance.reports.matrix.page FILE` writes the page anew from what is kept beside it.
+`python -m adamax_conformance.reports.matrix.page FILE` writes the page again from the data next to it.
 """
 
 from __future__ import annotations
@@ -23,40 +23,40 @@ from ..escape import markdown, markdown_code
 from ..ledger.ledger import Ledger
 from ..record.record import Record
 from ..render.summary import GROUPS, SYMBOL
-from .model import Matrix, Row, from_json, gather, to_json
+from .model import Matrix, MatrixRow, from_json, gather_matrix, to_json
 
 _RULES: Final = {rule.name: rule for rule in all_rules()}
 _LONGEST: Final = 240
 _BAD: Final = (Status.DIVERGES, Status.BROKEN)
 
 
-KEPT: Final = "matrix.json"
-"""The file beside the page that it is made from."""
+DATA_FILE: Final = "matrix.json"
+"""The file of the page's data, next to it."""
 
 
 def write_matrix(records: Sequence[Record], file: Path, ledger: Ledger | None = None) -> None:
-    """Write the page of some runs, and beside it what it is made from; a ledger settles divergences anew.
+    """Write the page of some runs, and its data next to it; a ledger is applied again.
 
     Raises:
         OSError: the folder cannot be written to.
     """
-    kept = to_json(gather(records, ledger))
-    file.with_name(KEPT).write_text(text(kept), encoding="utf-8", newline="\n")
-    file.write_text(page(from_json(kept)), encoding="utf-8", newline="\n")
+    data = to_json(gather_matrix(records, ledger))
+    file.with_name(DATA_FILE).write_text(text(data), encoding="utf-8", newline="\n")
+    file.write_text(page(from_json(data)), encoding="utf-8", newline="\n")
 
 
-def text(kept: Mapping[str, Any]) -> str:
-    """What the page is made from as a file: one line for each row and each reason."""
-    plain = {name: value for name, value in kept.items() if name not in {"rows", "reasons"}}
+def text(data: Mapping[str, Any]) -> str:
+    """The page's data as the text of a file: one line for each row and each reason."""
+    plain = {name: value for name, value in data.items() if name not in {"rows", "reasons"}}
     members = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in plain.items()]
     for name in ("reasons", "rows"):
-        lines = ",\n".join(json.dumps(each, ensure_ascii=False) for each in kept[name])
+        lines = ",\n".join(json.dumps(each, ensure_ascii=False) for each in data[name])
         members.append(f"{json.dumps(name)}: [\n{lines}\n]")
     return "{\n" + ",\n".join(members) + "\n}\n"
 
 
 def page(matrix: Matrix) -> str:
-    """The whole page."""
+    """Render the whole page."""
     return "\n".join(_lines(matrix)) + "\n"
 
 
@@ -67,18 +67,18 @@ def _lines(matrix: Matrix) -> Iterator[str]:
     yield from _rules(matrix)
     yield ""
     yield (
-        "A part that cannot be told is one that the subject has no argument for. Complex parameters are not among the "
+        "A part cannot be determined if the subject has no argument for it. Complex parameters are not among the "
         "formats that are judged: PyTorch and pytorch_optimizer take the norm of each part, Optax and MLX that of the "
         "modulus."
     )
     yield from ("", "## What the suite says", "")
     yield from _verdicts(matrix)
-    if any(said.status in _BAD for row in matrix.rows for said in row.said):
+    if any(cell.status in _BAD for row in matrix.rows for cell in row.cells):
         yield from ("", "## Divergences that no ledger lists", "")
         yield from _findings(matrix, _BAD)
     yield from ("", "## Known divergences", "")
     yield from _findings(matrix, (Status.KNOWN,))
-    yield from ("", "## What cannot be asked", "")
+    yield from ("", "## What is skipped", "")
     yield from _skipped(matrix)
     yield from ("", "## What each documents as its defaults", "")
     yield from _defaults()
@@ -97,11 +97,11 @@ def _opening(matrix: Matrix) -> Iterator[str]:
     days = sorted({row.created[:10] for row in matrix.rows})
     span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     subjects = {row.subject for row in matrix.rows}
-    count = sum(len(row.said) for row in matrix.rows)
+    count = sum(len(row.cells) for row in matrix.rows)
     yield (
         f"{count} verdicts of suite {matrix.suite} on {len(subjects)} subjects in {len(matrix.rows)} rows, "
         f"recorded {span}. "
-        "`tox -m matrix` records them anew and writes this page; it is never edited, and a test holds it to "
+        "`tox -m matrix` records them again and writes this page; it is never edited, and a test compares it with "
         "`matrix.json`, which keeps every verdict."
     )
     yield ""
@@ -120,7 +120,7 @@ def _rules(matrix: Matrix) -> Iterator[str]:
         "subject",
         "rule",
         "its documentation",
-        "cannot be told",
+        "cannot be determined",
         "first moment",
         "scalars of m, u, theta",
         "in",
@@ -128,7 +128,7 @@ def _rules(matrix: Matrix) -> Iterator[str]:
     yield from _table(head, ((*cells, ", ".join(dtypes)) for cells, dtypes in found.items()))
 
 
-def _rule_cells(row: Row) -> tuple[str, ...]:
+def _rule_cells(row: MatrixRow) -> tuple[str, ...]:
     facts = row.rule
     name = facts.get("rule")
     own = documentation_of(row.subject)
@@ -142,7 +142,7 @@ def _rule_cells(row: Row) -> tuple[str, ...]:
         there += f", silent about {' and '.join(own.silent)}" if own.silent else ""
     return (
         markdown_code(row.subject),
-        "not told" if not facts else "none" if name is None else _in_words(name),
+        "not identified" if not facts else "none" if name is None else _in_words(name),
         there,
         ", ".join(part.replace("_", " ") for part in facts.get("open", ())),
         facts.get("form", ""),
@@ -157,8 +157,8 @@ def _in_words(name: str) -> str:
     return markdown("; ".join(rule.deviations) or "documented")
 
 
-def _scalars(row: Row) -> str:
-    """The formats of the scalars, and the one that all was computed in where that is not the dtype's."""
+def _scalars(row: MatrixRow) -> str:
+    """The formats of the scalars, and of all computation if that is not the dtype's."""
     own = Format.of(row.dtype)
 
     def word(name: str) -> str:
@@ -171,26 +171,26 @@ def _scalars(row: Row) -> str:
 
 
 def _verdicts(matrix: Matrix) -> Iterator[str]:
-    groups = dict.fromkeys([*GROUPS, *(s.check.partition("/")[0] for row in matrix.rows for s in row.said)])
+    groups = dict.fromkeys([*GROUPS, *(s.check.partition("/")[0] for row in matrix.rows for s in row.cells)])
     symbols = ", ".join(f"{SYMBOL[s]} {s.value}" for s in Status)
-    checks = len({s.check for row in matrix.rows for s in row.said if not s.check.startswith("ledger/")})
+    checks = len({s.check for row in matrix.rows for s in row.cells if not s.check.startswith("ledger/")})
     yield from (
         f"How many checks of each layer say what: {symbols}. There are {checks} checks; a run that was made before one "
-        "came, or that was cut off, has asked fewer.",
+        "came, or that was cut off, has fewer.",
         "",
     )
 
-    def cell(row: Row, group: str) -> str:
-        counts = Counter(s.status for s in row.said if s.check.partition("/")[0] == group)
+    def cell(row: MatrixRow, group: str) -> str:
+        counts = Counter(s.status for s in row.cells if s.check.partition("/")[0] == group)
         return " ".join(f"{SYMBOL[s]}{counts[s]}" for s in Status if counts[s])
 
     yield from _table(
-        ("subject", "dtype", "asked", *groups),
+        ("subject", "dtype", "checks", *groups),
         (
             (
                 markdown_code(row.subject),
                 row.dtype,
-                str(len(row.said)),
+                str(len(row.cells)),
                 *(cell(row, group) for group in groups),
             )
             for row in matrix.rows
@@ -201,9 +201,9 @@ def _verdicts(matrix: Matrix) -> Iterator[str]:
 def _findings(matrix: Matrix, statuses: Sequence[Status]) -> Iterator[str]:
     found: dict[tuple[str, str], dict[str, list[str]]] = {}
     for row in matrix.rows:
-        for said in row.said:
-            if said.status in statuses:
-                where = found.setdefault((said.check, said.reason), {})
+        for cell in row.cells:
+            if cell.status in statuses:
+                where = found.setdefault((cell.check, cell.reason), {})
                 where.setdefault(row.subject, []).append(row.dtype)
     if not found:
         yield "None."
@@ -231,9 +231,9 @@ def _places(where: Mapping[str, Sequence[str]], formats: Mapping[str, Sequence[s
 def _skipped(matrix: Matrix) -> Iterator[str]:
     found: dict[tuple[str, str], set[str]] = {}
     for row in matrix.rows:
-        for said in row.said:
-            if said.status is Status.SKIPPED:
-                found.setdefault((row.subject, said.reason), set()).add(said.check)
+        for cell in row.cells:
+            if cell.status is Status.SKIPPED:
+                found.setdefault((row.subject, cell.reason), set()).add(cell.check)
     yield from _table(
         ("subject", "why", "checks"),
         (
@@ -263,7 +263,7 @@ def _defaults() -> Iterator[str]:
                 (
                     f"[{markdown(own.title)}]({own.source})",
                     *(cell(name, own.defaults, own.required) for name in names),
-                    _stated(own),
+                    _stated_rule(own),
                 )
                 for own in DOCUMENTATION.values()
             ),
@@ -271,14 +271,17 @@ def _defaults() -> Iterator[str]:
     )
 
 
-def _stated(own: Documentation) -> str:
+def _stated_rule(own: Documentation) -> str:
     if own.rule is None:
         return "no formula"
     return "; ".join([_in_words(own.rule.name), *(f"nothing of {part}" for part in own.silent)])
 
 
 def followers(matrix: Matrix) -> dict[Rule, list[str]]:
-    """The subjects of each rule, as found in the matrix; a part that they have no argument for is none."""
+    """The subjects of each rule in the matrix.
+
+    A part that a subject has no argument for counts as none.
+    """
     found: dict[Rule, list[str]] = {}
     for row in matrix.rows:
         name = row.rule.get("rule")
@@ -336,5 +339,5 @@ def _letters(leader: Rule, follower: Rule) -> str:
 
 if __name__ == "__main__":
     published = Path(sys.argv[1])
-    kept = json.loads(published.with_name(KEPT).read_text("utf-8"))
-    published.write_text(page(from_json(kept)), encoding="utf-8", newline="\n")
+    data = json.loads(published.with_name(DATA_FILE).read_text("utf-8"))
+    published.write_text(page(from_json(data)), encoding="utf-8", newline="\n")

@@ -1,4 +1,4 @@
-"""Where did a run take place, and with which versions? The facts of this machine, for a record's header."""
+"""The facts of this machine and its versions, for a record's header."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def machine() -> dict[str, Any]:
 
 
 def versions(*names: str) -> dict[str, str]:
-    """The versions of Python, of NumPy, of the exact oracle, and of those of some distributions that are installed."""
+    """The versions of Python, NumPy, the exact oracle, and some packages."""
     found = {"python": platform.python_version(), "numpy": np.__version__, "oracle": backend()}
     for name in names:
         try:

@@ -1,4 +1,4 @@
-"""What does a run say as a whole: its exit code?"""
+"""The exit codes of the command line, and that of a run."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How do the runs of several environments and machines become one report?
+"""Merge the runs of several environments and machines into one report.
 
-Runs stay what they are, one after the other: a merged record is its runs, unchanged. What is not a whole
-record that this version reads is refused; a run that was cut off is taken only when asked for, and marked.
+A merged record is its runs, unchanged, one after the other. A file that is not a whole record of this version is
+refused; a run that was cut off is taken only on request, and marked.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from .record import FILE_NAME, Record, RecordError, read_records
 
 
 def merge(paths: Iterable[str | os.PathLike[str]], *, cut_off: bool = False) -> tuple[Record, ...]:
-    """The runs of several records, in the order of the files.
+    """Read the runs of several records, in the order of the files.
 
-    A run that is in several files (a record given beside a merged one that holds it) is taken once.
+    A run that is in several files (a record next to a merged one that holds it) is taken once.
 
     Args:
         paths: records, or reports' folders.
-        cut_off: whether a run whose end is missing is taken as far as it goes, and marked.
+        cut_off: whether to take a run whose end is missing, as far as it goes, and mark it.
 
     Raises:
-        RecordError: for a file that is no whole record, or is missing, naming the file and the line.
+        RecordError: for a file that is not a whole record, or is missing; it names the file and the line.
     """
     runs: dict[str, Record] = {}
     for path in paths:

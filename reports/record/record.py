@@ -1,9 +1,9 @@
-"""What is on record of a run, and is the file in hand the whole of one?
+"""The record of a run: write it line by line, and read it back whole.
 
 `verdicts.jsonl` is the canonical record, and everything else in a report is rendered from it. A file holds
-one run or several, one after the other; a run is a header, one line a verdict, and a footer with the counts
-and a digest of the bytes before it. So a file that was cut off, or changed by hand, is noticed, and a merged
-record is its runs, unchanged. `schema/record.schema.json` says what a line may be.
+one run or several, one after the other. A run is a header, one line a verdict, and a footer with the counts
+and a digest of the bytes before it. So readers notice a file that was cut off, or changed by hand, and a merged
+record is its runs, unchanged. `schema/record.schema.json` is the schema of a line.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -38,7 +38,10 @@ _DEFINITION: Final = {_HEADER: "header", _VERDICT: "verdict", _FOOTER: "footer"}
 
 
 class RecordError(Exception):
-    """The file is not a whole record that this version can read; says which line, and what would be right."""
+    """The file is not a whole record that this version can read.
+
+    The message says which line is wrong, and what would be right.
+    """
 
     def __init__(self, path: str | os.PathLike[str], line: int, message: str) -> None:
         self.path = Path(path)
@@ -48,16 +51,16 @@ class RecordError(Exception):
 
 @dataclass(frozen=True)
 class Header:
-    """What a run was: by which suite, of what, where.
+    """The circumstances of a run: the suite, the subjects, the machine.
 
     Attributes:
         suite_version: the version of this distribution.
         created: when the run began, in ISO 8601 with its offset.
-        seed: None where the drawing was derandomized.
+        seed: None if the drawing was derandomized.
         profile: `quick` or `full`.
         platform: facts of the machine by name (system, machine, processor, cores, ...).
         versions: of everything that took part, by name (python, numpy, mpmath, its backend, ...).
-        subjects: the facts that each subject's host gave.
+        subjects: the facts that each subject's host reported.
         arithmetic: the declared model of the device's arithmetic; None for correct rounding.
         schema: the version of the record's schema.
     """
@@ -78,10 +81,10 @@ class Record:
     """One run as read from a file.
 
     Attributes:
-        header: what the run was.
+        header: the circumstances of the run.
         verdicts: in the order in which they came.
         digest: of its bytes; two records with one digest are the same run.
-        complete: False for a run whose end is missing, which is only read when asked for.
+        complete: False for a run whose end is missing, which is read only on request.
     """
 
     header: Header
@@ -92,9 +95,9 @@ class Record:
     @classmethod
     def of(cls, header: Header, verdicts: Iterable[Verdict]) -> Record:
         """The record that would be read back after these were written."""
-        settled = tuple(verdict_json.from_json(verdict_json.to_json(verdict)) for verdict in verdicts)
-        header = _header(_header_values(header))
-        return cls(header, settled, _digest(b"".join(_lines(header, settled))))
+        lines = [verdict_line(verdict) for verdict in verdicts]
+        digest = _digest(b"".join((_header_line(header), *lines)))
+        return cls(_read_back(header), tuple(map(_verdict, lines)), digest)
 
     def counts(self) -> dict[str, int]:
         """How many verdicts there are of each status, by its name."""
@@ -102,26 +105,37 @@ class Record:
 
 
 class RecordWriter:
-    """Writes one run to a file as its verdicts come; the footer follows when the block ends in good order.
+    """Writes one run to a file as its verdicts come, and at last the footer.
 
     After an exception, or when the process dies, the footer is missing, and readers notice.
+
+    Attributes:
+        verdicts: those written so far, as they would be read back.
     """
 
     def __init__(self, path: str | os.PathLike[str], header: Header) -> None:
+        self._header = header
+        self.verdicts: list[Verdict] = []
         self._digest = hashlib.sha256()
-        self._counts: Counter[str] = Counter()
         self._file: IO[bytes] = Path(path).open("wb")  # noqa: SIM115 - open as long as the writer is
         self._write(_header_line(header))
 
     def append(self, verdict: Verdict) -> None:
-        """Writes one verdict through to the file."""
-        self._write(_verdict_line(verdict))
-        self._counts[verdict.status.value] += 1
+        """Write one verdict, and flush it to the file."""
+        self.append_line(verdict_line(verdict))
 
-    def close(self) -> None:
-        """Writes the footer and closes the file."""
-        self._file.write(_footer_line(self._counts, f"sha256:{self._digest.hexdigest()}", complete=True))
+    def append_line(self, line: bytes) -> None:
+        """Write one verdict that is a line of a record already, and flush it to the file."""
+        self._write(line)
+        self.verdicts.append(_verdict(line))
+
+    def close(self) -> Record:
+        """Write the footer, close the file, and return the record that it now holds."""
+        digest = f"sha256:{self._digest.hexdigest()}"
+        record = Record(_read_back(self._header), tuple(self.verdicts), digest)
+        self._file.write(_footer_line(record))
         self._file.close()
+        return record
 
     def __enter__(self) -> Self:
         return self
@@ -141,7 +155,7 @@ class RecordWriter:
 
 
 def write_record(path: str | os.PathLike[str], header: Header, verdicts: Iterable[Verdict]) -> None:
-    """Writes one run, in one go: a reader sees the old file or the whole new one.
+    """Write one run at once: a reader sees the old file or the whole new one.
 
     Raises:
         OSError: when the folder cannot be written to; the old file, if any, is as it was.
@@ -150,12 +164,12 @@ def write_record(path: str | os.PathLike[str], header: Header, verdicts: Iterabl
 
 
 def write_records(path: str | os.PathLike[str], records: Iterable[Record]) -> None:
-    """Writes several runs one after the other, in one go; a run that was cut off stays marked so."""
+    """Write several runs at once; a run that was cut off stays marked so."""
     write_file(path, b"".join(_run(record) for record in records))
 
 
 def write_file(path: str | os.PathLike[str], content: bytes) -> None:
-    """Replaces a file at once: never half of it is there, and after an error the old one still is."""
+    """Replace a file at once; after an error the old one is still there."""
     path = Path(path)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -170,7 +184,7 @@ def write_file(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 def read_record(path: str | os.PathLike[str], *, cut_off: bool = False) -> Record:
-    """Reads a file that holds one run; see `read_records`."""
+    """Read a file that holds one run; see `read_records`."""
     records = read_records(path, cut_off=cut_off)
     if len(records) != 1:
         raise RecordError(path, 1, f"holds {len(records)} runs; want one")
@@ -178,25 +192,25 @@ def read_record(path: str | os.PathLike[str], *, cut_off: bool = False) -> Recor
 
 
 def read_records(path: str | os.PathLike[str], *, cut_off: bool = False) -> tuple[Record, ...]:
-    """Reads the runs of a file.
+    """Read the runs of a file.
 
     Args:
-        path: the file, or a report's folder, whose `verdicts.jsonl` is meant.
-        cut_off: whether a last run whose end is missing is read as far as it goes, and marked.
+        path: the file, or a report's folder with its `verdicts.jsonl`.
+        cut_off: whether to read a last run whose end is missing, as far as it goes, and mark it.
 
     Raises:
-        RecordError: for a file that is no record, one of a newer schema, and one that was cut off or changed.
+        RecordError: for a file that is not a record, one of a newer schema, and one that was cut off or changed.
         OSError: for a file that cannot be read.
     """
     path = Path(path)
     if path.is_dir():
         path /= FILE_NAME
-    reader = _Reader(path, cut_off=cut_off)
+    reader = _RunReader(path, cut_off=cut_off)
     return tuple(reader.runs(path.read_bytes()))
 
 
-class _Reader:
-    """Reads a file's runs line by line; knows where it is, for the errors."""
+class _RunReader:
+    """Reads a file's runs line by line, and counts the lines for the errors."""
 
     def __init__(self, path: Path, *, cut_off: bool) -> None:
         self._path = path
@@ -230,7 +244,7 @@ class _Reader:
                     verdicts.append(verdict_json.from_json(line))
                 case "end of run" if header is not None:
                     name = f"sha256:{digest.hexdigest()}"
-                    return self._finished(Record(header, tuple(verdicts), name, line["complete"]), line)
+                    return self._check_footer(Record(header, tuple(verdicts), name, line["complete"]), line)
                 case kind:
                     self._fail(
                         f"a line of the kind {kind!r} does not belong here; "
@@ -257,12 +271,12 @@ class _Reader:
                 f"this one reads schema {SCHEMA_VERSION}: upgrade it"
             )
         if wrong := best_match(_validator(_DEFINITION[kind]).iter_errors(line)):
-            place = "/".join(str(part) for part in wrong.absolute_path)
-            self._fail(f"{one_line(place or kind, 80)}: {one_line(wrong.message, 200)}")
+            where = "/".join(str(part) for part in wrong.absolute_path)
+            self._fail(f"{one_line(where or kind, 80)}: {one_line(wrong.message, 200)}")
         result: dict[str, Any] = line
         return result
 
-    def _finished(self, record: Record, footer: Mapping[str, Any]) -> Record:
+    def _check_footer(self, record: Record, footer: Mapping[str, Any]) -> Record:
         if footer["verdicts"] != len(record.verdicts) or footer["counts"] != record.counts():
             self._fail(
                 f"the footer counts {footer['verdicts']} verdicts, {footer['counts']}; "
@@ -306,30 +320,33 @@ def _header_values(header: Header) -> dict[str, Any]:
     return {item.name: verdict_json.plain(getattr(header, item.name)) for item in fields(Header)}
 
 
+def _read_back(header: Header) -> Header:
+    return _header(_header_values(header))
+
+
+def _verdict(line: bytes) -> Verdict:
+    return verdict_json.from_json(json.loads(line))
+
+
 def _header_line(header: Header) -> bytes:
     return _line({"kind": _HEADER} | _header_values(header))
 
 
-def _verdict_line(verdict: Verdict) -> bytes:
+def verdict_line(verdict: Verdict) -> bytes:
+    """A verdict as a line of a record."""
     return _line({"kind": _VERDICT} | verdict_json.to_json(verdict))
 
 
-def _footer_line(counts: Mapping[str, int], digest: str, *, complete: bool) -> bytes:
-    total = sum(counts.values())
-    values = {"verdicts": total, "counts": dict(counts), "complete": complete, "digest": digest}
-    return _line({"kind": _FOOTER} | values)
+def _footer_line(record: Record) -> bytes:
+    counts = record.counts()
+    values = {"verdicts": len(record.verdicts), "counts": counts, "complete": record.complete}
+    return _line({"kind": _FOOTER} | values | {"digest": record.digest})
 
 
 def _line(values: Mapping[str, Any]) -> bytes:
     return json.dumps(values, separators=(",", ":"), allow_nan=False).encode() + b"\n"
 
 
-def _lines(header: Header, verdicts: Iterable[Verdict]) -> Iterator[bytes]:
-    yield _header_line(header)
-    for verdict in verdicts:
-        yield _verdict_line(verdict)
-
-
 def _run(record: Record) -> bytes:
-    body = b"".join(_lines(record.header, record.verdicts))
-    return body + _footer_line(record.counts(), _digest(body), complete=record.complete)
+    body = b"".join((_header_line(record.header), *map(verdict_line, record.verdicts)))
+    return body + _footer_line(replace(record, digest=_digest(body)))

@@ -1,8 +1,8 @@
-"""What is a verdict as JSON, and a verdict's JSON as a verdict?
+"""Verdicts as JSON, and back.
 
-One flat object a verdict: the verdict's fields, and those of its divergence beside them. `reason` is the
-verdict's; the sentence of its divergence is `finding`. JSON has no infinity and no NaN: such a number is
-written as the string `inf`, `-inf` or `nan`.
+A verdict is one flat object: its fields, and next to them those of its divergence. `reason` is the verdict's;
+the sentence of its divergence is `finding`. JSON has no infinity and no NaN: such a number is written as the
+string `inf`, `-inf` or `nan`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _OPTIONAL: Final = (
 
 
 def to_json(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as JSON values; what is None or empty is left out, but for the fields that every line has.
+    """A verdict as JSON values, without optional fields that are None or empty.
 
     A verdict without a reason of its own takes its divergence's.
     """
@@ -65,7 +65,7 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
 
 
 def from_json(line: Mapping[str, Any]) -> Verdict:
-    """The inverse of `to_json`, of an object that the record's schema admits."""
+    """The inverse of `to_json`, for an object that the record's schema admits."""
     return Verdict(
         check=line["check"],
         status=Status(line["status"]),
@@ -81,8 +81,8 @@ def from_json(line: Mapping[str, Any]) -> Verdict:
     )
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401 - JSON is any of these
-    """The value as JSON can hold it: NumPy's numbers as Python's, tuples as lists, inf and nan as strings.
+def plain(value: Any) -> Any:
+    """The value as JSON can hold it: NumPy's numbers, tuples, inf, NaN converted.
 
     Raises:
         TypeError: for a type that no record holds.

@@ -1,4 +1,4 @@
-"""How do the verdicts look in a spreadsheet: as comma-separated values?"""
+"""The verdicts as comma-separated values, for a spreadsheet."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 from typing import Final
 
 from ..escape import csv_cell
-from .summary import Judged, Summary
+from .summary import Summary, VerdictRow
 
 COLUMNS: Final = (
     "run",
@@ -36,24 +36,24 @@ COLUMNS: Final = (
 
 
 def render(summary: Summary) -> bytes:
-    """The table, with a header line, in UTF-8; no cell of it is taken for a formula."""
+    """Render the table with a header line in UTF-8; no cell is taken for a formula."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(COLUMNS)
-    for judged in summary.judged:
-        cells = _cells(judged)
+    for row in summary.rows:
+        cells = _cells(row)
         writer.writerow([csv_cell(cells.get(column, "")) for column in COLUMNS])
     return buffer.getvalue().encode()
 
 
-def _cells(judged: Judged) -> dict[str, str]:
-    verdict, row = judged.verdict, judged.configuration
+def _cells(row: VerdictRow) -> dict[str, str]:
+    verdict, configuration = row.verdict, row.configuration
     cells = {
-        "run": str(row.run),
+        "run": str(configuration.run),
         "check": verdict.check,
         "status": verdict.status.value,
         "subject": verdict.subject,
-        "version": row.version,
+        "version": configuration.version,
         "dtype": verdict.dtype,
         "device": verdict.device,
         "reason": verdict.reason,

@@ -1,4 +1,7 @@
-"""What does a reader need to see of one divergence: what the page says, and where the numbers part?"""
+"""The evidence on one divergence, with the specification's statement.
+
+"The page" is the specification: the documentation of mindspore.experimental.optim.Adamax.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from ...oracles.verdict import Divergence, Quantity, Verdict
 from ...reference.case import FloatArray
 from ...reference.contract import CLAUSES
 from ...reference.rules import DOCUMENTED
-from ..reproduce.script import smallest
+from ..reproduce.script import smallest_case
 from ..rule import notation
 from ..rule.demo import rule_named
 
@@ -26,13 +29,13 @@ _SHOWN_ELEMENTS: Final = 12
 
 
 @dataclass(frozen=True)
-class Marked:
-    """A number as text, with the digits in which it differs from another marked.
+class MarkedText:
+    """A number as text, with the digits that differ from another marked.
 
     Attributes:
-        same: what both begin with.
-        different: where they part.
-        after: what both end with.
+        same: the start that both have.
+        different: the digits that differ.
+        after: the end that both have.
     """
 
     same: str
@@ -41,7 +44,7 @@ class Marked:
 
 
 def statement(verdict: Verdict) -> tuple[str, ...]:
-    """What the documented page says about what the verdict's check looks at, in lines."""
+    """The specification's statement on the subject of a verdict's check, in lines."""
     group, _, rest = verdict.check.partition("/")
     if group == "contract" and rest in _STATEMENTS:
         return (_STATEMENTS[rest],)
@@ -51,26 +54,28 @@ def statement(verdict: Verdict) -> tuple[str, ...]:
     return (FORMULA[_LINES[quantity]],) if quantity in _LINES else ()
 
 
-def formulas(verdict: Verdict) -> tuple[tuple[Marked, Marked], ...]:
-    """The lines of the documented step and of the subject's, where the verdict names another rule."""
+def formulas(verdict: Verdict) -> tuple[tuple[MarkedText, MarkedText], ...]:
+    """The lines of the documented step and of the subject's, if its rule differs."""
     rule = rule_named(verdict.measured.get("rule"))
     if rule is None or rule == DOCUMENTED or verdict.check != "rule/documented":
         return ()
-    return tuple(_parted(*pair) for pair in zip(FORMULA, notation.lines(rule), strict=True))
+    return tuple(_mark_between(*pair) for pair in zip(FORMULA, notation.lines(rule), strict=True))
 
 
-def marked(expected: str, actual: str) -> tuple[Marked, Marked]:
-    """Two numbers as texts, with the digits in which they differ marked; other texts have no digits."""
+def mark_differences(expected: str, actual: str) -> tuple[MarkedText, MarkedText]:
+    """Mark the digits in which two numbers differ; other texts stay unmarked."""
     if expected == actual or not (_is_number(expected) and _is_number(actual)):
-        return Marked(expected, ""), Marked(actual, "")
+        return MarkedText(expected, ""), MarkedText(actual, "")
     if len(expected) == len(actual):
-        return _parted(expected, actual)
-    start = len(os.path.commonprefix((expected, actual)))  # an end in common means nothing: other places
+        return _mark_between(expected, actual)
+    start = len(
+        os.path.commonprefix((expected, actual))
+    )  # an end in common means nothing: the digits have other weights
     return _split(expected, start, 0), _split(actual, start, 0)
 
 
-def _parted(expected: str, actual: str) -> tuple[Marked, Marked]:
-    """Two texts between what both begin with and what both end with."""
+def _mark_between(expected: str, actual: str) -> tuple[MarkedText, MarkedText]:
+    """Mark two texts between their common start and their common end."""
     start = len(os.path.commonprefix((expected, actual)))
     stop = len(os.path.commonprefix((expected[start:][::-1], actual[start:][::-1])))
     return _split(expected, start, stop), _split(actual, start, stop)
@@ -83,13 +88,13 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _split(text: str, start: int, stop: int) -> Marked:
+def _split(text: str, start: int, stop: int) -> MarkedText:
     end = len(text) - stop
-    return Marked(text[:start], text[start:end], text[end:])
+    return MarkedText(text[:start], text[start:end], text[end:])
 
 
 def figures(divergence: Divergence) -> list[tuple[str, str]]:
-    """The facts of a divergence, as names and texts, those that it lacks left out."""
+    """The facts that a divergence has, as names and texts."""
     facts = [
         ("quantity", None if divergence.quantity is Quantity.OUTCOME else divergence.quantity.value),
         ("step", _text(divergence.step)),
@@ -107,14 +112,14 @@ def figures(divergence: Divergence) -> list[tuple[str, str]]:
 
 
 def case_lines(divergence: Divergence) -> list[tuple[str, str]]:
-    """The smallest case that shows a divergence, as names and texts; a long one is cut, and says so."""
-    cut = smallest(divergence)
+    """The smallest case that shows a divergence, as names and texts, cut if long."""
+    cut = smallest_case(divergence)
     if cut is None:
         return []
-    case, place = cut
+    case, index = cut
     lines = [("case", case.name), ("layout", case.layout.value)]
-    for at, group, parameter in case.placed():
-        if at != place:
+    for at, group, parameter in case.indexed_parameters():
+        if at != index:
             continue
         lines += [(name, repr(value)) for name, value in group.hyperparameters.options().items()]
         if group.learning_rates is not None:

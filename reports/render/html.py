@@ -1,7 +1,7 @@
-"""How does the report look as one page that opens without a network?
+"""The report as one HTML page that opens without a network.
 
-`templates/page.html` says what is on it; this module gathers what it shows and keeps it below a size. The
-page loads nothing, its policy forbids it to, and lets no script run but the page's own.
+`templates/page.html` is its layout; this module gathers what it shows and keeps it below a size. The page loads
+nothing: its policy forbids it, and lets no script run but the page's own.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from ..escape import one_line, visible
 from ..reproduce import script as reproduce
 from ..rule import demo
 from . import evidence, plots
-from .evidence import Marked
+from .evidence import MarkedText
 from .plots import Picture
-from .summary import NOT_RUN, SYMBOL, WORST_FIRST, Finding, Judged, Row, Summary, facts_of, in_words
+from .summary import NOT_RUN, SYMBOL, WORST_FIRST, Finding, Row, Summary, VerdictRow, facts_of, in_words
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 
 _ROW_BYTES: Final = 1_900_000
 _CARD_BYTES: Final = 600_000
 _PICTURES: Final = 12
-"""What the page holds at most of each, so that it stays below 3 MB whatever the record has."""
+"""The most of each that the page holds, so that it stays below 3 MB for any record."""
 
 _FEW: Final = 8
-_PLACES: Final = 100
-"""So many of the rows that say the same are linked from their divergence; folded where they are not few."""
+_LINKS: Final = 100
+"""How many rows with the same words their divergence links; they are folded if they are not few."""
 
 _OPEN: Final = 1
-"""So many divergences are unfolded from the start."""
+"""How many divergences are unfolded from the start."""
 
 _CARDED: Final = (Status.DIVERGES, Status.BROKEN, Status.KNOWN)
-"""What is shown with its evidence."""
+"""The statuses that are shown with their evidence."""
 
 _MEANING: Final = {
     Status.CONFORMS: "computes what the page says",
@@ -53,28 +53,28 @@ _MEANING: Final = {
     Status.BROKEN: "no answer came",
 }
 
-_Numbers = tuple[tuple[str, Marked, Marked | None], ...]
+_Numbers = tuple[tuple[str, MarkedText, MarkedText | None], ...]
 
 
 @dataclass(frozen=True)
 class Card:
-    """One divergence, or broken check, with its evidence, and everywhere that it was seen.
+    """One divergence, or broken check, with its evidence and all its occurrences.
 
     Attributes:
-        finding: the verdicts that say it.
-        statement: what the page says, in lines.
-        formulas: the documented step's lines beside the subject's, what differs marked.
-        numbers: rows of a name, the decimal and the hexadecimal number, digits that differ marked.
+        finding: the verdicts with its words.
+        statement: of the specification, in lines.
+        formulas: the documented step's lines next to the subject's, differences marked.
+        numbers: rows of a name, the decimal and the hexadecimal number, different digits marked.
         figures: names and texts.
         case: the smallest case, as names and texts.
-        script: what shows it with the framework alone; None where nothing does.
+        script: that shows it with the framework alone; None if there is none.
         pictures: of what was measured.
         unfolded: whether it is open from the start.
     """
 
     finding: Finding
     statement: tuple[str, ...]
-    formulas: tuple[tuple[Marked, Marked], ...]
+    formulas: tuple[tuple[MarkedText, MarkedText], ...]
     numbers: _Numbers
     figures: list[tuple[str, str]]
     case: list[tuple[str, str]]
@@ -84,17 +84,17 @@ class Card:
 
 
 def render(summary: Summary) -> str:
-    """The page, below 3 MB."""
+    """Render the page, below 3 MB."""
     environment = _environment()
     findings = summary.findings(*_CARDED)
-    drawn = _drawn(summary, [finding.judged for finding in findings])
+    drawn = _draw_pictures(summary, [finding.row for finding in findings])
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    cards, cards_shown = _within(environment, "card", _cards(findings, dict(drawn)), _CARD_BYTES)
-    carded = {finding.judged.number for finding in findings[:cards_shown]}
-    card_of = {place.number: f.judged.number for f in findings[:cards_shown] for place in f.places}
-    rows, rows_shown = _within(environment, "row", _rows(summary, card_of), _ROW_BYTES)
-    by_number = {judged.number: judged for judged in summary.judged}
+    cards, cards_shown = _render_within(environment, "card", _cards(findings, dict(drawn)), _CARD_BYTES)
+    carded = {finding.row.number for finding in findings[:cards_shown]}
+    card_of = {row.number: f.row.number for f in findings[:cards_shown] for row in f.rows}
+    rows, rows_shown = _render_within(environment, "verdict_row", _rows(summary, card_of), _ROW_BYTES)
+    by_number = {row.number: row for row in summary.rows}
     return environment.get_template("page.html").render(
         summary=summary,
         subjects=[(rows[0][0], rows) for rows in _by_subject(summary)],
@@ -104,7 +104,7 @@ def render(summary: Summary) -> str:
         script=Markup(script),  # noqa: S704 - our own file
         script_digest=digest,
         rows=rows,
-        rows_left_out=len(summary.judged) - rows_shown,
+        rows_left_out=len(summary.rows) - rows_shown,
         cards=cards,
         findings=len(findings),
         cards_left_out=len(findings) - cards_shown,
@@ -121,7 +121,7 @@ def _headline(summary: Summary) -> Status:
 
 
 def _by_subject(summary: Summary) -> list[list[Row]]:
-    """The matrix in parts: what a run has of one subject."""
+    """Split the matrix by run and subject."""
     parts: dict[tuple[int, str], list[Row]] = {}
     for row in summary.matrix:
         parts.setdefault((row[0].run, row[0].subject), []).append(row)
@@ -129,13 +129,13 @@ def _by_subject(summary: Summary) -> list[list[Row]]:
 
 
 def _rows(summary: Summary, card_of: Mapping[int, int]) -> Iterator[dict[str, Any]]:
-    for judged in summary.of(*WORST_FIRST):
-        yield {"judged": judged, "verdict": judged.verdict, "card": card_of.get(judged.number)}
+    for row in summary.of(*WORST_FIRST):
+        yield {"row": row, "verdict": row.verdict, "card": card_of.get(row.number)}
 
 
 def _cards(findings: Sequence[Finding], pictures: Mapping[int, list[Picture]]) -> Iterator[dict[str, Any]]:
     for number, finding in enumerate(findings):
-        judged, verdict = finding.judged, finding.judged.verdict
+        row, verdict = finding.row, finding.row.verdict
         divergence = verdict.divergence
         formulas = evidence.formulas(verdict)
         card = Card(
@@ -146,51 +146,49 @@ def _cards(findings: Sequence[Finding], pictures: Mapping[int, list[Picture]]) -
             figures=evidence.figures(divergence) if divergence else [],
             case=evidence.case_lines(divergence) if divergence else [],
             script=reproduce.script(verdict),
-            pictures=pictures.get(judged.number, []),
+            pictures=pictures.get(row.number, []),
             unfolded=number < _OPEN and verdict.status is Status.DIVERGES,
         )
-        yield {"card": card, "verdict": verdict, "judged": judged}
+        yield {"card": card, "verdict": verdict, "row": row}
 
 
 def _numbers(divergence: Divergence) -> _Numbers:
-    decimal = evidence.marked(one_line(divergence.expected, 400), one_line(divergence.actual, 400))
-    hexadecimal: tuple[Marked, Marked] | tuple[None, None] = (None, None)
+    decimal = evidence.mark_differences(one_line(divergence.expected, 400), one_line(divergence.actual, 400))
+    hexadecimal: tuple[MarkedText, MarkedText] | tuple[None, None] = (None, None)
     if divergence.expected_hex and divergence.actual_hex:
-        hexadecimal = evidence.marked(
+        hexadecimal = evidence.mark_differences(
             one_line(divergence.expected_hex, 80), one_line(divergence.actual_hex, 80)
         )
     return tuple(zip(("expected", "actual"), decimal, hexadecimal, strict=True))
 
 
-def _drawn(summary: Summary, divergences: list[Judged]) -> list[tuple[int, list[Picture]]]:
-    """The pictures that the record has series for: of the divergences, then of the longest runs that conform.
+def _draw_pictures(summary: Summary, divergences: list[VerdictRow]) -> list[tuple[int, list[Picture]]]:
+    """Draw the series of the divergences, then of the longest that conform.
 
     Returns:
-        The number of each verdict that has some, with its pictures.
+        The number of each verdict that has pictures, with them.
     """
-    values = [
-        judged for judged in summary.of(Status.CONFORMS) if judged.group == "value" and _length(judged) > 1
-    ]
-    one_each = {judged.configuration: judged for judged in sorted(values, key=_length)}
+    values = [row for row in summary.of(Status.CONFORMS) if row.group == "value" and _length(row) > 1]
+    one_each = {row.configuration: row for row in sorted(values, key=_length)}
     drawn: list[tuple[int, list[Picture]]] = []
     room = _PICTURES
-    for judged in (*divergences, *one_each.values()):
-        measured = _with_training(judged.verdict)
-        if found := plots.pictures(measured, f"v{judged.number}")[:room]:
-            drawn.append((judged.number, found))
+    for row in (*divergences, *one_each.values()):
+        measured = _with_training(row.verdict)
+        if found := plots.pictures(measured, f"v{row.number}")[:room]:
+            drawn.append((row.number, found))
             room -= len(found)
         if not room:
             break
     return drawn
 
 
-def _length(judged: Judged) -> int:
-    series = judged.verdict.measured.get("ulp_by_step")
+def _length(row: VerdictRow) -> int:
+    series = row.verdict.measured.get("ulp_by_step")
     return len(series) if isinstance(series, list) else 0
 
 
 def _with_training(verdict: Verdict) -> Mapping[str, Any]:
-    """What a verdict measured, and what the rule that it names does to training."""
+    """A verdict's figures, and the trajectories of the rule that it names."""
     rule = demo.rule_named(verdict.measured.get("rule"))
     differs = verdict.check == "rule/documented" and rule is not None and rule != DOCUMENTED
     if not differs or rule is None or "trajectories" in verdict.measured:
@@ -198,10 +196,10 @@ def _with_training(verdict: Verdict) -> Mapping[str, Any]:
     return {**verdict.measured, "trajectories": demo.trajectories(rule)}
 
 
-def _within(
+def _render_within(
     environment: Environment, macro: str, items: Iterable[dict[str, Any]], limit: int
 ) -> tuple[Markup, int]:
-    """As many items as fit into a number of bytes, and how many they are."""
+    """Render as many items as fit into a number of bytes, and count them."""
     write = getattr(environment.get_template("parts.html").module, macro)
     parts: list[str] = []
     for item in items:
@@ -230,6 +228,6 @@ def _environment() -> Environment:
         "CARDED": _CARDED,
         "Status": Status,
         "FEW": _FEW,
-        "PLACES": _PLACES,
+        "LINKS": _LINKS,
     }
     return environment

@@ -1,7 +1,7 @@
-"""How does a CI server read the verdicts: as JUnit's XML?
+"""The verdicts as JUnit's XML, for a CI server.
 
 One `testsuite` a configuration, one `testcase` a verdict. `diverges` is a failure, `broken` an error, and
-`skipped` is skipped; a known divergence is skipped too, with its reason, as a server has no word for it, and
+`skipped` is skipped. A known divergence is skipped too, with its reason, as a server has no word for it.
 `unspecified` passes, with what the subject does in `system-out`.
 """
 
@@ -12,50 +12,52 @@ from xml.etree import ElementTree as ET
 
 from ...oracles.verdict import Divergence, Status
 from ..escape import one_line, visible
-from .summary import Configuration, Judged, Summary
+from .summary import Configuration, Summary, VerdictRow
 
 _OUTPUT_LIMIT = 4000
 
 
 def render(summary: Summary) -> bytes:
-    """The document, in UTF-8."""
+    """Render the document, in UTF-8."""
     root = ET.Element("testsuites", name="adamax-conformance")
-    ordered = sorted(summary.judged, key=lambda item: item.configuration.run)
+    ordered = sorted(summary.rows, key=lambda item: item.configuration.run)
     by_row = {row: index for index, (row, _) in enumerate(summary.matrix)}
     ordered.sort(key=lambda item: by_row[item.configuration])
     for configuration, group in groupby(ordered, key=lambda item: item.configuration):
         root.append(_suite(summary, configuration, list(group)))
     for name in ("tests", "failures", "errors"):
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
-    root.set("time", f"{sum(item.verdict.duration for item in summary.judged):.3f}")
+    root.set("time", f"{sum(item.verdict.duration for item in summary.rows):.3f}")
     ET.indent(root)
     document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return document + b"\n"
 
 
-def _suite(summary: Summary, configuration: Configuration, judged: list[Judged]) -> ET.Element:
-    statuses = [item.verdict.status for item in judged]
+def _suite(summary: Summary, configuration: Configuration, rows: list[VerdictRow]) -> ET.Element:
+    statuses = [item.verdict.status for item in rows]
     suite = ET.Element(
         "testsuite",
         name=one_line(f"{configuration.subject} {configuration.dtype} {configuration.device}"),
-        tests=str(len(judged)),
+        tests=str(len(rows)),
         failures=str(statuses.count(Status.DIVERGES)),
         errors=str(statuses.count(Status.BROKEN)),
         skipped=str(statuses.count(Status.SKIPPED) + statuses.count(Status.KNOWN)),
-        time=f"{sum(item.verdict.duration for item in judged):.3f}",
+        time=f"{sum(item.verdict.duration for item in rows):.3f}",
         timestamp=one_line(summary.records[configuration.run - 1].header.created),
     )
-    for item in judged:
+    for item in rows:
         suite.append(_case(item))
     return suite
 
 
-def _case(judged: Judged) -> ET.Element:
-    verdict = judged.verdict
-    row = judged.configuration
+def _case(row: VerdictRow) -> ET.Element:
+    verdict = row.verdict
+    configuration = row.configuration
     case = ET.Element(
         "testcase",
-        classname=one_line(f"{row.subject}.{row.dtype}.{row.device}.{judged.group}"),
+        classname=one_line(
+            f"{configuration.subject}.{configuration.dtype}.{configuration.device}.{row.group}"
+        ),
         name=one_line(verdict.check),
         time=f"{verdict.duration:.3f}",
     )

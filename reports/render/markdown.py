@@ -1,7 +1,7 @@
-"""How does the report read in Markdown, as a CI step's summary and in a repository?
+"""The report in Markdown, for a CI step's summary and for a repository.
 
-The verdict and the matrix come first, then what diverges, worst first. The whole stays below a limit, as CI
-servers drop what is above theirs; what was left out is said.
+The answer and the matrix come first, then what diverges, worst first. The whole stays below a limit, as CI
+servers drop what is above theirs, and names what was left out.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ LIMIT: Final = 1_000_000
 """Bytes; GitHub takes 1 MiB for a step's summary."""
 
 _DETAILED: Final = 100
-"""Divergences that are shown in full; the others get a row each."""
+"""How many divergences are shown in full; the others get a row each."""
 
 _REASON: Final = 240
 
 
 def render(summary: Summary, limit: int = LIMIT) -> str:
-    """The report.
+    """Render the report.
 
     Args:
         summary: of the runs.
@@ -44,7 +44,7 @@ def render(summary: Summary, limit: int = LIMIT) -> str:
 
 
 def _parts(summary: Summary) -> Iterator[str]:
-    """The report in pieces, each of which may be the last."""
+    """Yield the report in pieces, any of which may be the last."""
     yield f"# {SYMBOL[_headline(summary)]} {markdown(summary.answer)}\n\n"
     yield from (f"> {markdown(note)}\n\n" for note in summary.notes)
     yield _row(status.value for status in WORST_FIRST) + _rule(len(WORST_FIRST))
@@ -99,7 +99,7 @@ def _matrix(summary: Summary) -> Iterator[str]:
 
 
 def _divergence(finding: Finding) -> str:
-    verdict = finding.judged.verdict
+    verdict = finding.row.verdict
     divergence = verdict.divergence
     where = markdown(finding.where, 300)
     parts = [f"\n### {_checks(finding)}: {where}\n\n{markdown(verdict.reason, 2000)}\n\n"]
@@ -132,13 +132,13 @@ def _divergence(finding: Finding) -> str:
 def _table(findings: Iterable[Finding]) -> Iterator[str]:
     yield _row(["check", "where", "reason"]) + _rule(3)
     for finding in findings:
-        verdict = finding.judged.verdict
+        verdict = finding.row.verdict
         where = markdown(finding.where, 300)
         yield _row([_checks(finding), where, markdown(verdict.reason, _REASON)])
 
 
 def _checks(finding: Finding) -> str:
-    return f"{markdown_code(finding.judged.verdict.check, 120)} {finding.others}".rstrip()
+    return f"{markdown_code(finding.row.verdict.check, 120)} {finding.others}".rstrip()
 
 
 def _runs(summary: Summary) -> Iterator[str]:

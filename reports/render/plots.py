@@ -1,8 +1,8 @@
-"""What does a picture of a measured series look like, in light, in dark and without colours?
+"""Pictures of measured series, that work in light, in dark and without colours.
 
-Pictures are SVG inside the page, drawn by Matplotlib where it is installed (extra `plots`). Every colour is a
+Pictures are SVG inside the page, drawn by Matplotlib if it is installed (extra `plots`). Every colour is a
 variable of the page's style sheet, so that a picture follows light and dark; lines differ by dash and marker
-too. Each picture comes with its text equivalent, which stands alone where Matplotlib is missing.
+too. Each picture comes with its text equivalent, which stands alone if Matplotlib is missing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _VARIABLES: Final = {
     "#070707": "var(--surface)",
 }
 _INK, _MUTED, _LINE, _FIRST, _SECOND, _BAND, _SURFACE = _VARIABLES
-"""Stand-ins, as Matplotlib wants colours; they become the page's variables."""
+"""Stand-ins, since Matplotlib wants colours; they become the page's variables."""
 
 _RC: Final[dict[Any, Any]] = {
     "svg.fonttype": "none",
@@ -58,10 +58,10 @@ _RC: Final[dict[Any, Any]] = {
     "axes.unicode_minus": True,
 }
 _WIDE: Final = 20
-"""A series whose largest number is so many times its middle one is drawn on a logarithmic scale."""
+"""A series whose largest number is so many times its median gets a logarithmic scale."""
 
 _POINTS: Final = 400
-"""More points than this are thinned; the largest of each bunch stays."""
+"""More points than this are thinned; the largest of each group stays."""
 
 _Point = tuple[int, float, float]
 
@@ -71,14 +71,14 @@ _OWN: Final = re.compile(r"<style.*?</style>|(?<=<g) id=\"[^\"]*\"", re.DOTALL)
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture with what it says in words.
+    """One picture, and the same in words and numbers.
 
     Attributes:
-        title: what is shown.
-        text: what is to be seen, in a sentence.
+        title: of the picture.
+        text: what it shows, in a sentence.
         columns: the headings of its data.
         rows: its data.
-        svg: the drawing; None where Matplotlib is missing.
+        svg: the drawing; None if Matplotlib is missing.
     """
 
     title: str
@@ -89,7 +89,7 @@ class Picture:
 
 
 def pictures(measured: Mapping[str, Any], name: str) -> list[Picture]:
-    """The pictures of a verdict's measured series; a series that is not well formed is passed over.
+    """Draw a verdict's measured series, except those that are not well formed.
 
     Args:
         measured: `ulp_by_step`: a list of [step, error in ulp, bound in ulp]; `histogram`: `edges`, one more than
@@ -113,12 +113,12 @@ def pictures(measured: Mapping[str, Any], name: str) -> list[Picture]:
     return drawn
 
 
-def _drift(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - what a record holds
+def _drift(series: Any, name: str) -> Picture | None:
     points = [(int(step), float(error), float(bound)) for step, error, bound in series]
     finite = [point for point in points if all(map(math.isfinite, point))]
     if not finite:
         return None
-    step, error, bound = max(finite, key=_of_bound)
+    step, error, bound = max(finite, key=_fraction_of_bound)
     outside = sum(not error <= bound for _, error, bound in points)
     last = points[-1][0]
     if outside:
@@ -131,10 +131,10 @@ def _drift(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - what a r
             f"At all of {len(points)} steps up to step {last} the error stays within its bound; it comes closest at "
             f"step {step}, with {error:.3g} ulp where the bound is {bound:.3g} ulp."
         )
-    shown = _thinned(finite, _of_bound)
+    shown = _thin(finite, _fraction_of_bound)
 
     def draw(axes: Axes) -> None:
-        from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - optional
+        from matplotlib.ticker import MaxNLocator
 
         steps, errors, bounds = zip(*shown, strict=True)
         axes.fill_between(steps, bounds, color=_BAND, linewidth=0, label="within the bound")
@@ -158,17 +158,17 @@ def _drift(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - what a r
     return Picture("Error against the step", text, ("step", "error in ulp", "bound in ulp"), rows, svg)
 
 
-def _histogram(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - what a record holds
+def _histogram(series: Any, name: str) -> Picture | None:
     edges = [float(edge) for edge in series["edges"]]
     counts = [int(count) for count in series["counts"]]
     if len(edges) != len(counts) + 1 or not counts or not all(map(math.isfinite, edges)):
         return None
     total = sum(counts)
-    place = counts.index(max(counts))
+    mode = counts.index(max(counts))
     beyond = int(series.get("beyond", 0))
     text = (
-        f"{total} errors from {edges[0]:.3g} to {edges[-1]:.3g}; most ({counts[place]}) lie between "
-        f"{edges[place]:.3g} and {edges[place + 1]:.3g}."
+        f"{total} errors from {edges[0]:.3g} to {edges[-1]:.3g}; most ({counts[mode]}) lie between "
+        f"{edges[mode]:.3g} and {edges[mode + 1]:.3g}."
     )
     if beyond:
         text += f" {beyond} more are larger."
@@ -204,7 +204,7 @@ def _histogram(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - what
     return Picture("How large the errors are", text, ("from", "to", "elements"), rows, _svg(draw, name))
 
 
-def _trajectories(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - what a record holds
+def _trajectories(series: Any, name: str) -> Picture | None:
     problem = one_line(str(series.get("problem", "")), 200)
     (first, here), (second, there) = (
         (one_line(str(key), 32), [float(x) for x in value])
@@ -214,13 +214,13 @@ def _trajectories(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - w
     if len(here) != len(there) or not here:
         return None
     gaps = [abs(a - b) for a, b in zip(here, there, strict=True)]
-    widest = max((gap, place) for place, gap in enumerate(gaps, start=1) if math.isfinite(gap))
+    widest = max((gap, t) for t, gap in enumerate(gaps, start=1) if math.isfinite(gap))
     text = (
         f"{problem}{': after' if problem else 'After'} {len(here)} steps the {first} rule is at "
         f"{here[-1]:.4g} and {second} at {there[-1]:.4g}; they are furthest apart at step {widest[1]}, "
         f"by {widest[0]:.4g}."
     )
-    points = _thinned(
+    points = _thin(
         list(zip(range(1, len(here) + 1), here, there, strict=True)), lambda point: abs(point[1] - point[2])
     )
 
@@ -236,14 +236,14 @@ def _trajectories(series: Any, name: str) -> Picture | None:  # noqa: ANN401 - w
     return Picture("What it does to training", text, ("step", first, second), rows, _svg(draw, name))
 
 
-def _thinned(points: Sequence[_Point], worst: Callable[[_Point], float]) -> list[_Point]:
+def _thin(points: Sequence[_Point], worst: Callable[[_Point], float]) -> list[_Point]:
     size = math.ceil(len(points) / _POINTS)
     bunches = (points[start : start + size] for start in range(0, len(points), size))
     return [max(bunch, key=worst) for bunch in bunches]
 
 
-def _of_bound(point: _Point) -> float:
-    """An error as a fraction of its bound, by which the worst of a drift is told."""
+def _fraction_of_bound(point: _Point) -> float:
+    """An error as a fraction of its bound, the measure of the worst point."""
     _, error, bound = point
     return error / bound if bound else (math.inf if error else 0.0)
 
@@ -251,9 +251,9 @@ def _of_bound(point: _Point) -> float:
 def _svg(draw: Callable[[Axes], None], name: str) -> str | None:
     if find_spec("matplotlib") is None:
         return None
-    import matplotlib as mpl  # noqa: PLC0415 - optional, and slow to import
-    from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
 
     with mpl.rc_context({**_RC, "svg.hashsalt": name}), warnings.catch_warnings():
         warnings.simplefilter(
@@ -265,11 +265,11 @@ def _svg(draw: Callable[[Axes], None], name: str) -> str | None:
         draw(figure.add_subplot())
         file = io.StringIO()
         figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    return _for_page(file.getvalue())
+    return _inline_svg(file.getvalue())
 
 
-def _for_page(document: str) -> str:
-    """The drawing as an element of the page: without what belongs to a file of its own."""
+def _inline_svg(document: str) -> str:
+    """The drawing as an element of the page, without the parts of a file."""
     body = document[document.index("<svg") :]
     body = _OWN.sub("", body)
     body = re.sub(r'<svg[^>]*?(viewBox="[^"]*")[^>]*>', r'<svg \1 aria-hidden="true">', body, count=1)

@@ -1,4 +1,4 @@
-"""What lies in a report's folder, and how does it get there?"""
+"""The files of a report's folder, and how they are written."""
 
 from __future__ import annotations
 
@@ -15,22 +15,28 @@ FILES: Final = (FILE_NAME, "report.md", "index.html", "junit.xml", "verdicts.csv
 
 
 def render(records: Record | Iterable[Record], directory: str | os.PathLike[str]) -> Summary:
-    """Writes the record of one or more runs to a folder, and everything that is made of it.
+    """Write the record of one or more runs to a folder, and all its renderings.
 
     Args:
         records: the runs.
-        directory: made where it is missing; files of an earlier report in it are replaced.
+        directory: made if it is missing; files of an earlier report in it are replaced.
 
     Returns:
-        The summary that the files were made from.
+        The summary that the files were rendered from.
 
     Raises:
-        OSError: when the folder cannot be made or written to.
+        OSError: the folder cannot be made or written to.
     """
-    summary = summarize((records,) if isinstance(records, Record) else records)
+    runs = (records,) if isinstance(records, Record) else tuple(records)
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
-    write_records(folder / FILE_NAME, summary.records)
+    write_records(folder / FILE_NAME, runs)
+    return render_recorded(runs, folder)
+
+
+def render_recorded(records: Iterable[Record], folder: Path) -> Summary:
+    """Write what is rendered from some runs to a folder that has their record already."""
+    summary = summarize(records)
     for name, content in (
         ("report.md", markdown.render(summary).encode()),
         ("index.html", html.render(summary).encode()),

@@ -1,4 +1,4 @@
-"""What do the verdicts of one or more runs say at a glance: the answer, the counts, the matrix?
+"""The verdicts of runs at a glance: the answer, the counts, the matrix.
 
 Every rendering of the report starts from one `Summary`, so that all of them say the same.
 """
@@ -27,7 +27,7 @@ GROUPS: Final = (
 """The check groups in the order in which a subject is judged; others that a record has, such as `ledger` for
 stale entries, come after."""
 
-_TELLING: Final = (
+_MOST_INFORMATIVE: Final = (
     "rule",
     "value",
     "special",
@@ -56,8 +56,8 @@ _HEADLINE: Final = (
     Status.UNSPECIFIED,
     Status.SKIPPED,
 )
-"""What a cell of the matrix is called after: the first of these that it has. So a cell in which everything
-was skipped, or left open by the page, is never taken for one that passed."""
+"""The status of a cell of the matrix is the first of these that it has. So a cell in which everything was skipped,
+or left open by the specification, is never taken for one that passed."""
 
 SYMBOL: Final[Mapping[Status | None, str]] = {
     Status.CONFORMS: "✓",
@@ -73,12 +73,12 @@ NOT_RUN: Final = "not run"
 
 @dataclass(frozen=True)
 class Configuration:
-    """What was judged: one row of the matrix.
+    """A subject in one dtype on one device in one run: one row of the matrix.
 
     Attributes:
         run: which run of the report it belongs to, from 1.
         subject: as on the command line.
-        version: of the subject's framework; empty where unknown.
+        version: of the subject's framework; empty if unknown.
         dtype: the working format.
         device: where it ran.
     """
@@ -91,13 +91,13 @@ class Configuration:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A verdict with its place in the report.
+class VerdictRow:
+    """A verdict as a row of the report.
 
     Attributes:
         number: from 1, in the order of the records; the anchor of its row.
         configuration: what was judged.
-        verdict: what was said.
+        verdict: of one check.
     """
 
     number: int
@@ -112,66 +112,70 @@ class Judged:
 
 @dataclass(frozen=True)
 class Finding:
-    """What is said in the same words of several subjects, formats or devices, or by several checks.
+    """Verdicts with the same words, of several subjects, formats, devices or checks.
 
     Attributes:
-        places: the verdicts that say it; at least one.
+        rows: the verdicts; at least one.
     """
 
-    places: tuple[Judged, ...]
+    rows: tuple[VerdictRow, ...]
 
     @property
-    def judged(self) -> Judged:
+    def row(self) -> VerdictRow:
         """The first of them, which stands for all."""
-        return self.places[0]
+        return self.rows[0]
 
     @property
     def checks(self) -> tuple[str, ...]:
         """The ids of the checks that say it."""
-        return tuple(dict.fromkeys(place.verdict.check for place in self.places))
+        return tuple(dict.fromkeys(row.verdict.check for row in self.rows))
 
     @property
     def others(self) -> str:
-        """What follows the first check's id where there are others; else empty."""
+        """The words after the first check's id if there are other checks; else empty."""
         count = len(self.checks) - 1
         return f"and {count} other {'check' if count == 1 else 'checks'}" if count else ""
 
     @property
-    def linked(self) -> tuple[tuple[str, Judged], ...]:
-        """The rows to look at: each place, or where several checks say it the first of each, by the check's id."""
+    def linked(self) -> tuple[tuple[str, VerdictRow], ...]:
+        """The rows to link, by check: all of one check, or the first of each."""
         if not self.others:
-            return tuple(("", place) for place in self.places)
-        firsts = {place.verdict.check: place for place in reversed(self.places)}
+            return tuple(("", row) for row in self.rows)
+        firsts = {row.verdict.check: row for row in reversed(self.rows)}
         return tuple((check, firsts[check]) for check in self.checks)
 
     @property
-    def spots(self) -> tuple[tuple[Configuration, str], ...]:
-        """The cells of the matrix that it is seen in: their rows and groups."""
-        return tuple(dict.fromkeys((place.configuration, place.group) for place in self.places))
+    def cells(self) -> tuple[tuple[Configuration, str], ...]:
+        """The cells of the matrix that it is seen in: configurations and groups."""
+        return tuple(dict.fromkeys((row.configuration, row.group) for row in self.rows))
 
     @property
     def where(self) -> str:
         """Subjects, formats and devices in which it was seen."""
-        rows = [place.configuration for place in self.places]
-        subjects = dict.fromkeys(f"{row.subject} {row.version}".strip() for row in rows)
-        parts = (subjects, dict.fromkeys(r.dtype for r in rows), dict.fromkeys(r.device for r in rows))
+        found = [row.configuration for row in self.rows]
+        subjects = dict.fromkeys(f"{one.subject} {one.version}".strip() for one in found)
+        parts = (
+            subjects,
+            dict.fromkeys(one.dtype for one in found),
+            dict.fromkeys(one.device for one in found),
+        )
         return " · ".join(", ".join(part) for part in parts)
 
 
 @dataclass(frozen=True)
-class Cell:
+class StatusCounts:
     """How many verdicts of each status a configuration has in one check group."""
 
     counts: Mapping[Status, int]
 
     @property
     def status(self) -> Status | None:
-        """The status that the cell is called after; None where nothing ran."""
+        """The status of the cell; None if nothing ran."""
         return next((status for status in _HEADLINE if self.counts.get(status)), None)
 
     @property
     def leading_first(self) -> tuple[Status, ...]:
-        """The statuses that the cell has: the one that it is called after, then the others, worst first."""
+        """The statuses in the cell: its own first, then the others, worst first."""
         had = (status for status in WORST_FIRST if self.counts.get(status))
         return tuple(sorted(had, key=lambda status: status is not self.status))
 
@@ -181,7 +185,7 @@ class Cell:
         return ", ".join(f"{n} {s.value}" for s in WORST_FIRST if (n := self.counts.get(s))) or NOT_RUN
 
 
-Row = tuple[Configuration, Mapping[str, Cell]]
+Row = tuple[Configuration, Mapping[str, StatusCounts]]
 """A row of the matrix, with one cell for each group."""
 
 
@@ -191,7 +195,7 @@ class Summary:
 
     Attributes:
         records: the runs.
-        judged: every verdict, in the order of the records.
+        rows: every verdict, in the order of the records.
         groups: the columns of the matrix.
         matrix: its rows.
         counts: how many verdicts there are of each status, all statuses included.
@@ -199,7 +203,7 @@ class Summary:
     """
 
     records: tuple[Record, ...]
-    judged: tuple[Judged, ...]
+    rows: tuple[VerdictRow, ...]
     groups: tuple[str, ...]
     matrix: tuple[Row, ...]
     counts: Mapping[Status, int]
@@ -207,8 +211,8 @@ class Summary:
 
     @property
     def exit_code(self) -> ExitCode:
-        """What a run with these verdicts exits with."""
-        return outcome(judged.verdict for judged in self.judged)
+        """The exit code of a run with these verdicts."""
+        return outcome(row.verdict for row in self.rows)
 
     @property
     def answer(self) -> str:
@@ -219,7 +223,7 @@ class Summary:
             case ExitCode.DIVERGES:
                 wrong = [f"{diverging} {'diverges' if diverging == 1 else 'diverge'}"] if diverging else []
                 wrong += [f"{broken} gave no answer"] if broken else []
-                return f"Does not conform: of {len(self.judged):,} checks, {' and '.join(wrong)}{known}"
+                return f"Does not conform: of {len(self.rows):,} checks, {' and '.join(wrong)}{known}"
             case ExitCode.CONFORMS if not self.counts[Status.CONFORMS]:
                 return f"Nothing new diverges, and nothing was shown to conform{known}"
             case ExitCode.CONFORMS:
@@ -229,26 +233,26 @@ class Summary:
             case _:
                 return "Nothing was judged"
 
-    def of(self, *statuses: Status) -> tuple[Judged, ...]:
-        """The verdicts of these statuses, in the order of the statuses and then of the records."""
-        return tuple(j for status in statuses for j in self.judged if j.verdict.status is status)
+    def of(self, *statuses: Status) -> tuple[VerdictRow, ...]:
+        """The verdicts of these statuses, by status and then in the records' order."""
+        return tuple(row for status in statuses for row in self.rows if row.verdict.status is status)
 
     def findings(self, *statuses: Status) -> tuple[Finding, ...]:
-        """The verdicts of these statuses, those that say the same taken together, the most telling first."""
-        groups: dict[tuple[str, ...], list[Judged]] = {}
-        for judged in sorted(self.of(*statuses), key=lambda j: (statuses.index(j.verdict.status), _rank(j))):
-            verdict, divergence = judged.verdict, judged.verdict.divergence
-            said = (divergence.reason, divergence.expected, divergence.actual) if divergence else ()
+        """The verdicts of these statuses, equal ones grouped, the most informative first."""
+        groups: dict[tuple[str, ...], list[VerdictRow]] = {}
+        for row in sorted(self.of(*statuses), key=lambda r: (statuses.index(r.verdict.status), _rank(r))):
+            verdict, divergence = row.verdict, row.verdict.divergence
+            words = (divergence.reason, divergence.expected, divergence.actual) if divergence else ()
             check = "" if _of_any_check(verdict) else verdict.check
-            key = (verdict.status.value, check, verdict.reason, *said)
-            groups.setdefault(key, []).append(judged)
+            key = (verdict.status.value, check, verdict.reason, *words)
+            groups.setdefault(key, []).append(row)
         return tuple(Finding(tuple(group)) for group in groups.values())
 
 
 def summarize(records: Iterable[Record]) -> Summary:
-    """The summary of one or more runs."""
+    """Summarize one or more runs."""
     records = tuple(records)
-    judged: list[Judged] = []
+    rows: list[VerdictRow] = []
     cells: dict[Configuration, dict[str, Counter[Status]]] = {}
     for run, record in enumerate(records, start=1):
         versions = versions_of(record)
@@ -256,22 +260,22 @@ def summarize(records: Iterable[Record]) -> Summary:
             configuration = Configuration(
                 run, verdict.subject, versions.get(verdict.subject, ""), verdict.dtype, verdict.device
             )
-            judged.append(Judged(len(judged) + 1, configuration, verdict))
-            row = cells.setdefault(configuration, {})
-            row.setdefault(group_of(verdict), Counter())[verdict.status] += 1
-    others = sorted({item.group for item in judged} - set(GROUPS))
+            rows.append(VerdictRow(len(rows) + 1, configuration, verdict))
+            counters = cells.setdefault(configuration, {})
+            counters.setdefault(group_of(verdict), Counter())[verdict.status] += 1
+    others = sorted({row.group for row in rows} - set(GROUPS))
     groups = (*GROUPS, *others)
     matrix = tuple(
-        (configuration, {group: Cell(dict(row.get(group, {}))) for group in groups})
-        for configuration, row in cells.items()
+        (configuration, {group: StatusCounts(dict(counters.get(group, {}))) for group in groups})
+        for configuration, counters in cells.items()
     )
-    tally = Counter(item.verdict.status for item in judged)
+    tally = Counter(row.verdict.status for row in rows)
     counts = {status: tally[status] for status in WORST_FIRST}
-    return Summary(records, tuple(judged), groups, matrix, counts, tuple(_notes(records)))
+    return Summary(records, tuple(rows), groups, matrix, counts, tuple(_notes(records)))
 
 
 def _of_any_check(verdict: Verdict) -> bool:
-    """Whether it says nothing of the check itself: that the subject raises, or is gone."""
+    """Whether any check would have this verdict: the subject raises, or is gone."""
     divergence = verdict.divergence
     if verdict.status is Status.BROKEN:
         return True
@@ -282,8 +286,8 @@ def _of_any_check(verdict: Verdict) -> bool:
     )
 
 
-def _rank(judged: Judged) -> int:
-    return _TELLING.index(judged.group) if judged.group in _TELLING else len(_TELLING)
+def _rank(row: VerdictRow) -> int:
+    return _MOST_INFORMATIVE.index(row.group) if row.group in _MOST_INFORMATIVE else len(_MOST_INFORMATIVE)
 
 
 def group_of(verdict: Verdict) -> str:
@@ -292,9 +296,9 @@ def group_of(verdict: Verdict) -> str:
 
 
 def versions_of(record: Record) -> dict[str, str]:
-    """The version of each subject's framework, by the subject's name, as the hosts gave it.
+    """The version of each subject's framework, by name, as its host reported it.
 
-    Where the subject is not called after its framework, the framework's name comes with it.
+    If the subject is not named after its framework, the framework's name comes with it.
     """
     versions = {}
     for facts in record.header.subjects:
@@ -306,7 +310,7 @@ def versions_of(record: Record) -> dict[str, str]:
 
 
 def facts_of(record: Record) -> list[tuple[str, str]]:
-    """What a run's header says, as names and texts to be shown."""
+    """The facts of a run's header, as names and texts to show."""
     header = record.header
     facts = [
         ("suite", header.suite_version),
@@ -321,8 +325,8 @@ def facts_of(record: Record) -> list[tuple[str, str]]:
     return facts
 
 
-def in_words(value: Any) -> str:  # noqa: ANN401 - a JSON value
-    """A JSON value as a reader wants it: no braces, no quotes."""
+def in_words(value: Any) -> str:
+    """A JSON value as words: no braces, no quotes."""
     match value:
         case Mapping():
             return ", ".join(f"{key}: {in_words(item)}" for key, item in value.items())
@@ -349,12 +353,12 @@ def _notes(records: Sequence[Record]) -> Iterable[str]:
             )
     if len(suites := {record.header.suite_version for record in records}) > 1:
         yield f"The runs are of different versions of the suite: {', '.join(sorted(suites))}."
-    places: dict[tuple[str, ...], set[int]] = {}
+    runs_of: dict[tuple[str, ...], set[int]] = {}
     for run, record in enumerate(records, start=1):
         for verdict in record.verdicts:
             key = (verdict.subject, verdict.dtype, verdict.device)
-            places.setdefault(key, set()).add(run)
-    for (subject, dtype, device), runs in places.items():
+            runs_of.setdefault(key, set()).add(run)
+    for (subject, dtype, device), runs in runs_of.items():
         if len(runs) > 1:
             yield (
                 f"{subject} in {dtype} on {device} was judged by runs "

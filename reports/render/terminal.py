@@ -1,7 +1,7 @@
-"""How does a run end on a terminal: the matrix, the worst of what was found, and the answer?
+"""The end of a run on a terminal: the matrix, the worst findings, and the answer.
 
 Texts of a record are shown as they are: nothing in them is taken for rich's markup, and control characters
-are written out. Colours, and `NO_COLOR`, are the console's business.
+are written out. The console handles colours and `NO_COLOR`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rich.text import Text
 from ...oracles.verdict import Status
 from ..escape import one_line
 from ..record.exit_codes import ExitCode
-from .summary import NOT_RUN, SYMBOL, WORST_FIRST, Cell, Finding, Summary
+from .summary import NOT_RUN, SYMBOL, WORST_FIRST, Finding, StatusCounts, Summary
 
 STYLE: Final = {
     Status.CONFORMS: "green",
@@ -36,7 +36,7 @@ _WIDEST: Final = 1000
 
 
 def spell_out(console: Console) -> None:
-    """Lets a console without Unicode show our signs as others, and what else it lacks as escapes.
+    """Let a console without Unicode show our signs as others, the rest as escapes.
 
     Without this the first sign would end a run on such a console with a traceback.
     """
@@ -45,7 +45,7 @@ def spell_out(console: Console) -> None:
         file.reconfigure(errors=_SPELLING)
 
 
-def _spelled(error: UnicodeError) -> tuple[str, int]:
+def _spell(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeEncodeError)
     lacking = error.object[error.start : error.end]
     spelled = "".join(_ASCII.get(c, c.encode("ascii", "backslashreplace").decode()) for c in lacking)
@@ -54,11 +54,11 @@ def _spelled(error: UnicodeError) -> tuple[str, int]:
 
 _SPELLING: Final = "adamax-conformance-spelled"
 _ASCII: Final = {"✓": "+", "✗": "x", "≈": "~", "○": "o", "·": "-", "…": "...", "→": "->"}
-codecs.register_error(_SPELLING, _spelled)
+codecs.register_error(_SPELLING, _spell)
 
 
 def show(summary: Summary, console: Console) -> None:
-    """Prints the summary: the matrix, then what diverges or broke, then the known ones, then the answer."""
+    """Print the matrix, what diverges or broke, what is known, and the answer."""
     spell_out(console)
     table = matrix(summary)
     natural = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
@@ -83,6 +83,11 @@ def show(summary: Summary, console: Console) -> None:
     console.print(text(summary.answer, _ANSWER.get(summary.exit_code, "bold")), soft_wrap=True)
 
 
+def print_line(line: str, console: Console) -> None:
+    """Print a line as it is: no markup, no highlighting, no wrapping."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def matrix(summary: Summary) -> Table:
     """Configurations against check groups."""
     table = Table(pad_edge=False, box=None, header_style="bold")
@@ -102,7 +107,7 @@ def matrix(summary: Summary) -> Table:
 
 
 def lines(summary: Summary) -> Iterator[Text]:
-    """The same for a terminal that is too narrow for a table: one line a configuration, and one for its cells."""
+    """The matrix for a narrow terminal, in two lines for each configuration."""
     for configuration, cells in summary.matrix:
         name = f"{configuration.subject} {configuration.version}".strip()
         yield text(f"{name} · {configuration.dtype} · {configuration.device}", "bold", limit=100)
@@ -115,18 +120,18 @@ def lines(summary: Summary) -> Iterator[Text]:
 
 
 def text(value: str, style: str = "", limit: int | None = None) -> Text:
-    """A text that is shown as it is, on one line."""
+    """The text as it is, on one line, for rich."""
     return Text(one_line(value, limit), style=style)
 
 
 def _legend(summary: Summary) -> Text:
-    """What the symbols mean that were used."""
+    """The meaning of the symbols that were used."""
     used = {status for _, cells in summary.matrix for cell in cells.values() for status in cell.counts}
     words = [f"{SYMBOL[status]} {status.value}" for status in WORST_FIRST if status in used]
     return Text("   ".join(words), style="dim")
 
 
-def _cell(cell: Cell) -> Text:
+def _cell(cell: StatusCounts) -> Text:
     if cell.status is None:
         return Text(NOT_RUN, style=STYLE[None])
     counts = [
@@ -138,7 +143,7 @@ def _cell(cell: Cell) -> Text:
 
 
 def _line(finding: Finding) -> Text:
-    verdict = finding.judged.verdict
+    verdict = finding.row.verdict
     return Text.assemble(
         (f"{SYMBOL[verdict.status]} {verdict.status.value} ", STYLE[verdict.status]),
         text(f"{verdict.check} {finding.others}", "bold", limit=200),
@@ -148,7 +153,7 @@ def _line(finding: Finding) -> Text:
 
 
 def _evidence(finding: Finding) -> Text:
-    verdict = finding.judged.verdict
+    verdict = finding.row.verdict
     parts = [_line(finding)]
     if (divergence := verdict.divergence) is not None:
         for name, decimal, hexadecimal in (

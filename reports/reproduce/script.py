@@ -1,8 +1,8 @@
-"""How does one see a divergence without this suite: which script shows it with the framework alone?
+"""Write the script that shows a divergence with the framework alone.
 
-A script of under 25 lines, made from the recorded case, that can be pasted into the framework's bug tracker.
-It runs the case, prints the number that came and the one that was expected, and says `diverges` or
-`conforms`. Names and texts of a record enter it as comments and literals only.
+A script has under 25 lines, is made from the recorded case, and can be pasted into the framework's bug tracker.
+It runs the case, prints the actual and the expected number, and then `diverges` or `conforms`. Names and texts of
+a record enter it as comments and literals only.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...impl.adapters import registry
-from ...impl.adapters.registry import Named
+from ...impl.adapters.registry import SubjectName
 from ...impl.protocol import errors
 from ...oracles.error_model import Form
 from ...oracles.formats import Format
@@ -28,7 +28,7 @@ from ...reference.rules import DOCUMENTED
 from ..escape import one_line
 from ..ledger import ledger
 from ..rule.demo import rule_named
-from .example_case import documented_numbers, telling_case
+from .example_case import distinguishing_case, documented_numbers
 from .snippets import Dialect, dialect_of
 
 LINES: Final = 25
@@ -39,7 +39,7 @@ _NUMBERS: Final = 16
 element."""
 
 _LINE: Final = 8000
-"""A script with a longer line is no longer one to paste anywhere."""
+"""A script with a longer line is not fit to be pasted."""
 
 _COARSE: Final = 2.0**-969
 """Below this a difference of doubles near the bound may be subnormal itself: 2^-1022 times 2^53."""
@@ -48,20 +48,20 @@ _CLAUSES: Final = {clause.id: clause for clause in CLAUSES}
 
 
 _SEVERAL_RUNS: Final = ("relations/", "ledger/", "bookkeeping/resume", "bookkeeping/independent")
-"""Checks whose evidence is not what a single run of the case gives."""
+"""Checks whose evidence is not the result of a single run of the case."""
 
 
 def script(verdict: Verdict) -> str | None:
-    """The script that shows a verdict's divergence: made from its case, or else kept with the shipped ledger.
+    """The script that shows a divergence, from its case or the shipped ledger.
 
     Returns:
-        Python source that needs the subject's framework and nothing else; None where there is none: for a subject
-        that is a program, a check that compares several runs, or a case too long.
+        Python source that needs the subject's framework and nothing else. None for a subject that is a program, a
+        check that compares several runs, or a case too long.
     """
-    return _made_from(verdict) or _kept_for(verdict)
+    return _generated_script(verdict) or _shipped_script(verdict)
 
 
-def _kept_for(verdict: Verdict) -> str | None:
+def _shipped_script(verdict: Verdict) -> str | None:
     """The script of the shipped ledger's entry that made a verdict known."""
     name = verdict.measured.get("ledger")
     for entry in ledger.load().entries:
@@ -70,9 +70,9 @@ def _kept_for(verdict: Verdict) -> str | None:
     return None
 
 
-def _made_from(verdict: Verdict) -> str | None:
+def _generated_script(verdict: Verdict) -> str | None:
     try:
-        named = registry.parse(verdict.subject)
+        named = registry.parse_name(verdict.subject)
     except errors.SubjectError:
         return None
     dialect = dialect_of(named, verdict.dtype, verdict.device)
@@ -80,11 +80,11 @@ def _made_from(verdict: Verdict) -> str | None:
         return None
     group, _, rest = verdict.check.partition("/")
     if group == "contract":
-        lines = _constructing(verdict, dialect, rest)
+        lines = _contract_lines(verdict, dialect, rest)
     elif group == "rule" and not _has_number(verdict):
-        lines = _following(verdict, dialect, named)
+        lines = _rule_lines(verdict, dialect, named)
     else:
-        lines = _running(verdict, dialect, named)
+        lines = _run_lines(verdict, dialect, named)
     if lines is None or len(lines) >= LINES or max(map(len, lines)) > _LINE:
         return None
     return "\n".join(lines) + "\n"
@@ -95,13 +95,13 @@ def _has_number(verdict: Verdict) -> bool:
     return divergence is not None and divergence.case is not None and divergence.error_ulp is not None
 
 
-def smallest(divergence: Divergence) -> tuple[Case, int] | None:
-    """The case of a divergence without what has no part in it, and the place that its parameter then has.
+def smallest_case(divergence: Divergence) -> tuple[Case, int] | None:
+    """The smallest part of a case that diverges, and the index of its parameter.
 
     Steps after the divergence go, and of a large case all but the element that diverges.
 
     Returns:
-        None where there is no case, or one that is not well formed.
+        None if there is no case, or one that is not well formed.
     """
     if divergence.case is None:
         return None
@@ -135,16 +135,18 @@ def _cut(case: Case, divergence: Divergence) -> tuple[Case, int]:
     return Case(case.name, tuple(groups), case.layout), place if element is None else 0
 
 
-def _running(verdict: Verdict, dialect: Dialect, named: Named) -> list[str] | None:
+def _run_lines(verdict: Verdict, dialect: Dialect, named: SubjectName) -> list[str] | None:
     """A run of the recorded case, up to the number that diverges."""
     divergence = verdict.divergence
-    cut = None if divergence is None else smallest(divergence)
-    if divergence is None or cut is None or not _can_be_written(cut[0], dialect):
+    cut = None if divergence is None else smallest_case(divergence)
+    if divergence is None or cut is None or not _is_writable(cut[0], dialect):
         return None
     case, place = cut
     lines = _steps(case, dialect, named)
     if divergence.quantity is Quantity.OUTCOME:
-        return _headed(verdict, divergence.reason, dialect, [*lines, 'print("conforms: no step raises")'])
+        return _with_header(
+            verdict, divergence.reason, dialect, [*lines, 'print("conforms: no step raises")']
+        )
     shape = case.parameters[place].theta.shape
     element = divergence.element if shape else ()
     if divergence.quantity not in dialect.read or element is None or len(element) != len(shape):
@@ -155,27 +157,27 @@ def _running(verdict: Verdict, dialect: Dialect, named: Named) -> list[str] | No
     lines += [
         f"actual = {_number(dialect, divergence.quantity, place, element)}",
         f'print({dialect.version} + ":", {where!r}, "is", actual)',
-        *_compared(divergence),
+        *_comparison_lines(divergence),
     ]
-    return _headed(verdict, divergence.reason, dialect, lines)
+    return _with_header(verdict, divergence.reason, dialect, lines)
 
 
-def _can_be_written(case: Case, dialect: Dialect) -> bool:
+def _is_writable(case: Case, dialect: Dialect) -> bool:
     plain = len(case.groups) == 1 and case.groups[0].learning_rates is None
     plain = plain and not case.groups[0].hyperparameters.maximize
     return case.layout in dialect.layouts and (dialect.documented_arguments or plain)
 
 
-def _following(verdict: Verdict, dialect: Dialect, named: Named) -> list[str] | None:
-    """A run on which the identified rule shows, with all numbers after it against the documented ones."""
+def _rule_lines(verdict: Verdict, dialect: Dialect, named: SubjectName) -> list[str] | None:
+    """A run that shows the identified rule against the documented numbers."""
     format_ = Format.of(verdict.dtype)
     rule = rule_named(verdict.measured.get("rule")) or DOCUMENTED
-    case = telling_case(format_, rule)
-    if not _can_be_written(case, dialect):
+    case = distinguishing_case(format_, rule)
+    if not _is_writable(case, dialect):
         return None
     interpolated = verdict.measured.get("form") == Form.INTERPOLATED.value
     numbers = documented_numbers(case, format_, Form.INTERPOLATED if interpolated else Form.WEIGHTED)
-    # Only of these is it known that m and u can be read.
+    # Only for these are the names of m and u known.
     shown = numbers if named.is_builtin else numbers[:1]
     lines = [
         *_steps(case, dialect, named),
@@ -190,10 +192,10 @@ def _following(verdict: Verdict, dialect: Dialect, named: Named) -> list[str] | 
         '    verdict = "diverges" if not abs(actual - expected) <= bound else "conforms"',
         '    print(name, "is", actual, "and the page gives", expected, "so it", verdict)',
     ]
-    return _headed(verdict, verdict.reason, dialect, lines)
+    return _with_header(verdict, verdict.reason, dialect, lines)
 
 
-def _steps(case: Case, dialect: Dialect, named: Named) -> list[str]:
+def _steps(case: Case, dialect: Dialect, named: SubjectName) -> list[str]:
     """The optimizer, and all steps of a case."""
     thetas = [parameter.theta.tolist() for parameter in case.parameters]
     gradients = [[g.tolist() for g in case.gradients(t)] for t in range(1, case.steps + 1)]
@@ -214,8 +216,8 @@ def _number(dialect: Dialect, quantity: Quantity, place: int, element: Sequence[
     return dialect.number.format(dialect.read[quantity].format(place), index)
 
 
-def _arguments(case: Case, dialect: Dialect, named: Named) -> str:
-    def value(name: str, option: Any) -> str:  # noqa: ANN401 - an option's value
+def _arguments(case: Case, dialect: Dialect, named: SubjectName) -> str:
+    def value(name: str, option: Any) -> str:
         if name == "lr" and named.mode == "tensor-lr":
             return f"torch.tensor({option!r}, dtype=torch.float64)"
         return repr(option)
@@ -244,7 +246,7 @@ def _rates(case: Case, dialect: Dialect) -> list[str]:
     return [f"for group, lr in zip(optimizer.param_groups, {rates!r}[t]):", f"    {dialect.set_lr}"]
 
 
-def _compared(divergence: Divergence) -> list[str]:
+def _comparison_lines(divergence: Divergence) -> list[str]:
     try:
         expected = float(divergence.expected)
         bound = float(divergence.bound or "0")
@@ -265,13 +267,13 @@ def _compared(divergence: Divergence) -> list[str]:
     ]
 
 
-def _constructing(verdict: Verdict, dialect: Dialect, name: str) -> list[str] | None:
-    """A constructor called as a clause of the contract has it."""
+def _contract_lines(verdict: Verdict, dialect: Dialect, name: str) -> list[str] | None:
+    """A call of the constructor, as a clause of the contract has it."""
     if not dialect.documented_arguments:
         return None
     if name == "defaults":
         return _signature(verdict, dialect)
-    made = _made(dialect, name)
+    made = _clause_call(dialect, name)
     if made is None:
         return None
     call, promised, right = made
@@ -290,11 +292,11 @@ def _constructing(verdict: Verdict, dialect: Dialect, name: str) -> list[str] | 
     ]
     if right:
         lines.append(f'print("conforms" if outcome == {right!r} else "diverges")')
-    return _headed(verdict, verdict.reason, dialect, lines)
+    return _with_header(verdict, verdict.reason, dialect, lines)
 
 
-def _made(dialect: Dialect, name: str) -> tuple[str, str, str] | None:
-    """The call of a clause, what the page says about it, and the outcome that it promises, if any."""
+def _clause_call(dialect: Dialect, name: str) -> tuple[str, str, str] | None:
+    """The call of a clause, its statement, and the promised outcome, if any."""
     if name == "maximize-keyword-only":
         call = f"{dialect.callable}(parameters, 0.002, (0.9, 0.999), 1e-08, 0.0, True)"
         return call, "maximize is keyword-only", "TypeError"
@@ -328,7 +330,7 @@ def _signature(verdict: Verdict, dialect: Dialect) -> list[str]:
         f"print('the page says   ', {DEFAULTS.options()!r})",
         f'print("conforms" if defaults == {DEFAULTS.options()!r} else "diverges")',
     ]
-    return _headed(
+    return _with_header(
         verdict, verdict.reason, replace(dialect, imports=("import inspect", *dialect.imports)), lines
     )
 
@@ -336,7 +338,7 @@ def _signature(verdict: Verdict, dialect: Dialect) -> list[str]:
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
-def _headed(verdict: Verdict, reason: str, dialect: Dialect, lines: list[str]) -> list[str]:
+def _with_header(verdict: Verdict, reason: str, dialect: Dialect, lines: list[str]) -> list[str]:
     words = _QUOTED.sub("", "\n".join(lines))
     constants = [name for name in ("inf", "nan") if re.search(rf"\b{name}\b", words)]
     return [

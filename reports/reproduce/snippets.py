@@ -1,4 +1,4 @@
-"""How is an Adamax made, stepped and read in each framework, in the fewest lines that its users know?"""
+"""Lines of Python that construct, step and read an Adamax, for each framework."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ...impl.adapters.registry import Kind, Named
+from ...impl.adapters.registry import SubjectKind, SubjectName
 from ...impl.protocol.messages import DEVICES, DTYPES
 from ...oracles.verdict import Quantity
 from ...reference.case import Layout
@@ -19,16 +19,16 @@ class Dialect:
     Attributes:
         imports: the lines that come first.
         array: an array of the nested list `values`.
-        layouts: the array `{}`, laid otherwise in memory; what is missing cannot be.
+        layouts: the array `{}` in each memory layout that the framework has.
         parameters: a list of parameters, from the list `{}` of their nested lists, by a function `array`.
         optimizer: the optimizer made with the arguments `{}`.
         step: the lines of one step with `gradients[t]`, inside the loop.
-        read: for each quantity, the array of the parameter with the place `{}`.
+        read: for each quantity, the array of the parameter with the index `{}`.
         number: the element `{1}` of the array `{0}`, as a Python float.
-        version: what is asked, with its version.
+        version: the name of the package, with its version.
         set_lr: the line that sets a `group`'s learning rate to `lr`.
-        documented_arguments: whether it takes them; mindspore.nn has `learning_rate`, `beta1`, `beta2`, no
-            `maximize`, and groups of another kind.
+        documented_arguments: whether it takes those of the specification; mindspore.nn has `learning_rate`,
+            `beta1`, `beta2`, no `maximize`, and groups of another kind.
     """
 
     imports: tuple[str, ...]
@@ -58,38 +58,38 @@ _TORCH_MODES: Final = {
 }
 
 
-def dialect_of(named: Named, dtype: str, device: str) -> Dialect | None:
-    """How a subject is written; None where a few lines do not do it."""
+def dialect_of(named: SubjectName, dtype: str, device: str) -> Dialect | None:
+    """The snippets for a subject; None if a few lines cannot express it."""
     dialect = None
     if dtype not in DTYPES or device not in DEVICES:
         return dialect
     match named.kind, named.framework:
-        case Kind.FRAMEWORK, "torch" if named.mode in _TORCH_MODES:
+        case SubjectKind.FRAMEWORK, "torch" if named.mode in _TORCH_MODES:
             dialect = _torch(dtype, device, f"torch.optim.Adamax({{}}{_TORCH_MODES[named.mode]})")
-        case Kind.FRAMEWORK, "pytorch_optimizer":
+        case SubjectKind.FRAMEWORK, "pytorch_optimizer":
             foreach = named.mode == "foreach"
             dialect = _torch(
                 dtype, device, f"AdaMax({{}}, foreach={foreach})", "from pytorch_optimizer import AdaMax"
             )
-        case Kind.FRAMEWORK, "mindspore" if device == "cpu" and named.mode == "nn":
+        case SubjectKind.FRAMEWORK, "mindspore" if device == "cpu" and named.mode == "nn":
             dialect = _mindspore_nn(dtype)
-        case Kind.FRAMEWORK, "mindspore" if device == "cpu":
+        case SubjectKind.FRAMEWORK, "mindspore" if device == "cpu":
             dialect = _mindspore(dtype, *_MINDSPORE_MODES[named.mode])
-        case Kind.TORCH_CLASS, _:
+        case SubjectKind.TORCH_CLASS, _:
             module, _, name = named.target.rpartition(".")
             dialect = _torch(dtype, device, f"{name}({{}})", f"from {module} import {name}")
-        case Kind.NUMPY, _ if device == "cpu" and dtype != "bfloat16":
+        case SubjectKind.NUMPY, _ if device == "cpu" and dtype != "bfloat16":
             dialect = _arrays(dtype, "Adamax", "from adamax_conformance.impl import Adamax")
-        case Kind.FACTORY, _ if device == "cpu" and dtype != "bfloat16":
+        case SubjectKind.FACTORY, _ if device == "cpu" and dtype != "bfloat16":
             dialect = _factory(dtype, *named.target.rsplit(":", 1))
     return dialect
 
 
-def _factory(dtype: str, place: str, name: str) -> Dialect:
+def _factory(dtype: str, module: str, name: str) -> Dialect:
     first = name.partition(".")[0]
-    if not place.endswith(".py"):
-        return _arrays(dtype, name, f"from {place} import {first}")
-    found = f"factory = runpy.run_path({place!r})[{first!r}]{name[len(first) :]}"
+    if not module.endswith(".py"):
+        return _arrays(dtype, name, f"from {module} import {first}")
+    found = f"factory = runpy.run_path({module!r})[{first!r}]{name[len(first) :]}"
     return _arrays(dtype, "factory", "import runpy", found)
 
 
@@ -127,7 +127,7 @@ _MINDSPORE_MODES: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] =
     "pynative": (("import os", 'os.environ["MS_JIT"] = "0"  # nothing compiled'), ()),
     "graph": ((), ("mindspore.set_context(mode=mindspore.GRAPH_MODE)",)),
 }
-"""What comes before and after the imports, by the subject's mode."""
+"""The lines before and after the imports, by the subject's mode."""
 
 
 def _mindspore(dtype: str, before: tuple[str, ...], after: tuple[str, ...]) -> Dialect:

@@ -1,4 +1,4 @@
-"""What does another rule do to training: its trajectory on a small problem, against the documented one's?"""
+"""Demonstrate what another rule does to training, against the documented one."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _STEPS: Final = 60
 
 
 def rule_named(name: object) -> Rule | None:
-    """The rule of a name as a verdict's measured facts have it; None where there is none."""
+    """The rule that a verdict's measured facts name; None if there is none."""
     return _RULES.get(name) if isinstance(name, str) else None
 
 
 def trajectories(rule: Rule) -> dict[str, Any]:
-    """Theta after each step, by the documented rule and by another, on f(theta) = theta^2 / 2 from theta = 2.
+    """The trajectories of theta by the documented rule and another one.
 
-    Where the rules differ in what maximize does, -f is maximized instead, so that both should end in 0.
-    The hyperparameters are such that every part of a rule shows.
+    The problem is f(theta) = theta^2 / 2 from theta = 2. If the rules differ in what maximize does, -f is maximized
+    instead, so that both should end in 0. The hyperparameters let every part of a rule show.
 
     Returns:
         `documented` and the rule's name with their trajectories, and `problem`: the above in words.

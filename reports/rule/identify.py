@@ -1,72 +1,72 @@
-"""What does a subject implement? It is run on the cases that separate the rules, as far as it takes them."""
+"""Identify what a subject implements, on the cases that separate the rules."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 
-from ...impl.protocol.errors import Rejected, Skipped, SubjectError
+from ...impl.protocol.errors import RejectedError, SkippedError, SubjectError
 from ...impl.subject.client import Handle, Subject
 from ...oracles.error_model import CORRECTLY_ROUNDED, Arithmetic
 from ...oracles.formats import Format
-from ...oracles.identify.cases import Run, habit_cases, rule_cases
+from ...oracles.identify.cases import ObservedRun, rule_cases, scheme_cases
 from ...oracles.identify.result import Identification, Refusal
 from ...oracles.identify.search import identify
 from ...reference.case import Case
 from ...reference.hyperparameters import Hyperparameters
 
 
-def identified(subject: Subject, dtype: str, arithmetic: Arithmetic = CORRECTLY_ROUNDED) -> Identification:
-    """What a subject is found to be, in one dtype.
+def identify_rule(subject: Subject, dtype: str, arithmetic: Arithmetic = CORRECTLY_ROUNDED) -> Identification:
+    """Identify what a subject implements in one dtype.
 
-    A case whose options the subject's constructor does not take, or which its adapter cannot express, is left
-    out, and what it would have told is said to be open. A case that tells habits, by a beta1 next to 0 or 1, and on
-    which the subject raises is left out too: `contract/betas/below-one` judges that.
+    A case is left out if the subject's constructor rejects its options, or its adapter cannot express it; what the
+    case would have shown is then undetermined. A case that distinguishes evaluation schemes, by a beta1 next to 0
+    or 1, is also left out if the subject raises on it: `contract/betas/below-one` judges that.
 
     Args:
         subject: the subject.
         dtype: one of its dtypes.
-        arithmetic: what is declared of its operations.
+        arithmetic: the declared arithmetic of its device.
 
     Raises:
         SubjectError: it raised in the midst of an ordinary step, gave no answer, or takes no case at all.
     """
     format_ = Format.of(dtype)
-    runs: list[Run] = []
+    runs: list[ObservedRun] = []
     refusals: list[Refusal] = []
     first: SubjectError | None = None
     for case in rule_cases(format_):
         try:
-            handle = _constructed(subject, case, dtype)
-        except (Rejected, Skipped) as error:
+            handle = _construct(subject, case, dtype)
+        except (RejectedError, SkippedError) as error:
             refusals.append(Refusal(case, str(error)))
             first = first or error
         else:
-            runs.append(_stepped(subject, handle, case))
+            runs.append(_run_case(subject, handle, case))
     if not runs and first is not None:
         raise first
-    for case in habit_cases(format_):
-        with suppress(Rejected, Skipped):
-            runs.append(_stepped(subject, _constructed(subject, case, dtype), case))
+    for case in scheme_cases(format_):
+        with suppress(RejectedError, SkippedError):
+            runs.append(_run_case(subject, _construct(subject, case, dtype), case))
     return identify(runs, format_, arithmetic, refusals)
 
 
-def _stepped(subject: Subject, handle: Handle, case: Case) -> Run:
-    """A case's steps taken, and the optimizer let go of."""
+def _run_case(subject: Subject, handle: Handle, case: Case) -> ObservedRun:
+    """Take a case's steps, then release the optimizer."""
     states = [subject.step(handle, case.gradients(t)) for t in range(1, case.steps + 1)]
     subject.release(handle)
     return case, states
 
 
-def _constructed(subject: Subject, case: Case, dtype: str) -> Handle:
-    """An optimizer for a case, which is not told what changes nothing where it will not hear of that."""
+def _construct(subject: Subject, case: Case, dtype: str) -> Handle:
+    """Construct the optimizer; retry without options that have no effect."""
     known = subject.info.arguments
     lacking = {name for group in case.groups for name in _needed(group.hyperparameters) if name not in known}
     if lacking:
-        raise Skipped(f"{subject.info.framework} has no argument {' and '.join(sorted(lacking))}")
+        raise SkippedError(f"{subject.info.framework} has no argument {' and '.join(sorted(lacking))}")
     told = subject.groups(case)
     try:
         return subject.construct(told, dtype)
-    except (Rejected, Skipped):
+    except (RejectedError, SkippedError):
         needed = [
             ({name: x for name, x in options.items() if name in _needed(group.hyperparameters)}, params)
             for (options, params), group in zip(told, case.groups, strict=True)
@@ -77,7 +77,7 @@ def _constructed(subject: Subject, case: Case, dtype: str) -> Handle:
 
 
 def _needed(hyperparameters: Hyperparameters) -> set[str]:
-    """The options but those that say that there is no decay, or no ascent."""
+    """The options without those that have no effect: no decay, no ascent."""
     return {
         name
         for name, value in hyperparameters.options().items()

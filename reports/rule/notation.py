@@ -1,6 +1,6 @@
-"""What does a rule look like in the documented page's notation?
+"""Write a rule in the notation of the specification.
 
-The formula is written once, over abstract numbers; here it is evaluated over numbers that write themselves down.
+The formula is written once, over abstract numbers. Here it is evaluated over numbers that are text.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ...reference.rules import DOCUMENTED, Rule
 
 
 class _Binding(IntEnum):
-    """How tightly a text holds together; a looser one is put in parentheses inside a tighter one."""
+    """The precedence of a text; a looser one gets parentheses inside a tighter one."""
 
     SUM = 0
     PRODUCT = 1
@@ -24,7 +24,7 @@ class _Binding(IntEnum):
 
 @dataclass(frozen=True)
 class _Text:
-    """A number as it is written."""
+    """A number that is text."""
 
     text: str
     binding: _Binding = _Binding.ATOM
@@ -67,13 +67,13 @@ _SCALARS: Final = Scalars(
 
 
 def lines(rule: Rule = DOCUMENTED) -> tuple[str, ...]:
-    """A step of the rule, line by line: the gradient, the same when maximizing, m, u, theta.
+    """The lines of a step: the gradient, the same if maximizing, m, u, theta.
 
     γ is lr, λ is weight_decay; t counts from 1.
     """
     ascent = replace(_SCALARS, maximize=True)
     decayed, size = formula.norm_branches(_U, _G, _SCALARS, rule)
-    t: int = 1  # written as t, whatever it is
+    t: int = 1  # its text is t for every number
     return (
         f"g ← {formula.effective_gradient(_THETA, _G, _SCALARS, rule).text}",
         f"g ← {formula.effective_gradient(_THETA, _G, ascent, rule).text}  if maximize",

@@ -1,4 +1,4 @@
-"""What is said of the rule that was identified? The checks `rule/documented` and `rule/scalars`."""
+"""Judge the identified rule: the checks `rule/documented` and `rule/scalars`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .demo import trajectories
 
 
 @dataclass(frozen=True)
-class Decision:
-    """What a check says, before it is known of whom.
+class CheckResult:
+    """The result of a check, without the subject, dtype and device of a verdict.
 
     Attributes:
         check: its id.
@@ -32,44 +32,44 @@ class Decision:
     measured: Mapping[str, Any] = field(default_factory=dict)
 
 
-def documented(found: Identification, subject: str) -> Decision:
-    """Whether the rule is the documented one.
+def judge_rule(found: Identification, subject: str) -> CheckResult:
+    """Judge whether the rule is the documented one.
 
     Args:
-        found: what was identified.
-        subject: its name, which tells where its own documentation is.
+        found: the identification.
+        subject: its name, to find its own documentation.
     """
     check, facts, own = "rule/documented", _facts(found, subject), documentation_of(subject)
     if found.rule == DOCUMENTED:
-        words = found.describe() if found.open else ""
-        return Decision(check, Status.CONFORMS, words, measured=facts)
-    misfit = next(iter(found.misfits.values()), None)
+        words = found.describe() if found.undetermined else ""
+        return CheckResult(check, Status.CONFORMS, words, measured=facts)
+    mismatch = next(iter(found.mismatches.values()), None)
     divergence = Divergence(
         quantity=Quantity.OUTCOME,
-        reason=f"implements {found.describe()}{_as_documented(own, found)}",
+        reason=f"implements {found.describe()}{_compare_documentation(own, found)}",
         expected="the documented rule",
         actual=found.rule.name if found.rule else "no known rule",
-        case=misfit.case if misfit else None,
-        step=misfit.step if misfit else None,
-        parameter=misfit.parameter if misfit else None,
-        element=misfit.element if misfit else None,
-        extra={} if misfit is None else {"first misfit": misfit.reason},
+        case=mismatch.case if mismatch else None,
+        step=mismatch.step if mismatch else None,
+        parameter=mismatch.parameter if mismatch else None,
+        element=mismatch.element if mismatch else None,
+        extra={} if mismatch is None else {"first misfit": mismatch.reason},
     )
     if found.rule is not None:
         facts["trajectories"] = trajectories(found.rule)
-    return Decision(check, Status.DIVERGES, divergence=divergence, measured=facts)
+    return CheckResult(check, Status.DIVERGES, divergence=divergence, measured=facts)
 
 
-def scalars(found: Identification, subject: str) -> Decision:
-    """Whether no scalar is computed below the working precision."""
+def judge_scalars(found: Identification, subject: str) -> CheckResult:
+    """Judge whether no scalar is computed below the working precision."""
     check, facts = "rule/scalars", _facts(found, subject)
     if found.admissible:
-        return Decision(check, Status.CONFORMS, measured=facts)
+        return CheckResult(check, Status.CONFORMS, measured=facts)
     format_ = found.format_
     coarse = {
-        q: getattr(found.habits, q).name.lower()
+        q: getattr(found.scheme, q).name.lower()
         for q in ("m", "u", "theta")
-        if getattr(found.habits, q).precision < format_.precision
+        if getattr(found.scheme, q).precision < format_.precision
     }
     words = ", ".join(f"of {q} in {name}" for q, name in coarse.items())
     what = "scalars"
@@ -82,17 +82,17 @@ def scalars(found: Identification, subject: str) -> Decision:
         expected=f"{what} of {working} or finer",
         actual=words,
     )
-    return Decision(check, Status.DIVERGES, divergence=divergence, measured=facts)
+    return CheckResult(check, Status.DIVERGES, divergence=divergence, measured=facts)
 
 
 def _facts(found: Identification, subject: str) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "rule": found.nearest.name if found.rule else None,
-        "also": [rule.name for rule in found.also],
-        "open": dict(found.open),
+        "also": [rule.name for rule in found.alternatives],
+        "open": dict(found.undetermined),
         "computed in": found.computes_in.name.lower(),
-        "form": found.habits.form.value,
-        "scalars": {q: getattr(found.habits, q).name.lower() for q in ("m", "u", "theta")},
+        "form": found.scheme.form.value,
+        "scalars": {q: getattr(found.scheme, q).name.lower() for q in ("m", "u", "theta")},
         "evidence": list(found.evidence),
     }
     own = documentation_of(subject)
@@ -102,9 +102,9 @@ def _facts(found: Identification, subject: str) -> dict[str, Any]:
     return facts
 
 
-def _as_documented(own: Documentation | None, found: Identification) -> str:
-    """Whether the framework's own documentation states the formula that was found."""
+def _compare_documentation(own: Documentation | None, found: Identification) -> str:
+    """Words on whether the framework's documentation states the found formula."""
     if own is None or own.rule is None or found.rule is None:
         return ""
-    agrees = any(own.states(rule) for rule in (found.rule, *found.also))
+    agrees = any(own.states(rule) for rule in (found.rule, *found.alternatives))
     return f", {'as' if agrees else 'other than'} {own.title} documents ({own.source})"

@@ -1,4 +1,7 @@
-"""Relations that need no expected value: what must be the same, bit for bit, or within the bound."""
+"""Relations: runs that must agree, bit for bit or within the bound.
+
+They need no expected value.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +9,29 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from adamax_conformance.impl.protocol.messages import StepResult
-from adamax_conformance.oracles.comparison import lockstep, trajectory
-from adamax_conformance.oracles.judgement import Findings, findings
+from adamax_conformance.oracles.judgement import empty_tallies
 from adamax_conformance.oracles.verdict import Divergence, Quantity
-from adamax_conformance.reference.case import Case, Group, Parameter
+from adamax_conformance.reference.case import Case, FloatArray, Group, Parameter
 from adamax_conformance.reference.hyperparameters import Hyperparameters
 from adamax_conformance.reference.rules import Ascent
-from adamax_conformance.tests.conformance.cases.pinned import noise, one
-from adamax_conformance.tests.conformance.harness.context import Bench
-from adamax_conformance.tests.conformance.harness.evidence import between, first_difference, same_bits
+from adamax_conformance.tests.conformance.cases.pinned import noise, single_parameter_case
+from adamax_conformance.tests.conformance.harness.check import check
+from adamax_conformance.tests.conformance.harness.context import CheckContext
+from adamax_conformance.tests.conformance.harness.evidence import difference_at, first_difference, same_bits
 
 _SETTING = Hyperparameters(lr=0.1, beta1=0.8, beta2=0.7, eps=0.01, weight_decay=0.05)
 
 
-def _run(
-    bench: Bench, seed: int = 40, steps: int = 5, size: int = 7, setting: Hyperparameters = _SETTING
+def _plain_case(
+    context: CheckContext, seed: int = 40, steps: int = 5, size: int = 7, setting: Hyperparameters = _SETTING
 ) -> Case:
-    """A plain run, long enough for vector loops to have a tail."""
-    gradients = [noise(bench.format, seed + t, (size,)) for t in range(1, steps + 1)]
-    return one("relations", setting, noise(bench.format, seed, (size,)), gradients)
+    """A plain case, long enough for vector loops to have a tail."""
+    gradients = [noise(context.format, seed + t, (size,)) for t in range(1, steps + 1)]
+    return single_parameter_case("relations", setting, noise(context.format, seed, (size,)), gradients)
 
 
-def _mapped(
+def _map_case(
     case: Case,
     change: Callable[[Parameter], Parameter],
     hyperparameters: Callable[[Hyperparameters], Hyperparameters] = lambda h: h,
@@ -42,159 +44,156 @@ def _mapped(
     return replace(case, groups=groups)
 
 
-def _related(
-    bench: Bench,
-    check: str,
+def _check_relation(
+    context: CheckContext,
     reason: str,
     change: Callable[[Case], Case],
     back: Callable[[StepResult], StepResult],
     *pinned: Case,
-    drawn: bool = True,
 ) -> None:
-    """Search for a case whose changed run, changed back, is not the run itself."""
+    """Search for a case whose changed run, changed back, differs from its run."""
 
     def examine(case: Case, _: Collection[str]) -> dict[str, Divergence]:
-        first = bench.observe(case)
-        second = [back(state) for state in bench.observe(change(case))]
-        difference = first_difference(first, second, bench.format, reason, case)
-        return {} if difference is None else {check: difference}
+        first = context.observe(case)
+        second = [back(state) for state in context.observe(change(case))]
+        difference = first_difference(first, second, context.format, reason, case)
+        return {} if difference is None else {context.check: difference}
 
-    bench.search([check], examine, pinned, bench.drawn(most_steps=4) if drawn else None)
-
-
-def _signs(state: StepResult) -> StepResult:
-    """The state with theta and m negated; zeros keep the sign that they have."""
-
-    def negate(arrays):
-        return None if arrays is None else tuple(np.where(a == 0, a, -a) for a in arrays)
-
-    return replace(state, theta=negate(state.theta), m=negate(state.m))
+    context.search(examine, pinned, context.drawn_cases(most_steps=4))
 
 
-def _unsigned_zeros(state: StepResult) -> StepResult:
-    def plain(arrays):
-        return None if arrays is None else tuple(np.where(a == 0, 0.0, a) for a in arrays)
+def _map_state(result: StepResult, names: str, change: Callable[[FloatArray], FloatArray]) -> StepResult:
+    """A result with some of the arrays `theta`, `m` and `u` changed."""
+    arrays = {name: getattr(result.state, name) for name in names.split()}
+    changed = {name: tuple(map(change, members)) for name, members in arrays.items() if members is not None}
+    return replace(result, state=replace(result.state, **changed))
 
-    return replace(state, theta=plain(state.theta), m=plain(state.m), u=plain(state.u))
+
+def _negate_state(result: StepResult) -> StepResult:
+    """A result with theta and m negated; zeros keep their sign."""
+    return _map_state(result, "theta m", lambda a: np.where(a == 0, a, -a))
 
 
-@pytest.mark.check("relations/mirror")
-def test_the_negated_run_is_the_run_negated(bench: Bench) -> None:
+def _clear_zero_signs(result: StepResult) -> StepResult:
+    """A result whose zeros are all positive."""
+    return _map_state(result, "theta m u", lambda a: np.where(a == 0, 0.0, a))
+
+
+@check("relations/mirror", title="the negated run is the run, negated, bit for bit", since="0.1.0")
+def test_the_negated_run_is_the_run_negated(context: CheckContext) -> None:
     def negated(p: Parameter) -> Parameter:
         return Parameter(-p.theta, tuple(-g for g in p.gradients))
-
-    check = "relations/mirror"
 
     def examine(case: Case, _: Collection[str]) -> dict[str, Divergence]:
         # Rounding to nearest is symmetric, so negation passes through every operation; only the sign of an
         # exact zero may depend on the order of a subtraction.
-        first = [_unsigned_zeros(s) for s in bench.observe(case)]
-        second = [_unsigned_zeros(_signs(s)) for s in bench.observe(_mapped(case, negated))]
+        first = [_clear_zero_signs(s) for s in context.observe(case)]
+        second = [_clear_zero_signs(_negate_state(s)) for s in context.observe(_map_case(case, negated))]
         difference = first_difference(
-            first, second, bench.format, "the run from -theta with -g is not the negated run", case
+            first, second, context.format, "the run from -theta with -g is not the negated run", case
         )
-        return {} if difference is None else {check: difference}
+        return {} if difference is None else {context.check: difference}
 
-    bench.search([check], examine, [_run(bench)], bench.drawn(most_steps=4))
+    context.search(examine, [_plain_case(context)], context.drawn_cases(most_steps=4))
 
 
-@pytest.mark.check("relations/powers-of-two")
-def test_powers_of_two_pass_through(bench: Bench) -> None:
+@check(
+    "relations/powers-of-two", title="gradients and eps scale by powers of two, bit for bit", since="0.1.0"
+)
+def test_powers_of_two_pass_through(context: CheckContext) -> None:
     # Without decay, m and u are homogeneous in (g, eps), and theta's step does not see their scale. The
     # factors keep every intermediate a normal number.
-    check = "relations/powers-of-two"
     setting = replace(_SETTING, weight_decay=0.0, eps=2.0**-6)
 
+    def scale_inputs(case: Case, factor: float) -> Case:
+        return _map_case(
+            case,
+            lambda p: Parameter(p.theta, tuple(g * factor for g in p.gradients)),
+            lambda h: replace(h, eps=h.eps * factor),
+        )
+
+    def scale_back(result: StepResult, factor: float) -> StepResult:
+        return _map_state(result, "m u", lambda a: a * (1 / factor))
+
     def examine(case: Case, _: Collection[str]) -> dict[str, Divergence]:
-        first = bench.observe(case)
+        first = context.observe(case)
         for factor in (8.0, 0.25):
-            changed = _mapped(
-                case,
-                lambda p, k=factor: Parameter(p.theta, tuple(g * k for g in p.gradients)),
-                lambda h, k=factor: replace(h, eps=h.eps * k),
-            )
-            second = [_scaled(s, 1 / factor) for s in bench.observe(changed)]
+            changed = scale_inputs(case, factor)
+            second = [scale_back(s, factor) for s in context.observe(changed)]
             reason = (
                 f"gradients and eps times {factor:g} do not give m and u times {factor:g} and the same theta"
             )
-            if difference := first_difference(first, second, bench.format, reason, case):
-                return {check: difference}
+            if difference := first_difference(first, second, context.format, reason, case):
+                return {context.check: difference}
         return {}
 
-    bench.search(
-        [check], examine, [_run(bench, 50, setting=setting), _run(bench, 60, steps=8, setting=setting)]
+    context.search(
+        examine,
+        [_plain_case(context, 50, setting=setting), _plain_case(context, 60, steps=8, setting=setting)],
     )
 
 
-def _scaled(state: StepResult, factor: float) -> StepResult:
-    def times(arrays):
-        return None if arrays is None else tuple(a * factor for a in arrays)
-
-    return replace(state, m=times(state.m), u=times(state.u))
-
-
-@pytest.mark.check("relations/repeatable")
-def test_equal_runs_are_equal(bench: Bench) -> None:
-    _related(
-        bench,
-        "relations/repeatable",
+@check("relations/repeatable", title="equal runs are equal, bit for bit", since="0.1.0")
+def test_equal_runs_are_equal(context: CheckContext) -> None:
+    _check_relation(
+        context,
         "an equal run is not equal",
         lambda c: c,
         lambda s: s,
-        _run(bench),
-        _run(bench, 70, steps=12),
+        _plain_case(context),
+        _plain_case(context, 70, steps=12),
     )
 
 
-@pytest.mark.check("relations/maximize")
-def test_maximizing_is_minimizing_with_negated_gradients(bench: Bench) -> None:
-    if bench.lacks("maximize"):
-        bench.skip("the subject has no argument maximize")
+@check(
+    "relations/maximize", title="maximizing is minimizing with negated gradients, bit for bit", since="0.1.0"
+)
+def test_maximizing_is_minimizing_with_negated_gradients(context: CheckContext) -> None:
+    if context.lacks("maximize"):
+        context.skip("the subject has no argument maximize")
         return
-    if bench.seat.assumption().rule.ascent is not Ascent.NEGATE_GRADIENT:
-        bench.skip("the rule that it follows has another ascent; rule/documented says so")
+    if context.target.error_model().rule.ascent is not Ascent.NEGATE_GRADIENT:
+        context.skip("the rule that it follows has another ascent; rule/documented reports that")
         return
 
     def flipped(case: Case) -> Case:
-        return _mapped(
+        return _map_case(
             case,
             lambda p: Parameter(p.theta, tuple(-g for g in p.gradients)),
             lambda h: replace(h, maximize=not h.maximize),
         )
 
-    _related(
-        bench,
-        "relations/maximize",
+    _check_relation(
+        context,
         "maximizing does not equal minimizing with negated gradients",
         flipped,
         lambda s: s,
-        _run(bench),
-        _run(bench, 80, setting=replace(_SETTING, maximize=True)),
+        _plain_case(context),
+        _plain_case(context, 80, setting=replace(_SETTING, maximize=True)),
     )
 
 
-@pytest.mark.check("relations/gradient-untouched")
-def test_gradients_are_left_as_they_came(bench: Bench) -> None:
-    check = "relations/gradient-untouched"
+@check("relations/gradient-untouched", title="gradients are left as they came", since="0.1.0")
+def test_gradients_are_left_as_they_came(context: CheckContext) -> None:
 
     def examine(case: Case, _: Collection[str]) -> dict[str, Divergence]:
-        for t, state in enumerate(bench.observe(case), start=1):
-            for place, (given, left) in enumerate(zip(case.gradients(t), state.gradients, strict=True)):
+        for t, state in enumerate(context.observe(case), start=1):
+            for index, (given, left) in enumerate(zip(case.gradients(t), state.gradients, strict=True)):
                 given_, left_ = np.ascontiguousarray(given), np.ascontiguousarray(left)
                 if not np.all(same_bits(given_, left_)):
                     element = tuple(int(i) for i in np.argwhere(~np.atleast_1d(same_bits(given_, left_)))[0])[
                         : given.ndim
                     ]
-                    found = between(
+                    found = difference_at(
                         given[element],
                         left[element],
-                        bench.format,
+                        context.format,
                         "the step changed the gradient it was given",
                         Quantity.GRADIENT,
-                        (t, place, element),
+                        (t, index, element),
                         case,
                     )
-                    return {check: found}
+                    return {context.check: found}
         return {}
 
     settings = [
@@ -203,66 +202,62 @@ def test_gradients_are_left_as_they_came(bench: Bench) -> None:
         replace(_SETTING, weight_decay=0.0),
         replace(_SETTING, weight_decay=0.0, maximize=True),
     ]
-    bench.search([check], examine, [_run(bench, 90 + 10 * i, setting=s) for i, s in enumerate(settings)])
+    context.search(examine, [_plain_case(context, 90 + 10 * i, setting=s) for i, s in enumerate(settings)])
 
 
-@pytest.mark.check("relations/fixed-point")
-def test_a_zero_gradient_from_a_zero_state_leaves_theta(bench: Bench) -> None:
-    check = "relations/fixed-point"
+@check("relations/fixed-point", title="a zero gradient from a zero state leaves theta alone", since="0.1.0")
+def test_a_zero_gradient_from_a_zero_state_leaves_theta(context: CheckContext) -> None:
 
     def examine(case: Case, _: Collection[str]) -> dict[str, Divergence]:
         start = case.parameters[0].theta
-        for t, state in enumerate(bench.observe(case), start=1):
+        for t, state in enumerate(context.observe(case), start=1):
             moved = np.argwhere(~same_bits(start, np.ascontiguousarray(state.theta[0])))
             if moved.size:
                 element = tuple(int(i) for i in moved[0])
-                found = between(
+                found = difference_at(
                     start[element],
                     state.theta[0][element],
-                    bench.format,
+                    context.format,
                     "zero gradients moved theta",
                     Quantity.THETA,
                     (t, 0, element),
                     case,
                 )
-                return {check: found}
+                return {context.check: found}
         return {}
 
     still = [
-        one("relations/fixed-point", h, noise(bench.format, 130, (9,)), [np.zeros(9)] * 4)
+        single_parameter_case("relations/fixed-point", h, noise(context.format, 130, (9,)), [np.zeros(9)] * 4)
         for h in (
             Hyperparameters(lr=0.1, eps=0.01),
             Hyperparameters(lr=1.0, beta1=0.0, beta2=0.0, eps=0.5, maximize=True),
         )
     ]
-    bench.search([check], examine, still)
+    context.search(examine, still)
 
 
-@pytest.mark.check("relations/split")
-def test_the_parts_of_an_array_are_treated_as_the_whole(bench: Bench) -> None:
-    """Vector loops and their tails may round differently: the parts are held to the bound, not the bits."""
-    check = "relations/split"
+@check("relations/split", title="an array's parts are treated as the whole, within the bound", since="0.1.0")
+def test_the_parts_of_an_array_are_treated_as_the_whole(context: CheckContext) -> None:
+    """Hold the parts to the bound: vector loops and their tails may round differently."""
     setting = replace(_SETTING, weight_decay=0.0)
-    whole = _run(bench, 140, size=23, setting=setting)
+    whole = _plain_case(context, 140, size=23, setting=setting)
     p = whole.parameters[0]
     parts = tuple(
         Parameter(p.theta[a:b], tuple(g[a:b] for g in p.gradients))
         for a, b in ((0, 1), (1, 9), (9, 16), (16, 23))
     )
     split = Case("relations/split", (Group(setting, parts),))
-    compare = lockstep if bench.shows_state() else trajectory
-    worst: Findings = findings(Quantity.THETA, Quantity.M, Quantity.U)
+    worst = empty_tallies(Quantity.THETA, Quantity.M, Quantity.U)
     differing = 0
 
     def examine(case: Case, _: Collection[str]) -> dict[str, Divergence]:
         nonlocal differing
-        together, apart = bench.observe(whole), bench.observe(case)
+        together, apart = context.observe(whole), context.observe(case)
         for one_, other in zip(together, apart, strict=True):
             joined = np.concatenate(other.theta)
             differing += int(np.count_nonzero(~same_bits(np.ascontiguousarray(one_.theta[0]), joined)))
-        compare(case, apart, bench.seat.assumption(), worst)
-        compare(whole, together, bench.seat.assumption(), worst)
-        found = next((t.divergence for t in worst.values() if t.divergence is not None), None)
-        return {} if found is None else {check: found}
+        context.judge(case, apart, worst)
+        found = context.judge(whole, together, worst)
+        return {} if found is None else {context.check: found}
 
-    bench.search([check], examine, [split], measured=lambda _: {"elements whose bits differ": differing})
+    context.search(examine, [split], measured=lambda _: {"elements whose bits differ": differing})

@@ -1,31 +1,33 @@
-"""Rule: which formula does the subject implement, and how precisely are its scalars?"""
+"""Rule: the formula that the subject implements, and the precision of its scalars."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 from adamax_conformance.reports.rule import verdicts
-from adamax_conformance.tests.conformance.harness.context import Bench
+from adamax_conformance.tests.conformance.harness.check import check
+from adamax_conformance.tests.conformance.harness.context import CheckContext
 
 
-@pytest.mark.check("rule/documented", "rule/scalars")
-def test_the_formula_is_the_documented_one(bench: Bench) -> None:
-    found = bench.seat.identification()
-    for said in (
-        verdicts.documented(found, bench.subject.name),
-        verdicts.scalars(found, bench.subject.name),
+@check("rule/documented", title="the formula is the documented one", since="0.1.0")
+@check("rule/scalars", title="no scalar is computed below the working precision", since="0.1.0")
+def test_the_formula_is_the_documented_one(context: CheckContext) -> None:
+    found = context.target.identification()
+    for result in (
+        verdicts.judge_rule(found, context.subject.name),
+        verdicts.judge_scalars(found, context.subject.name),
     ):
-        bench.decide(said.check, said.status, said.reason, said.divergence, said.measured)
+        context.decide(result.status, result.reason, result.divergence, result.measured, check=result.check)
 
 
-@pytest.mark.check("rule/subnormals")
-def test_subnormal_numbers_are_computed_with(bench: Bench) -> None:
-    """Where they are flushed to zero, this one divergence says so, and the rest is judged with that."""
-    found = bench.seat.underflow()
+@check("rule/subnormals", title="subnormal numbers are computed with, not flushed to zero", since="0.1.0")
+def test_subnormal_numbers_are_computed_with(context: CheckContext) -> None:
+    """Report flushing to zero once.
+
+    The other checks then judge the subject by the bound for a device that flushes.
+    """
+    found = context.target.underflow()
     if found is None:
-        bench.conforms("rule/subnormals")
+        context.conforms()
     else:
-        bench.diverges(
-            "rule/subnormals", replace(found, reason=f"subnormal numbers are flushed to zero: {found.reason}")
-        )
+        context.diverges(replace(found, reason=f"subnormal numbers are flushed to zero: {found.reason}"))

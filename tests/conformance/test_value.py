@@ -1,34 +1,46 @@
-"""Value: is each number within the bound of the exact one?"""
+"""Value: each number is within the bound of the exact one."""
 
 from __future__ import annotations
 
-import pytest
 from adamax_conformance.oracles.comparison import lockstep, trajectory
 from adamax_conformance.tests.conformance.cases import pinned
-from adamax_conformance.tests.conformance.harness.context import Bench
+from adamax_conformance.tests.conformance.harness.check import check_quantities
+from adamax_conformance.tests.conformance.harness.context import CheckContext
 
 
-def _ids(prefix: str) -> pytest.MarkDecorator:
-    return pytest.mark.check(*(f"{prefix}/{quantity}" for quantity in ("theta", "m", "u")))
+@check_quantities(
+    "value/lockstep/{quantity}",
+    title="{quantity} is within the lockstep bound of the exact step",
+    since="0.1.0",
+)
+def test_each_step_is_within_the_bound_of_the_exact_step(context: CheckContext) -> None:
+    context.compare_numbers(lockstep, strategy=context.drawn_cases(), needs_state=True)
 
 
-@_ids("value/lockstep")
-def test_each_step_is_within_the_bound_of_the_exact_step(bench: Bench) -> None:
-    bench.numbers("value/lockstep", lockstep, strategy=bench.drawn(), needs_state=True)
+@check_quantities(
+    "value/trajectory/{quantity}",
+    title="{quantity} is within the carried bound of the exact trajectory",
+    since="0.1.0",
+)
+def test_each_run_is_within_the_carried_bound_of_the_exact_trajectory(context: CheckContext) -> None:
+    context.compare_numbers(trajectory, strategy=context.drawn_cases())
 
 
-@_ids("value/trajectory")
-def test_each_run_is_within_the_carried_bound_of_the_exact_trajectory(bench: Bench) -> None:
-    bench.numbers("value/trajectory", trajectory, strategy=bench.drawn())
+@check_quantities(
+    "value/scales/{quantity}",
+    title="{quantity} is right at every magnitude of the format",
+    since="0.1.0",
+)
+def test_numbers_of_every_magnitude_are_right(context: CheckContext) -> None:
+    compare = lockstep if context.shows_state() else trajectory
+    context.compare_numbers(compare, pinned.scales(context.format))
 
 
-@_ids("value/scales")
-def test_numbers_of_every_magnitude_are_right(bench: Bench) -> None:
-    compare = lockstep if bench.shows_state() else trajectory
-    bench.numbers("value/scales", compare, pinned.scales(bench.format))
-
-
-@_ids("value/long-run")
-def test_thousands_of_steps_are_right(bench: Bench) -> None:
-    compare = lockstep if bench.shows_state() else trajectory
-    bench.numbers("value/long-run", compare, pinned.long_runs(bench.format))
+@check_quantities(
+    "value/long-run/{quantity}",
+    title="{quantity} is right after thousands of steps",
+    since="0.1.0",
+)
+def test_thousands_of_steps_are_right(context: CheckContext) -> None:
+    compare = lockstep if context.shows_state() else trajectory
+    context.compare_numbers(compare, pinned.long_runs(context.format))

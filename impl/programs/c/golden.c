@@ -1,4 +1,4 @@
-/* Checks the optimizer against files of golden trajectories, with nothing but those files: no kit, no pipe.
+/* Checks the optimizer against files of golden trajectories, without anything but those files.
  *
  * float is held to the bounds of binary32, double to those of binary64, in the class weighted/binary64: this
  * optimizer forms m as a weighted sum, and its scalars in double. The exact value is read as its correct rounding,
@@ -40,10 +40,10 @@ static double number(const char *file, const struct json *value)
     return x;
 }
 
-static const struct json *member(const struct json *array, size_t place)
+static const struct json *member(const struct json *array, size_t position)
 {
     const struct json *found = array == NULL ? NULL : array->first;
-    while (found != NULL && place-- > 0)
+    while (found != NULL && position-- > 0)
         found = found->next;
     return found;
 }
@@ -89,10 +89,10 @@ static void check_state(const char *file, const struct json *test, const struct 
     const char *format = is_float ? "binary32" : "binary64";
     for (int q = 0; q < 3; q++) {
         const struct json *arrays = json_get(state, quantities[q]);
-        size_t place = 0;
+        size_t position = 0;
         for (const struct json *array = arrays == NULL ? NULL : arrays->first; array != NULL;
              array = array->next) {
-            const struct parameter *p = &parameters[place++];
+            const struct parameter *p = &parameters[position++];
             const float *narrow[] = {p->theta_f, p->m_f, p->u_f};
             const double *wide[] = {p->theta, p->m, p->u};
             size_t i = 0;
@@ -103,7 +103,7 @@ static void check_state(const char *file, const struct json *test, const struct 
                     tally->wrong++;
                     printf("%s: %s after step %.0f in %s: %s of parameter %zu, element %zu, is %a\n", file,
                            json_text(json_get(test, "id")), json_get(state, "t")->number, format, quantities[q],
-                           place - 1, i, actual);
+                           position - 1, i, actual);
                 }
             }
         }
@@ -123,7 +123,7 @@ static struct adamax_options read_options(const char *file, const struct json *o
     };
 }
 
-/* Takes step t of every parameter. A short list of gradients, or of learning rates, comes again and again. */
+/* Takes step t of every parameter. A short list of gradients, or of learning rates, repeats. */
 static void take_step(const char *file, const struct json *groups, struct parameter *parameters, long t, bool is_float)
 {
     struct parameter *p = parameters;
@@ -201,8 +201,8 @@ int main(int argc, char **argv)
         struct json_memory *memory;
         const struct json *file = json_parse(text, length, &memory);
         if (file == NULL)
-            die(argv[i], "the file is no JSON");
-        const struct json *all = json_get(file, "cases"); /* the contract has none, nor have the schemas */
+            die(argv[i], "the file is not JSON");
+        const struct json *all = json_get(file, "cases"); /* the contract and the schemas have none */
         for (const struct json *test = all == NULL ? NULL : all->first; test != NULL; test = test->next) {
             cases++;
             if (is_for(test, "binary32"))

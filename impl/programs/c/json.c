@@ -171,7 +171,7 @@ static struct json *parse_value(struct reader *r, int depth);
 
 static void parse_members(struct reader *r, struct json *holder, const char *close, int depth)
 {
-    struct json **place = &holder->first;
+    struct json **end = &holder->first;
     skip_space(r);
     if (accept(r, close))
         return;
@@ -187,8 +187,8 @@ static void parse_members(struct reader *r, struct json *holder, const char *clo
         if (member == NULL)
             return;
         member->key = key;
-        *place = member;
-        place = &member->next;
+        *end = member;
+        end = &member->next;
         holder->count++;
         skip_space(r);
         if (accept(r, close))

@@ -14,23 +14,23 @@ struct json {
     const char *text;   /* of JSON_STRING: UTF-8, ended by a zero byte */
     size_t count;       /* members of JSON_ARRAY and JSON_OBJECT */
     struct json *first; /* the first member */
-    struct json *next;  /* the next member of what this is a member of */
+    struct json *next;  /* the next member of the same array or object */
     const char *key;    /* of a member of an object */
 };
 
 struct json_memory; /* all that one text takes */
 
-/* The tree of a text; NULL where it is no JSON. Either way *memory is to be freed. */
+/* The tree of a text; NULL if it is not JSON. Either way *memory is to be freed. */
 const struct json *json_parse(const char *text, size_t length, struct json_memory **memory);
 void json_free(struct json_memory *memory);
 
-/* A member by its key; NULL where value is NULL, no object, or has no such member. */
+/* A member by its key; NULL if value is NULL, not an object, or has no such member. */
 const struct json *json_get(const struct json *value, const char *key);
 
-/* The text of a string; NULL where value is NULL or no string. */
+/* The text of a string; NULL if value is NULL or not a string. */
 const char *json_text(const struct json *value);
 
-/* A number as float.hex of Python and %a of C write it, in a string; false where value is none. */
+/* A number as float.hex of Python and %a of C write it, in a string; false if value is not one. */
 bool json_hexadecimal(const struct json *value, double *number);
 
 #endif

@@ -7,7 +7,7 @@
 #include "adamax.h"
 #include "json.h"
 
-/* What is kept between requests ---------------------------------------------------------------------------- */
+/* State between requests ---------------------------------------------------------------------------- */
 
 struct parameter {
     size_t group, size, dimensions, *shape;
@@ -76,7 +76,7 @@ static double element(const struct optimizer *o, const void *array, size_t i)
 
 /* Answers -------------------------------------------------------------------------------------------------- */
 
-static double current_id; /* NaN where the request has none */
+static double current_id; /* NaN if the request has no id */
 
 static void begin(void)
 {
@@ -130,7 +130,7 @@ static void write_array(const struct optimizer *o, const struct parameter *p, co
     printf("]}");
 }
 
-/* member is the place of an array in struct parameter. */
+/* member is the offset of an array in struct parameter. */
 static void write_arrays(const struct optimizer *o, size_t member)
 {
     printf("[");
@@ -155,7 +155,7 @@ static void write_state(const struct optimizer *o)
 
 /* Arrays and arguments ------------------------------------------------------------------------------------- */
 
-/* How many elements an array has; -1 where it is none. */
+/* The number of elements of an array; -1 if it is not an array. */
 static double array_size(const struct json *value)
 {
     const struct json *shape = json_get(value, "shape"), *data = json_get(value, "data");
@@ -182,7 +182,7 @@ static bool read_elements(const struct optimizer *o, const struct json *value, v
     return true;
 }
 
-/* An int or a float; a bool is none. */
+/* Whether a value is an int or a float; a bool is not. */
 static bool read_real(const struct json *value, double *number)
 {
     if (value->kind == JSON_INTEGER) {
@@ -292,7 +292,7 @@ static bool read_parameter(const struct optimizer *o, const struct json *value, 
 /* Fills a new optimizer; answers and returns false where it cannot. */
 static bool fill(struct optimizer *o, const struct json *groups, const struct json *defaults)
 {
-    size_t place = 0, number = 0;
+    size_t position = 0, number = 0;
     for (const struct json *group = groups->first; group != NULL; group = group->next, number++) {
         struct adamax_options *options = &o->options[number];
         *options = adamax_defaults;
@@ -305,10 +305,10 @@ static bool fill(struct optimizer *o, const struct json *groups, const struct js
             answer_error("rejected", refusal.type, refusal.message);
             return false;
         }
-        for (const struct json *x = json_get(group, "params")->first; x != NULL; x = x->next, place++) {
-            o->parameter[place].group = number;
-            if (!read_parameter(o, x, &o->parameter[place])) {
-                answer_malformed("a parameter is no array");
+        for (const struct json *x = json_get(group, "params")->first; x != NULL; x = x->next, position++) {
+            o->parameter[position].group = number;
+            if (!read_parameter(o, x, &o->parameter[position])) {
+                answer_malformed("a parameter is not an array");
                 return false;
             }
         }
@@ -326,7 +326,7 @@ static void construct(const struct json *request)
     if (dtype == NULL || layout == NULL || groups == NULL || groups->kind != JSON_ARRAY || defaults == NULL ||
         defaults->kind != JSON_OBJECT || positional == NULL || positional->kind != JSON_ARRAY ||
         share == NULL || share->kind != JSON_BOOL) {
-        answer_malformed("construct lacks what it must have");
+        answer_malformed("construct lacks a member");
         return;
     }
     if (strcmp(dtype, "float32") != 0 && strcmp(dtype, "float64") != 0) {
@@ -374,9 +374,9 @@ static bool read_gradients(struct optimizer *o, const struct json *gradients)
 {
     if (gradients == NULL || gradients->kind != JSON_ARRAY || gradients->count != o->parameters)
         return false;
-    size_t place = 0;
+    size_t position = 0;
     for (const struct json *x = gradients->first; x != NULL; x = x->next) {
-        struct parameter *p = &o->parameter[place++];
+        struct parameter *p = &o->parameter[position++];
         const struct json *shape = json_get(x, "shape");
         if (array_size(x) != (double)p->size || shape->count != p->dimensions)
             return false;
@@ -507,7 +507,7 @@ static bool answer(const struct json *request)
     const char *op = json_text(json_get(request, "op"));
     current_id = NAN;
     if (id == NULL || id->kind != JSON_INTEGER || id->number < 0) {
-        answer_malformed("the line is no request: want an object with an id and an op");
+        answer_malformed("the line is not a request: want an object with an id and an op");
         return true;
     }
     current_id = id->number;

@@ -24,20 +24,20 @@ export class ValueError extends Error {}
 
 const shown = (value) => (typeof value === "number" ? String(value) : JSON.stringify(value));
 
-export function learningRate(value) {
+export function checkLearningRate(value) {
   const lr = value instanceof Tensor && value.shape.length === 0 ? value.data[0] : value;
   if (typeof lr !== "number") throw new ValueError(`lr is ${shown(value)}; it must be a number or a 0-d tensor`);
   if (!(Number.isFinite(lr) && lr >= 0)) throw new ValueError(`lr is ${lr}; it must be finite and at least 0`);
   return lr;
 }
 
-function real(name, value) {
+function checkReal(name, value) {
   if (typeof value !== "number") throw new TypeError(`${name} is ${shown(value)}; it must be a number`);
   return value;
 }
 
-// All options of a group; throws for what is none.
-function checked(options) {
+// Checks all options of a group; throws for a wrong one.
+function checkOptions(options) {
   for (const name of Object.keys(options)) {
     if (!Object.hasOwn(DEFAULTS, name)) throw new ValueError(`the option ${shown(name)} is unknown`);
   }
@@ -45,18 +45,18 @@ function checked(options) {
   if (!Array.isArray(values.betas) || values.betas.length !== 2) {
     throw new TypeError(`betas is ${shown(values.betas)}; it must be two numbers`);
   }
-  const betas = values.betas.map((beta) => real("betas", beta));
+  const betas = values.betas.map((beta) => checkReal("betas", beta));
   if (!betas.every((beta) => beta >= 0 && beta < 1)) {
     throw new ValueError(`betas is ${betas.join(" and ")}; each must be in [0, 1)`);
   }
-  const eps = real("eps", values.eps);
+  const eps = checkReal("eps", values.eps);
   if (!(Number.isFinite(eps) && eps > 0)) throw new ValueError(`eps is ${eps}; it must be finite and greater than 0`);
-  const decay = real("weight_decay", values.weight_decay);
+  const decay = checkReal("weight_decay", values.weight_decay);
   if (!(Number.isFinite(decay) && decay >= 0)) {
     throw new ValueError(`weight_decay is ${decay}; it must be finite and at least 0`);
   }
   if (typeof values.maximize !== "boolean") throw new TypeError(`maximize is ${shown(values.maximize)}; it must be a bool`);
-  return { lr: learningRate(values.lr), betas, eps, weight_decay: decay, maximize: values.maximize };
+  return { lr: checkLearningRate(values.lr), betas, eps, weight_decay: decay, maximize: values.maximize };
 }
 
 export class Adamax {
@@ -64,7 +64,7 @@ export class Adamax {
   constructor(groups, dtype) {
     this.format = FORMATS[dtype];
     this.stepCount = 0;
-    this.options = groups.map(({ options }) => checked(options));
+    this.options = groups.map(({ options }) => checkOptions(options));
     this.groups = groups.map(({ params }) =>
       params.map((theta) => ({
         theta: this.format.Array.from(theta),
@@ -79,21 +79,21 @@ export class Adamax {
   }
 
   setLr(group, value) {
-    this.options[group].lr = learningRate(value);
+    this.options[group].lr = checkLearningRate(value);
   }
 
   // One step; gradients in the order of the parameters, group by group.
   step(gradients) {
     this.stepCount += 1;
-    let place = 0;
+    let index = 0;
     this.groups.forEach((group, i) => {
-      for (const parameter of group) this.update(parameter, gradients[place++], this.options[i]);
+      for (const parameter of group) this.update(parameter, gradients[index++], this.options[i]);
     });
   }
 
   update({ theta, m, u }, gradient, options) {
     const { round } = this.format;
-    // The scalars are formed in float64, and rounded once. Math.max makes NaN of NaN, as it shall.
+    // The scalars are formed in float64, and rounded once. Math.max makes NaN of NaN, as it must.
     const rate = round(options.lr / (1 - options.betas[0] ** this.stepCount));
     const complement = round(1 - options.betas[0]);
     const [beta1, beta2] = options.betas.map(round);

@@ -3,31 +3,31 @@
 import { createInterface } from "node:readline";
 import { Adamax, FORMATS, Tensor, ValueError } from "./adamax.mjs";
 
-class Malformed extends Error {} // the request does not follow the protocol
-class Skip extends Error {} // this program has no such part
+class ProtocolError extends Error {} // the request does not follow the protocol
+class SkippedError extends Error {} // this program has no such part
 
-// What was asked for is not here.
-class Refused extends Error {
+// This program lacks a dtype or a device.
+class UnsupportedError extends Error {
   constructor(kind, message) {
     super(message);
     this.kind = kind;
   }
 }
 
-// The optimizer threw: an answer, where what this program throws itself is none.
-class Rejected extends Error {
+// The optimizer threw, which is an answer; errors of this program itself are not.
+class RejectedError extends Error {
   constructor(type, message) {
     super(message);
     this.type = type;
   }
 }
 
-function optimizerSpeaks(deed) {
+function reportRejections(call) {
   try {
-    return deed();
+    return call();
   } catch (error) {
-    if (error instanceof ValueError) throw new Rejected("ValueError", error.message);
-    if (error instanceof TypeError) throw new Rejected("TypeError", error.message);
+    if (error instanceof ValueError) throw new RejectedError("ValueError", error.message);
+    if (error instanceof TypeError) throw new RejectedError("TypeError", error.message);
     throw error;
   }
 }
@@ -37,19 +37,19 @@ function optimizerSpeaks(deed) {
 const NUMBER = /^(-?)0x([01])(?:\.([0-9a-f]{1,13}))?p([+-]?[0-9]{1,4})$/;
 const BITS = new DataView(new ArrayBuffer(8));
 
-// Hexadecimal to binary64, by putting sign, exponent and fraction in their places.
+// Hexadecimal to binary64: sign, exponent and fraction become the bits.
 function decodeNumber(text) {
   const special = { nan: NaN, "-nan": NaN, inf: Infinity, "-inf": -Infinity };
   if (typeof text === "string" && Object.hasOwn(special, text)) return special[text];
   const parts = typeof text === "string" ? NUMBER.exec(text) : null;
-  if (parts === null) throw new Malformed("a number is a string such as '0x1.8p+1', 'inf' or 'nan'");
+  if (parts === null) throw new ProtocolError("a number is a string such as '0x1.8p+1', 'inf' or 'nan'");
   const [, sign, leading, fraction = "", power] = parts;
   // A number with a leading 0 is zero or subnormal: there the exponent's field is 0.
   const exponent = leading === "1" ? Number(power) + 1023 : 0;
   if (leading === "0" && BigInt(`0x0${fraction}`) !== 0n && Number(power) !== -1022) {
-    throw new Malformed("a subnormal number has the exponent p-1022");
+    throw new ProtocolError("a subnormal number has the exponent p-1022");
   }
-  if (leading === "1" && (exponent < 1 || exponent > 2046)) throw new Malformed("a number is beyond binary64");
+  if (leading === "1" && (exponent < 1 || exponent > 2046)) throw new ProtocolError("a number is beyond binary64");
   const high = BigInt((sign === "-" ? 2048 : 0) + exponent) << 52n;
   BITS.setBigUint64(0, high | BigInt(`0x${fraction.padEnd(13, "0")}`));
   return BITS.getFloat64(0);
@@ -68,12 +68,12 @@ function encodeNumber(x) {
 }
 
 function list(value) {
-  if (!Array.isArray(value)) throw new Malformed("an array is wanted");
+  if (!Array.isArray(value)) throw new ProtocolError("an array is wanted");
   return value;
 }
 
 function object(value) {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Malformed("an object is wanted");
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new ProtocolError("an object is wanted");
   return value;
 }
 
@@ -81,18 +81,18 @@ function decodeArray(value) {
   const shape = list(object(value).shape);
   const data = list(value.data).map(decodeNumber);
   const size = shape.reduce((product, n) => (Number.isInteger(n) && n >= 0 ? product * n : NaN), 1);
-  if (size !== data.length) throw new Malformed("an array's elements do not fit its shape");
+  if (size !== data.length) throw new ProtocolError("an array's elements do not fit its shape");
   return new Tensor(shape, data);
 }
 
 const encodeArrays = (shapes, arrays) =>
   arrays.map((data, i) => ({ shape: shapes[i], data: Array.from(data, encodeNumber) }));
 
-// An argument: a plain JSON value stands for itself, an object says of which type it is.
+// Decodes an argument: a plain JSON value is itself, an object names its type.
 function decodeValue(value) {
   if (value === null || typeof value !== "object") return value;
   const entries = Object.entries(object(value));
-  if (entries.length !== 1) throw new Malformed("an argument has one key that says of which type it is");
+  if (entries.length !== 1) throw new ProtocolError("an argument has one key that names its type");
   const [[kind, content]] = entries;
   switch (kind) {
     case "float":
@@ -107,7 +107,7 @@ function decodeValue(value) {
     case "array":
       return decodeArray(content);
     default:
-      throw new Malformed("an argument is of an unknown kind");
+      throw new ProtocolError("an argument is of an unknown kind");
   }
 }
 
@@ -129,7 +129,7 @@ const checkpoints = new Map();
 let lastNumber = 0;
 
 function find(map, number) {
-  if (!map.has(number)) throw new Malformed(`the number ${number} is unknown`);
+  if (!map.has(number)) throw new ProtocolError(`the number ${number} is unknown`);
   return map.get(number);
 }
 
@@ -140,8 +140,8 @@ function state({ optimizer, shapes }) {
 
 const OPERATIONS = {
   start(request) {
-    if (request.protocol !== 1) throw new Malformed("this program speaks protocol 1");
-    if (request.device !== "cpu") throw new Refused("unsupported-device", "this program runs on the cpu");
+    if (request.protocol !== 1) throw new ProtocolError("this program speaks protocol 1");
+    if (request.device !== "cpu") throw new UnsupportedError("unsupported-device", "this program runs on the cpu");
     return {
       name: request.subject,
       framework: "none",
@@ -157,22 +157,22 @@ const OPERATIONS = {
   construct(request) {
     const { dtype } = request;
     if (!Object.hasOwn(FORMATS, dtype)) {
-      throw new Refused("unsupported-dtype", `this program computes in ${Object.keys(FORMATS).join(" and ")}`);
+      throw new UnsupportedError("unsupported-dtype", `this program computes in ${Object.keys(FORMATS).join(" and ")}`);
     }
-    if (request.layout !== "contiguous") throw new Skip("a typed array is contiguous");
+    if (request.layout !== "contiguous") throw new SkippedError("a typed array is contiguous");
     if (list(request.positional).length > 0 || (request.schedule ?? null) !== null) {
-      throw new Skip("this program has no positional arguments and no schedulers");
+      throw new SkippedError("this program has no positional arguments and no schedulers");
     }
-    if (request.share) throw new Rejected("ValueError", "a parameter is given twice");
+    if (request.share) throw new RejectedError("ValueError", "a parameter is given twice");
     const defaults = decodeOptions(request.defaults);
     const shapes = [];
     const groups = list(request.groups).map((group) => {
-      if (!("params" in object(group))) throw new Rejected("ValueError", "a group lacks params");
+      if (!("params" in object(group))) throw new RejectedError("ValueError", "a group lacks params");
       const params = list(group.params).map(decodeArray);
       shapes.push(...params.map(({ shape }) => shape));
       return { options: { ...defaults, ...decodeOptions(group.options) }, params: params.map(({ data }) => data) };
     });
-    const optimizer = optimizerSpeaks(() => new Adamax(groups, dtype));
+    const optimizer = reportRejections(() => new Adamax(groups, dtype));
     lastNumber += 1;
     optimizers.set(lastNumber, { optimizer, shapes });
     return { handle: lastNumber };
@@ -183,12 +183,12 @@ const OPERATIONS = {
     const { optimizer, shapes } = live;
     const gradients = list(request.gradients).map(decodeArray);
     if (JSON.stringify(gradients.map(({ shape }) => shape)) !== JSON.stringify(shapes)) {
-      throw new Malformed("want one gradient of its shape for each parameter");
+      throw new ProtocolError("want one gradient of its shape for each parameter");
     }
     const rates = list(request.lr ?? []);
-    if (rates.length > optimizer.options.length) throw new Malformed("want one learning rate for each group");
+    if (rates.length > optimizer.options.length) throw new ProtocolError("want one learning rate for each group");
     rates.map(decodeValue).forEach((lr, group) => {
-      if (lr !== null) optimizerSpeaks(() => optimizer.setLr(group, lr));
+      if (lr !== null) reportRejections(() => optimizer.setLr(group, lr));
     });
     const given = gradients.map(({ data }) => data);
     optimizer.step(given);
@@ -227,15 +227,15 @@ const OPERATIONS = {
   },
 };
 
-// What an answer holds besides its id.
+// The content of an answer besides its id.
 function answer(request) {
   try {
-    if (!Object.hasOwn(OPERATIONS, request.op)) throw new Malformed("the operation is unknown");
+    if (!Object.hasOwn(OPERATIONS, request.op)) throw new ProtocolError("the operation is unknown");
     return { ok: OPERATIONS[request.op](request) };
   } catch (error) {
-    if (error instanceof Skip) return { skipped: error.message };
-    if (error instanceof Refused) return { error: { kind: error.kind, message: error.message } };
-    if (error instanceof Rejected) return { error: { kind: "rejected", type: error.type, message: error.message } };
+    if (error instanceof SkippedError) return { skipped: error.message };
+    if (error instanceof UnsupportedError) return { error: { kind: error.kind, message: error.message } };
+    if (error instanceof RejectedError) return { error: { kind: "rejected", type: error.type, message: error.message } };
     throw error;
   }
 }
@@ -246,11 +246,11 @@ for await (const line of createInterface({ input: process.stdin, crlfDelay: Infi
   let result;
   try {
     const request = object(JSON.parse(line));
-    if (!Number.isInteger(request.id)) throw new Malformed("a request has an id");
+    if (!Number.isInteger(request.id)) throw new ProtocolError("a request has an id");
     ({ id, op } = request);
     result = answer(request);
   } catch (error) {
-    result = { error: { kind: "protocol", message: `the line is no request: ${error.message}`.slice(0, 200) } };
+    result = { error: { kind: "protocol", message: `the line is not a request: ${error.message}`.slice(0, 200) } };
   }
   process.stdout.write(`${JSON.stringify({ id, ...result })}\n`);
   if (op === "stop" && "ok" in result) break;

@@ -12,7 +12,7 @@ from array import array
 from typing import NamedTuple
 
 TYPE_CODES = {"float32": "f", "float64": "d"}
-"""An array of such numbers rounds what is put into it, once, to nearest even. A sum, product or quotient of two
+"""An array of these types rounds each number once, to nearest even. A sum, product or quotient of two
 float32 numbers that was rounded to float64 before is rounded as if it had never been."""
 
 DEFAULTS = {"lr": 2e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0, "maximize": False}
@@ -38,12 +38,12 @@ def maximum(x, y):
 
 
 def is_real(value):
-    """Whether it is an int or a float; a bool is none."""
+    """Accept an int or a float, and refuse a bool."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def learning_rate(value):
-    """The learning rate; ValueError for what is none."""
+def check_learning_rate(value):
+    """Check a learning rate; anything else is a ValueError."""
     if isinstance(value, Tensor) and value.shape == []:
         value = value.data[0]
     if not is_real(value):
@@ -53,14 +53,14 @@ def learning_rate(value):
     return float(value)
 
 
-def real(name, value):
+def check_real(name, value):
     if not is_real(value):
         raise TypeError(f"{name} is {value!r}; it must be a number")
     return float(value)
 
 
-def checked(options):
-    """All options of a group; ValueError or TypeError for what is none."""
+def check_options(options):
+    """Check all options of a group; a wrong one is a ValueError or a TypeError."""
     for name in options:
         if name not in DEFAULTS:
             raise ValueError(f"the option {name!r} is unknown; known are {', '.join(DEFAULTS)}")
@@ -68,10 +68,10 @@ def checked(options):
     betas = values["betas"]
     if not isinstance(betas, tuple | list) or len(betas) != 2:
         raise TypeError(f"betas is {betas!r}; it must be two numbers")
-    betas = tuple(real("betas", beta) for beta in betas)
+    betas = tuple(check_real("betas", beta) for beta in betas)
     if not all(0 <= beta < 1 for beta in betas):
         raise ValueError(f"betas is {betas!r}; each must be in [0, 1)")
-    eps, decay = (real(name, values[name]) for name in ("eps", "weight_decay"))
+    eps, decay = (check_real(name, values[name]) for name in ("eps", "weight_decay"))
     if not (math.isfinite(eps) and eps > 0):
         raise ValueError(f"eps is {eps!r}; it must be finite and greater than 0")
     if not (math.isfinite(decay) and decay >= 0):
@@ -79,7 +79,7 @@ def checked(options):
     if not isinstance(values["maximize"], bool):
         raise TypeError(f"maximize is {values['maximize']!r}; it must be a bool")
     return {
-        "lr": learning_rate(values["lr"]),
+        "lr": check_learning_rate(values["lr"]),
         "betas": betas,
         "eps": eps,
         "weight_decay": decay,
@@ -105,7 +105,7 @@ class Adamax:
     def __init__(self, groups, dtype):
         self.code = TYPE_CODES[dtype]
         self.step_count = 0
-        self.options = [checked(options) for options, _ in groups]
+        self.options = [check_options(options) for options, _ in groups]
         self.groups = [[Parameter(theta, self.code) for theta in thetas] for _, thetas in groups]
 
     @property
@@ -113,7 +113,7 @@ class Adamax:
         return [parameter for group in self.groups for parameter in group]
 
     def set_lr(self, group, value):
-        self.options[group]["lr"] = learning_rate(value)
+        self.options[group]["lr"] = check_learning_rate(value)
 
     def step(self, gradients):
         """One step; gradients in the order of the parameters, group by group."""

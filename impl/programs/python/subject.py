@@ -1,4 +1,7 @@
-"""Adamax behind the pipe: one JSON object a line in, one a line out. See impl/PROTOCOL.md."""
+"""Adamax behind the pipe: one JSON object a line in, one out.
+
+See impl/PROTOCOL.md.
+"""
 
 from __future__ import annotations
 
@@ -15,29 +18,29 @@ from adamax import TYPE_CODES, Adamax, Tensor
 NUMBER = re.compile(r"-?(0x[0-9a-f]+(\.[0-9a-f]*)?p[+-]?[0-9]+|inf|nan)", re.ASCII)
 
 
-class Malformed(Exception):  # noqa: N818 - named for what the request is
+class ProtocolError(Exception):
     """The request does not follow the protocol."""
 
 
-class Skip(Exception):  # noqa: N818 - named for what the answer is
+class SkippedError(Exception):
     """This program has no such part."""
 
 
-class Refused(Exception):  # noqa: N818 - named for what the answer is
-    """What was asked for is not here: the kind of the error, and its message."""
+class UnsupportedError(Exception):
+    """The program lacks a dtype or a device: the kind of the error, and its message."""
 
 
-class Rejected(Exception):  # noqa: N818 - named for what the answer is
+class RejectedError(Exception):
     """The optimizer raised an exception: its class and its message."""
 
 
 @contextmanager
-def optimizer_speaks():
-    """What the optimizer raises is an answer; what this program raises itself is not."""
+def report_rejections():
+    """Turn the optimizer's exceptions, and no others, into answers."""
     try:
         yield
     except (ValueError, TypeError) as error:
-        raise Rejected(type(error).__name__, str(error)) from error
+        raise RejectedError(type(error).__name__, str(error)) from error
 
 
 # Numbers, arrays and arguments --------------------------------------------------------------------------------
@@ -45,7 +48,7 @@ def optimizer_speaks():
 
 def decode_number(text):
     if not isinstance(text, str) or not NUMBER.fullmatch(text):
-        raise Malformed("a number is a string such as '0x1.8p+1', 'inf' or 'nan'")
+        raise ProtocolError("a number is a string such as '0x1.8p+1', 'inf' or 'nan'")
     return float.fromhex(text)
 
 
@@ -53,7 +56,7 @@ def decode_array(value):
     """The shape and the elements."""
     shape, data = value["shape"], [decode_number(text) for text in value["data"]]
     if not all(type(size) is int and size >= 0 for size in shape) or math.prod(shape) != len(data):
-        raise Malformed("an array's elements do not fit its shape")
+        raise ProtocolError("an array's elements do not fit its shape")
     return shape, data
 
 
@@ -64,7 +67,7 @@ def encode_arrays(shapes, arrays):
 
 
 def decode_value(value):
-    """An argument: a plain JSON value stands for itself, an object says of which type it is."""
+    """Decode an argument: a plain JSON value is itself, an object names its type."""
     if not isinstance(value, dict):
         return value
     ((kind, content),) = value.items()
@@ -82,7 +85,7 @@ def decode_value(value):
         case "array":
             result = Tensor(*decode_array(content))
         case _:
-            raise Malformed(f"an argument of kind {kind!r} is unknown")
+            raise ProtocolError(f"an argument of kind {kind!r} is unknown")
     return result
 
 
@@ -100,7 +103,7 @@ def encode_options(options):
 
 
 class Subject:
-    """What is kept between requests: optimizers with the shapes of their parameters, and checkpoints."""
+    """The optimizers, with the shapes of their parameters, and the checkpoints."""
 
     def __init__(self):
         self.optimizers = {}
@@ -109,9 +112,9 @@ class Subject:
 
     def start(self, request):
         if request["protocol"] != 1:
-            raise Malformed("this program speaks protocol 1")
+            raise ProtocolError("this program speaks protocol 1")
         if request["device"] != "cpu":
-            raise Refused("unsupported-device", "this program runs on the cpu")
+            raise UnsupportedError("unsupported-device", "this program runs on the cpu")
         return {
             "name": request["subject"],
             "framework": "none",
@@ -125,23 +128,25 @@ class Subject:
 
     def construct(self, request):
         if request["dtype"] not in TYPE_CODES:
-            raise Refused("unsupported-dtype", f"this program computes in {' and '.join(TYPE_CODES)}")
+            raise UnsupportedError(
+                "unsupported-dtype", f"this program computes in {' and '.join(TYPE_CODES)}"
+            )
         if request["layout"] != "contiguous":
-            raise Skip("an array is a contiguous list here")
+            raise SkippedError("an array is a contiguous list here")
         if request["positional"] or request.get("schedule") is not None:
-            raise Skip("this program has no positional arguments and no schedulers")
+            raise SkippedError("this program has no positional arguments and no schedulers")
         if request["share"]:
-            raise Rejected("ValueError", "a parameter is given twice")
+            raise RejectedError("ValueError", "a parameter is given twice")
         defaults = {name: decode_value(value) for name, value in request["defaults"].items()}
         groups, shapes = [], []
         for group in request["groups"]:
             if "params" not in group:
-                raise Rejected("ValueError", "a group lacks params")
+                raise RejectedError("ValueError", "a group lacks params")
             arrays = [decode_array(value) for value in group["params"]]
             shapes += [shape for shape, _ in arrays]
             options = {name: decode_value(value) for name, value in group["options"].items()}
             groups.append((defaults | options, [data for _, data in arrays]))
-        with optimizer_speaks():
+        with report_rejections():
             optimizer = Adamax(groups, request["dtype"])
         handle = next(self.numbers)
         self.optimizers[handle] = optimizer, shapes
@@ -151,11 +156,11 @@ class Subject:
         optimizer, shapes = self.optimizers[request["handle"]]
         gradients = [decode_array(value) for value in request["gradients"]]
         if [shape for shape, _ in gradients] != shapes:
-            raise Malformed("want one gradient of its shape for each parameter")
+            raise ProtocolError("want one gradient of its shape for each parameter")
         for group, lr in enumerate(request.get("lr") or []):
             if lr is not None:
                 value = decode_value(lr)
-                with optimizer_speaks():
+                with report_rejections():
                     optimizer.set_lr(group, value)
         optimizer.step([data for _, data in gradients])
         return {
@@ -198,17 +203,17 @@ OPERATIONS = ("start", "construct", "step", "read", "save", "load", "release", "
 
 
 def answer(subject, request):
-    """What an answer holds besides its id."""
+    """The content of an answer besides its id."""
     try:
         if request["op"] not in OPERATIONS:
-            raise Malformed("the operation is unknown")
+            raise ProtocolError("the operation is unknown")
         return {"ok": getattr(subject, request["op"])(request)}
-    except Skip as reason:
+    except SkippedError as reason:
         return {"skipped": str(reason)}
-    except Refused as error:
+    except UnsupportedError as error:
         kind, message = error.args
         return {"error": {"kind": kind, "message": message}}
-    except Rejected as error:
+    except RejectedError as error:
         kind, message = error.args
         return {"error": {"kind": "rejected", "type": kind, "message": message}}
 
@@ -223,8 +228,8 @@ def main():
                 id_ = request["id"]
             op = request["op"]
             result = answer(subject, request)
-        except Exception as error:  # noqa: BLE001 - whatever a line lacks, it is no request
-            message = f"the line is no request: {type(error).__name__} {error}"
+        except Exception as error:  # noqa: BLE001 - any lack of a line
+            message = f"the line is not a request: {type(error).__name__} {error}"
             result = {"error": {"kind": "protocol", "message": message[:200]}}
         sys.stdout.write(json.dumps({"id": id_} | result) + "\n")
         sys.stdout.flush()

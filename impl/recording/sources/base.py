@@ -1,4 +1,4 @@
-"""What does the recorder ask of an optimizer, whatever its framework?"""
+"""The interface between the recorder and an optimizer of any framework."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ....reference.hyperparameters import Hyperparameters
-from ..step_file import Raw
+from ..step_file import RawTensor
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What is recorded.
+class OptimizerFacts:
+    """The facts about a recorded optimizer.
 
     Attributes:
         subject: as on the command line: `torch`, `torch[foreach]`, `mindspore`, `numpy`, `torch:package.Class`.
@@ -30,43 +30,43 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Place:
-    """A parameter among all.
+class ParameterInfo:
+    """A parameter's name and group.
 
     Attributes:
-        name: as the framework knows it; empty where it knows none.
-        group: the place of its group.
+        name: in the framework; empty if it has none.
+        group: the index of its group.
     """
 
     name: str
     group: int
 
 
-State = tuple[Raw, Raw | None, Raw | None]
-"""theta, m and u of one parameter; m and u are None where they are not made yet."""
+ParameterState = tuple[RawTensor, RawTensor | None, RawTensor | None]
+"""theta, m and u of one parameter; m and u are None before the optimizer makes them."""
 
 
 class Source(Protocol):
-    """An optimizer that is recorded."""
+    """A recorded optimizer."""
 
     @property
-    def facts(self) -> Facts:
-        """What it is."""
+    def facts(self) -> OptimizerFacts:
+        """The facts about it."""
 
-    def places(self) -> Sequence[Place]:
-        """Its parameters, group by group: the order in which they are numbered."""
+    def parameters(self) -> Sequence[ParameterInfo]:
+        """Its parameters, group by group, which is the order of their indices."""
 
     def options(self) -> Sequence[Hyperparameters]:
         """The hyperparameters of each group that are in force at the next step."""
 
     def steps_taken(self) -> Sequence[int]:
-        """How many steps each parameter has taken, as the optimizer counts them."""
+        """The number of steps that each parameter has taken, by the optimizer's count."""
 
-    def gradients(self) -> Sequence[Raw | None]:
-        """The gradient of each parameter; None for one that takes no part in the step. While a step is taken."""
+    def gradients(self) -> Sequence[RawTensor | None]:
+        """The gradients of the step in progress; None for a parameter without one."""
 
-    def state(self, place: int) -> State:
-        """theta, m and u of a parameter as they are."""
+    def state(self, index: int) -> ParameterState:
+        """The present theta, m and u of a parameter."""
 
     def attach(self, before: Callable[[], None], after: Callable[[], None]) -> Callable[[], None]:
-        """Have functions called before and after each step; returns what ends that."""
+        """Call functions before and after each step, and return a function that ends it."""

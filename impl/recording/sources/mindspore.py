@@ -1,6 +1,4 @@
-"""How is a MindSpore optimizer watched? By the hooks of a cell, which eager mode calls."""
-
-# ruff: noqa: D102 - what each method does is said where `Source` declares it
+"""The source of a MindSpore optimizer: a cell's hooks, which eager mode calls."""
 
 from __future__ import annotations
 
@@ -11,18 +9,18 @@ import mindspore as ms
 import numpy as np
 
 from ....reference.hyperparameters import Hyperparameters
-from ..step_file import Raw
-from .base import Facts, Place, State
+from ..step_file import RawTensor
+from .base import OptimizerFacts, ParameterInfo, ParameterState
 
 _DEVICES: Final = {"CPU": "cpu", "GPU": "cuda", "Ascend": "npu"}
 
 
-def open_source(optimizer: Any) -> MindSporeSource:  # noqa: ANN401
-    """A `mindspore.experimental.optim.Adamax`.
+def open_source(optimizer: Any) -> MindSporeSource:
+    """Open a `mindspore.experimental.optim.Adamax`.
 
     Raises:
         TypeError: another optimizer.
-        ValueError: its steps are compiled as a whole, so that nothing is called before and after them.
+        ValueError: its steps are compiled as a whole, without hooks before and after them.
     """
     if not hasattr(optimizer, "exp_avg") or not hasattr(optimizer, "exp_inf"):
         kind = type(optimizer)
@@ -32,7 +30,7 @@ def open_source(optimizer: Any) -> MindSporeSource:  # noqa: ANN401
         )
     if ms.get_context("mode") == ms.GRAPH_MODE:
         raise ValueError(
-            "MindSpore is in graph mode, where no step can be watched; "
+            "MindSpore is in graph mode, where steps have no hooks; "
             "call mindspore.set_context(mode=mindspore.PYNATIVE_MODE)"
         )
     return MindSporeSource(optimizer)
@@ -41,22 +39,24 @@ def open_source(optimizer: Any) -> MindSporeSource:  # noqa: ANN401
 class MindSporeSource:
     """`mindspore.experimental.optim.Adamax`, called outside of compiled functions."""
 
-    def __init__(self, optimizer: Any) -> None:  # noqa: ANN401
+    def __init__(self, optimizer: Any) -> None:
         self._optimizer = optimizer
         self._gradients: Sequence[Any] = ()
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> OptimizerFacts:
         kind = type(self._optimizer)
         name = f"{kind.__module__}.{kind.__qualname__}"
         device = str(ms.get_context("device_target"))
         own = "mindspore" if kind is ms.experimental.optim.Adamax else name
-        return Facts(own, "mindspore", ms.__version__, name, _DEVICES.get(device, device.lower()))
+        return OptimizerFacts(own, "mindspore", ms.__version__, name, _DEVICES.get(device, device.lower()))
 
-    def places(self) -> Sequence[Place]:
+    def parameters(self) -> Sequence[ParameterInfo]:
         groups = enumerate(self._optimizer.param_groups)
         return [
-            Place(str(parameter.name), number) for number, group in groups for parameter in group["params"]
+            ParameterInfo(str(parameter.name), number)
+            for number, group in groups
+            for parameter in group["params"]
         ]
 
     def options(self) -> Sequence[Hyperparameters]:
@@ -75,22 +75,23 @@ class MindSporeSource:
     def steps_taken(self) -> Sequence[int]:
         return [int(self._optimizer.step_t.asnumpy())] * len(self._optimizer.parameters)
 
-    def gradients(self) -> Sequence[Raw | None]:
-        return [_raw(gradient) for gradient in self._gradients]
+    def gradients(self) -> Sequence[RawTensor | None]:
+        return [_to_raw(gradient) for gradient in self._gradients]
 
-    def state(self, place: int) -> State:
+    def state(self, index: int) -> ParameterState:
         optimizer = self._optimizer
         theta, m, u = (
-            _raw(tensors[place]) for tensors in (optimizer.parameters, optimizer.exp_avg, optimizer.exp_inf)
+            _to_raw(tensors[index])
+            for tensors in (optimizer.parameters, optimizer.exp_avg, optimizer.exp_inf)
         )
         return theta, m, u
 
     def attach(self, before: Callable[[], None], after: Callable[[], None]) -> Callable[[], None]:
-        def pre_hook(_: Any, args: tuple[Any, ...]) -> None:  # noqa: ANN401
+        def pre_hook(_: Any, args: tuple[Any, ...]) -> None:
             self._gradients = args[0]
             before()
 
-        def post_hook(_: Any, __: Any, ___: Any) -> None:  # noqa: ANN401
+        def post_hook(_: Any, __: Any, ___: Any) -> None:
             after()
 
         handles = [
@@ -105,8 +106,8 @@ class MindSporeSource:
         return detach
 
 
-def _raw(tensor: Any) -> Raw:  # noqa: ANN401
-    if tensor.dtype == ms.bfloat16:  # NumPy has none; every number of it is one of float32's
+def _to_raw(tensor: Any) -> RawTensor:
+    if tensor.dtype == ms.bfloat16:  # NumPy has no bfloat16; float32 has all its numbers
         bits = tensor.astype(ms.float32).asnumpy().view(np.uint32) >> 16
-        return Raw.of(bits.astype(np.uint16), "bfloat16")
-    return Raw.of(tensor.asnumpy())
+        return RawTensor.from_array(bits.astype(np.uint16), "bfloat16")
+    return RawTensor.from_array(tensor.asnumpy())

@@ -1,6 +1,4 @@
-"""How is our own Adamax watched?"""
-
-# ruff: noqa: D102 - what each method does is said where `Source` declares it
+"""The source of our own Adamax."""
 
 from __future__ import annotations
 
@@ -10,8 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from ....reference.hyperparameters import Hyperparameters
 from ...adamax.arrays import Array
 from ...adamax.optimizer import Adamax
-from ..step_file import Raw
-from .base import Facts, Place, State
+from ..step_file import RawTensor
+from .base import OptimizerFacts, ParameterInfo, ParameterState
 
 
 class NumPySource:
@@ -23,15 +21,19 @@ class NumPySource:
         self._options: Sequence[Hyperparameters] = ()
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> OptimizerFacts:
         try:
             own = version("adamax-conformance")
         except PackageNotFoundError:
             own = ""
-        return Facts("numpy", "numpy", own, "adamax_conformance.impl.Adamax", "cpu")
+        return OptimizerFacts("numpy", "numpy", own, "adamax_conformance.impl.Adamax", "cpu")
 
-    def places(self) -> Sequence[Place]:
-        return [Place("", n) for n, group in enumerate(self._optimizer.param_groups) for _ in group["params"]]
+    def parameters(self) -> Sequence[ParameterInfo]:
+        return [
+            ParameterInfo("", n)
+            for n, group in enumerate(self._optimizer.param_groups)
+            for _ in group["params"]
+        ]
 
     def options(self) -> Sequence[Hyperparameters]:
         return self._options
@@ -41,18 +43,18 @@ class NumPySource:
         groups = zip(optimizer.param_groups, optimizer.group_steps, strict=True)
         return [t for group, t in groups for _ in group["params"]]
 
-    def gradients(self) -> Sequence[Raw | None]:
-        return [Raw.of(gradient) for gradient in self._gradients]
+    def gradients(self) -> Sequence[RawTensor | None]:
+        return [RawTensor.from_array(gradient) for gradient in self._gradients]
 
-    def state(self, place: int) -> State:
+    def state(self, index: int) -> ParameterState:
         optimizer = self._optimizer
-        arrays = (optimizer.parameters[place], optimizer.exp_avg[place], optimizer.exp_inf[place])
-        theta, m, u = (Raw.of(array) for array in arrays)
+        arrays = (optimizer.parameters[index], optimizer.exp_avg[index], optimizer.exp_inf[index])
+        theta, m, u = (RawTensor.from_array(array) for array in arrays)
         return theta, m, u
 
     def attach(self, before: Callable[[], None], after: Callable[[], None]) -> Callable[[], None]:
-        def watch(gradients: Sequence[Array], options: Sequence[Hyperparameters]) -> None:
+        def keep(gradients: Sequence[Array], options: Sequence[Hyperparameters]) -> None:
             self._gradients, self._options = gradients, options
             before()
 
-        return self._optimizer.watch(watch, after)
+        return self._optimizer.watch(keep, after)

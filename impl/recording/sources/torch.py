@@ -1,6 +1,4 @@
-"""How is a PyTorch optimizer watched? By its hooks on the step."""
-
-# ruff: noqa: D102 - what each method does is said where `Source` declares it
+"""The source of a PyTorch optimizer: its hooks on the step."""
 
 from __future__ import annotations
 
@@ -10,17 +8,17 @@ from typing import Any
 import torch
 
 from ....reference.hyperparameters import Hyperparameters
-from ..step_file import Raw
-from .base import Facts, Place, State
+from ..step_file import RawTensor
+from .base import OptimizerFacts, ParameterInfo, ParameterState
 
 _MODES = ("capturable", "foreach", "differentiable")
 
 
-def open_source(optimizer: Any) -> TorchSource:  # noqa: ANN401
-    """A `torch.optim.Optimizer` whose groups have Adamax's options.
+def open_source(optimizer: Any) -> TorchSource:
+    """Open a `torch.optim.Optimizer` whose groups have Adamax's options.
 
     Raises:
-        TypeError: it has not.
+        TypeError: they do not.
     """
     for name in ("lr", "betas", "eps"):
         if name not in optimizer.param_groups[0]:
@@ -33,13 +31,16 @@ def open_source(optimizer: Any) -> TorchSource:  # noqa: ANN401
 
 
 class TorchSource:
-    """A `torch.optim.Optimizer` with Adamax's options, and `exp_avg` and `exp_inf` in its state."""
+    """A `torch.optim.Optimizer` with Adamax's options and state.
 
-    def __init__(self, optimizer: Any) -> None:  # noqa: ANN401
+    The state has `exp_avg` and `exp_inf`.
+    """
+
+    def __init__(self, optimizer: Any) -> None:
         self._optimizer = optimizer
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> OptimizerFacts:
         optimizer = self._optimizer
         kind = type(optimizer)
         group = optimizer.param_groups[0]
@@ -48,17 +49,17 @@ class TorchSource:
         if kind is torch.optim.Adamax:
             mode = "-".join(mode for mode in _MODES if group.get(mode))
             subject = f"torch[{mode}]" if mode else "torch"
-        return Facts(subject, "torch", torch.__version__, name, self._parameters()[0].device.type)
+        return OptimizerFacts(subject, "torch", torch.__version__, name, self._tensors()[0].device.type)
 
-    def _parameters(self) -> list[Any]:
+    def _tensors(self) -> list[Any]:
         return [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
 
-    def places(self) -> Sequence[Place]:
-        found = []
+    def parameters(self) -> Sequence[ParameterInfo]:
+        infos = []
         for number, group in enumerate(self._optimizer.param_groups):
             names = group.get("param_names") or [""] * len(group["params"])
-            found += [Place(str(name), number) for name in names]
-        return found
+            infos += [ParameterInfo(str(name), number) for name in names]
+        return infos
 
     def options(self) -> Sequence[Hyperparameters]:
         return [
@@ -75,30 +76,30 @@ class TorchSource:
 
     def steps_taken(self) -> Sequence[int]:
         state = self._optimizer.state
-        return [int(state[p]["step"]) if "step" in state.get(p, {}) else 0 for p in self._parameters()]
+        return [int(state[p]["step"]) if "step" in state.get(p, {}) else 0 for p in self._tensors()]
 
-    def gradients(self) -> Sequence[Raw | None]:
-        return [None if p.grad is None else _raw(p.grad) for p in self._parameters()]
+    def gradients(self) -> Sequence[RawTensor | None]:
+        return [None if p.grad is None else _to_raw(p.grad) for p in self._tensors()]
 
-    def state(self, place: int) -> State:
-        parameter = self._parameters()[place]
+    def state(self, index: int) -> ParameterState:
+        parameter = self._tensors()[index]
         state = self._optimizer.state.get(parameter, {})
-        m, u = (_raw(state[name]) if name in state else None for name in ("exp_avg", "exp_inf"))
-        return _raw(parameter), m, u
+        m, u = (_to_raw(state[name]) if name in state else None for name in ("exp_avg", "exp_inf"))
+        return _to_raw(parameter), m, u
 
     def attach(self, before: Callable[[], None], after: Callable[[], None]) -> Callable[[], None]:
-        def pre_hook(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
+        def pre_hook(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
             if closure is None:
                 before()
                 return None
 
-            def watched() -> Any:  # noqa: ANN401 - the step's gradients are there when the closure returns
+            def closure_then_before() -> Any:
                 loss = closure()
                 before()
                 return loss
 
-            return (args[0], watched), {k: v for k, v in kwargs.items() if k != "closure"}
+            return (args[0], closure_then_before), {k: v for k, v in kwargs.items() if k != "closure"}
 
         handles = [
             self._optimizer.register_step_pre_hook(pre_hook),
@@ -112,9 +113,9 @@ class TorchSource:
         return detach
 
 
-def _raw(tensor: Any) -> Raw:  # noqa: ANN401
-    """A tensor's numbers; those of another device are copied to this one."""
+def _to_raw(tensor: Any) -> RawTensor:
+    """A tensor's numbers, copied from another device if need be."""
     tensor = tensor.detach().cpu().contiguous()
     if tensor.dtype is torch.bfloat16:
-        return Raw.of(tensor.view(torch.int16).numpy().view("u2"), "bfloat16")
-    return Raw.of(tensor.numpy())
+        return RawTensor.from_array(tensor.view(torch.int16).numpy().view("u2"), "bfloat16")
+    return RawTensor.from_array(tensor.numpy())

@@ -1,1 +1,1 @@
-"""The compiled loops, and all that they are made of besides the bounds."""
+"""The compiled loops and their parts, except for the bounds."""

@@ -1,8 +1,8 @@
-"""The exact values of one element's step, for compiled loops: `reference.formula` with the constants of `StepValues`.
+"""The update formula for compiled loops, over `FormulaConstants`.
 
-Both ways return, of one element, what its bounds ask for (the effective gradient, the decayed norm and the gradient's)
-and, for m, u and theta, the exact value rounded to binary64 and its distance from what came.
-BOUNDS.md, "The compiled oracle", proves how far they are off.
+`evaluate_in_binary64` and `evaluate_in_double_double` return the same of one element. There is what its bounds need: the
+effective gradient, the decayed norm and the gradient's. And there are, for m, u and theta, the exact value rounded to
+binary64 and its distance from the subject's number. BOUNDS.md, "The compiled oracle", bounds their errors.
 
 Importing this module imports Numba.
 """
@@ -10,18 +10,18 @@ Importing this module imports Numba.
 from __future__ import annotations
 
 from . import double_double as dd
-from .counts import inlined
-from .step_constants import StepValues
+from .counts import jit_inline
+from .formula_constants import FormulaConstants
 
-One = tuple[float, float]
-"""A quantity's exact value, and its distance from what came."""
+ValueAndError = tuple[float, float]
+"""A quantity's exact value, and the distance of the subject's number from it."""
 
-Evaluated = tuple[float, tuple[float, float], One, One, One]
+ElementValues = tuple[float, tuple[float, float], ValueAndError, ValueAndError, ValueAndError]
 
 
-@inlined
-def in_binary64(
-    x: StepValues,
+@jit_inline
+def evaluate_in_binary64(
+    x: FormulaConstants,
     theta: float,
     m: float,
     u: float,
@@ -29,8 +29,8 @@ def in_binary64(
     theta_after: float,
     m_after: float,
     u_after: float,
-) -> Evaluated:
-    """Evaluate one element in binary64: for the formats that have 29 bits less, or more."""
+) -> ElementValues:
+    """Evaluate one element in binary64, for formats of at least 29 bits less."""
     effective = x.after * (x.before * g + x.weight_decay * theta)
     decayed = x.beta2 * u + x.eps_on_decayed
     fresh = abs(effective) + x.eps_in_norm
@@ -46,11 +46,14 @@ def in_binary64(
     )
 
 
-@inlined
+@jit_inline
 def moments(
-    x: StepValues, theta: dd.Double, m: dd.Double, u: dd.Double, g: float
+    x: FormulaConstants, theta: dd.Double, m: dd.Double, u: dd.Double, g: float
 ) -> tuple[float, tuple[float, float], dd.Double, dd.Double]:
-    """Form the effective gradient, the two branches, and m and u after the step, in twice binary64's precision."""
+    """Form the effective gradient, the norm's branches, and m and u after the step.
+
+    All of it has twice binary64's precision.
+    """
     effective = dd.plus(dd.times(theta, x.after * x.weight_decay), (x.after * x.before * g, 0.0))
     sign = 1.0 if effective[0] >= 0.0 else -1.0
     decayed = dd.plus(dd.times(u, x.beta2), (x.eps_on_decayed, 0.0))
@@ -61,18 +64,18 @@ def moments(
     return effective[0], (decayed[0], fresh[0]), m_exact, u_exact
 
 
-@inlined
-def theta_after_step(x: StepValues, theta: dd.Double, m: dd.Double, u: dd.Double) -> dd.Double:
-    """Form theta after the step from m and u after it, in twice binary64's precision."""
+@jit_inline
+def theta_after_step(x: FormulaConstants, theta: dd.Double, m: dd.Double, u: dd.Double) -> dd.Double:
+    """Form theta from m and u after the step, in twice binary64's precision."""
     step = dd.over(dd.times_double(x.rate, m), dd.plus(u, (x.eps_in_denominator, 0.0)))
-    lost = dd.times_double(x.share, theta)
-    kept = dd.plus(theta, (-lost[0], -lost[1]))
+    decay = dd.times_double(x.share, theta)
+    kept = dd.plus(theta, (-decay[0], -decay[1]))
     return dd.plus(kept, (-step[0], -step[1]))
 
 
-@inlined
-def in_twice_binary64(
-    x: StepValues,
+@jit_inline
+def evaluate_in_double_double(
+    x: FormulaConstants,
     theta: float,
     m: float,
     u: float,
@@ -80,8 +83,8 @@ def in_twice_binary64(
     theta_after: float,
     m_after: float,
     u_after: float,
-) -> Evaluated:
-    """Evaluate one element in twice the precision of binary64: for every format."""
+) -> ElementValues:
+    """Evaluate one element in twice binary64's precision, for every format."""
     effective, branches, m_exact, u_exact = moments(x, (theta, 0.0), (m, 0.0), (u, 0.0), g)
     theta_exact = theta_after_step(x, (theta, 0.0), (m_after, 0.0), (u_after, 0.0))
     return (

@@ -1,8 +1,8 @@
-"""Which elements of a step are ordinary: nothing of theirs is lost to underflow, and nothing overflows.
+"""The safe range of a step: sizes for which nothing under- or overflows.
 
-Every product and quotient that `oracles.bounds.radii` looks at is monotone in the sizes of its operands, so it is enough
-to look at the ends of their ranges. For elements within these, the bounds are what they would be in a format of
-unlimited exponents; `ordinary` has the constants of that.
+Every product and quotient in `oracles.bounds.radii` is monotone in the sizes of its operands. So it is enough to look at
+the ends of their ranges. For elements in the safe range, the bounds are those of a format of unlimited exponents;
+`safe_range_constants` has its constants.
 """
 
 from __future__ import annotations
@@ -13,24 +13,28 @@ from typing import Final, NamedTuple
 from ...bounds.radii import StepConstants, compound
 
 _RANGE: Final = 2.0**200
-"""The sizes over which bounds may be evaluated in binary64: `exact.wide_range`."""
+"""The sizes over which bounds may be evaluated in binary64: `exact.needs_wide_range`."""
 _NORM: Final = (2.0**-40, 2.0**20)
-"""The norms that are looked at; with them, sizes of m down to some 2^-97 are ordinary in binary32."""
+"""The range of the norm. With it, sizes of m down to some 2^-97 are in the safe range of binary32."""
 _ROOM: Final = 16.0
-"""Sizes stay so far from overflow, and a quarter of it from underflow: that covers radii, which are less than a
-quarter of their numbers, and the sums of two terms."""
+"""The distance of sizes from overflow, as a factor; a quarter of it is that from underflow.
+
+That covers radii, which are less than a quarter of their numbers, and the sums of two terms.
+"""
 
 
-class Ranges(NamedTuple):
-    """The sizes of an ordinary element; each may be 0, too, but for u after the step.
+class SafeRanges(NamedTuple):
+    """The safe range of each number of an element.
+
+    A number may also be 0, except for u after the step.
 
     Attributes:
-        m_low: of m before the step, of m after it, and of the gradient, where they are not 0.
-        m_high: the same, from above.
-        u_low: of u.
-        u_high: of u.
-        theta_low: of theta.
-        theta_high: of theta.
+        m_low: the lower end for m before and after the step, and for the gradient.
+        m_high: the upper end for them.
+        u_low: the lower end for u.
+        u_high: the upper end for u.
+        theta_low: the lower end for theta.
+        theta_high: the upper end for theta.
     """
 
     m_low: float
@@ -41,38 +45,38 @@ class Ranges(NamedTuple):
     theta_high: float
 
 
-NOWHERE: Final = Ranges(math.inf, -math.inf, math.inf, -math.inf, math.inf, -math.inf)
-"""No element is ordinary."""
+NO_SAFE_RANGE: Final = SafeRanges(math.inf, -math.inf, math.inf, -math.inf, math.inf, -math.inf)
+"""Ranges that hold no number: every element takes the slow path."""
 
 
-def ranges(k: StepConstants, precision: int) -> Ranges:
-    """The ranges within which an element of a step is ordinary; nowhere for what is seldom asked.
+def safe_ranges(k: StepConstants, precision: int) -> SafeRanges:
+    """The safe ranges of a step; `NO_SAFE_RANGE` for rules and devices that are rare.
 
     Args:
         k: the step, in floats.
         precision: of the working format.
     """
     if not k.eps_in_norm or k.flushes or k.rounds_operands or k.decays_theta:
-        return NOWHERE
+        return NO_SAFE_RANGE
     if not k.lr or not _scalars_are_near(k):
-        return NOWHERE
+        return NO_SAFE_RANGE
     lr, c, (low, high) = k.lr, k.correction, _NORM
     least, most = k.smallest_normal, min(k.largest, _RANGE) / _ROOM
     least = 4 * max(least, 1 / _RANGE)
-    # What m does not enter: below the fraction bar, and above it.
+    # Products and quotients without m: below the fraction bar, and above it.
     alone = [c * low, c * high, c / lr, low / lr, high / lr, c * low / lr, c * high / lr]
     alone += [lr / c, lr / low, lr / high, lr / (c * low), lr / (c * high)]
     alone += [x for x in (k.eps, k.beta2 * low, k.beta2 * high) if x]
     if k.eps > high or not all(least <= x <= most for x in alone):
-        return NOWHERE
-    # By what m is multiplied: into the moment, and in every part of the step. A difference of two numbers of the
+        return NO_SAFE_RANGE
+    # The factors of m: in the moment, and in every part of the step. A difference of two numbers of the
     # format is at least 2^-precision of the smaller one, and so is the radius of a gradient with decay.
     moment = [x for x in (k.beta1, k.complement) if x]
     step = [1.0, lr, 1 / c, lr / c, *(x / u for u in (low, high) for x in (1.0, lr, 1 / c, lr / c))]
     m_low = max(least / min(moment) * 2.0 ** (precision + 1), least / min(step))
     m_high = most / max(step)
     decay = k.weight_decay if k.decays_gradient else 0.0
-    return Ranges(
+    return SafeRanges(
         m_low,
         m_high,
         low,
@@ -83,14 +87,14 @@ def ranges(k: StepConstants, precision: int) -> Ranges:
 
 
 def _scalars_are_near(k: StepConstants) -> bool:
-    """Whether no scalar is off by more than a quarter of itself, nor all of the step's together."""
-    m, u, theta = k.moment, k.norm, k.step
+    """Check that the errors of each scalar and of the whole step are below 1/4."""
+    m, u, theta = k.m_errors, k.u_errors, k.theta_errors
     off = (m.beta1, m.complement, m.weight_decay, u.beta2, u.eps, u.weight_decay, theta.lr, theta.eps)
     return all(x < 0.25 for x in (*off, compound(theta.correction, k.operations)))
 
 
-def ordinary(k: StepConstants) -> StepConstants:
-    """The constants of a step in a format of unlimited exponents; for compiled code, which folds them."""
+def safe_range_constants(k: StepConstants) -> StepConstants:
+    """The constants of a step in a format of unlimited exponents, for folding."""
     return StepConstants(
         k.lr,
         k.beta1,
@@ -109,9 +113,9 @@ def ordinary(k: StepConstants) -> StepConstants:
         k.divide,
         k.operations,
         0.0,
-        k.moment,
-        k.norm,
-        k.step,
+        k.m_errors,
+        k.u_errors,
+        k.theta_errors,
         k.decays_gradient,
         False,
         k.interpolated,

@@ -1,4 +1,4 @@
-"""keras.optimizers.Adamax takes any betas, epsilon and decay, and a negative learning rate; it wants a float."""
+"""keras.optimizers.Adamax takes any betas, epsilon, decay and negative lr."""
 
 import sys
 

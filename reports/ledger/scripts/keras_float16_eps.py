@@ -1,4 +1,4 @@
-"""keras.optimizers.Adamax adds epsilon in the variable's format: 1e-8 is 0 in float16 (the default 1e-7 is not)."""
+"""keras.optimizers.Adamax rounds epsilon to the format: 1e-8 is 0 in float16."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""keras.optimizers.Adamax keeps the learning rate in floatx, float32 by default, for float64 variables, too."""
+"""keras.optimizers.Adamax keeps lr in floatx, for float64 variables, too."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""keras.optimizers.Adamax divides by u + epsilon, and takes the decay from the variable, as documented."""
+"""keras.optimizers.Adamax divides by u + epsilon and decays the variable."""
 
 import sys
 

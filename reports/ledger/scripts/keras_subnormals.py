@@ -1,4 +1,4 @@
-"""On JAX and on TensorFlow, keras.optimizers.Adamax takes subnormal numbers for zero."""
+"""On JAX and TensorFlow, keras.optimizers.Adamax flushes subnormal numbers."""
 
 import sys
 

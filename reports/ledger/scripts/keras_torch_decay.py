@@ -1,4 +1,4 @@
-"""On PyTorch, keras.optimizers.Adamax multiplies a float64 variable by 1 - weight_decay*lr as a float32 number."""
+"""On PyTorch, keras.optimizers.Adamax decays float64 by a float32 factor."""
 
 import sys
 

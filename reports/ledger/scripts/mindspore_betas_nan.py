@@ -1,4 +1,4 @@
-"""mindspore.experimental.optim.Adamax accepts NaN in betas, which is not in [0, 1)."""
+"""mindspore.experimental.optim.Adamax accepts NaN in betas."""
 
 import sys
 

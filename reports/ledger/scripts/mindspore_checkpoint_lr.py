@@ -1,4 +1,4 @@
-"""mindspore.experimental.optim.Adamax: a checkpoint of the optimizer does not hold its learning rates."""
+"""mindspore.experimental.optim.Adamax: a checkpoint lacks the learning rates."""
 
 import sys
 
@@ -11,4 +11,4 @@ ms.save_checkpoint(optimizer, "adamax.ckpt")
 saved = sorted(ms.load_checkpoint("adamax.ckpt"))
 print(saved)
 if not any("learning_rate" in name for name in saved):
-    sys.exit("diverges: the learning rate 0.5 is not saved, and an optimizer made anew goes on with its own")
+    sys.exit("diverges: the learning rate 0.5 is not saved, and a new optimizer goes on with its own")

@@ -1,4 +1,4 @@
-"""mindspore.experimental.optim.Adamax: a float16 parameter without dimensions is promoted to float32, and refused."""
+"""mindspore.experimental.optim.Adamax refuses a float16 scalar parameter."""
 
 import sys
 

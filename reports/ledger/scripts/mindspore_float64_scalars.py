@@ -1,4 +1,4 @@
-"""MindSpore, float64: lr is float32, and a parameter that a compiled function assigns and reads is read as float32."""
+"""MindSpore, float64: lr is float32, as is a parameter in compiled code."""
 
 import sys
 

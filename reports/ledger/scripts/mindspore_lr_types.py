@@ -1,4 +1,4 @@
-"""mindspore.experimental.optim.Adamax compares lr before it looks at its type: TypeError instead of ValueError."""
+"""mindspore.experimental.optim.Adamax raises TypeError for a string as lr."""
 
 import sys
 

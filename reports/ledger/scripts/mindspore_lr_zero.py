@@ -1,4 +1,4 @@
-"""mindspore.experimental.optim.Adamax refuses lr=0; its page promises ValueError only below 0."""
+"""mindspore.experimental.optim.Adamax refuses lr=0, which its page allows."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""On a CPU, MindSpore's amax drops a NaN in the second place, and NaN / 0 is inf: u hides a NaN gradient."""
+"""MindSpore's amax on a CPU drops a NaN in the second place: u hides it."""
 
 import math
 import sys

@@ -1,4 +1,4 @@
-"""mindspore.nn.AdaMax takes a parameter without dimensions, and its kernel refuses the step."""
+"""mindspore.nn.AdaMax takes a scalar parameter, and its kernel refuses it."""
 
 import sys
 

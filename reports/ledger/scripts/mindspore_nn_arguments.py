@@ -1,4 +1,4 @@
-"""mindspore.nn.AdaMax refuses betas of 0, takes NaN and a list and a negative Tensor, and raises TypeError otherwise."""
+"""mindspore.nn.AdaMax refuses betas of 0, and takes NaN, a list, a Tensor < 0."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""mindspore.nn.AdaMax keeps beta1 in float32: a beta1 that rounds to 1 there is taken, and the step fails."""
+"""mindspore.nn.AdaMax takes a beta1 that is 1 in float32, and its step fails."""
 
 import sys
 

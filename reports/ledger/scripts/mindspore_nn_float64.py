@@ -1,4 +1,4 @@
-"""mindspore.nn.AdaMax computes float64 parameters in float32, and rounds theta itself."""
+"""mindspore.nn.AdaMax computes in float32 for float64, and rounds theta."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""mindspore.nn.AdaMax on a CPU: u misses a NaN gradient, and later steps go on from it."""
+"""mindspore.nn.AdaMax on a CPU: u misses a NaN gradient, and steps go on."""
 
 import math
 import sys

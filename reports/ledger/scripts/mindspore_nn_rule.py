@@ -1,4 +1,4 @@
-"""mindspore.nn.AdaMax adds eps to the denominator, as its own documentation says, not to |g|."""
+"""mindspore.nn.AdaMax adds eps to the denominator, as documented, not to |g|."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""mindspore.nn.AdaMax on a CPU flushes a subnormal moment to zero, at its first step."""
+"""mindspore.nn.AdaMax on a CPU flushes a subnormal moment at its first step."""
 
 import sys
 

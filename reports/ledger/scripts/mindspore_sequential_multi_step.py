@@ -1,4 +1,4 @@
-"""MindSpore's MultiStepLR lacks the attribute that its closed form reads, so SequentialLR cannot go over to it."""
+"""SequentialLR cannot switch to MultiStepLR, which lacks an attribute."""
 
 import sys
 

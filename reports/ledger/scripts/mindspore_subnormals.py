@@ -1,4 +1,4 @@
-"""MindSpore's CPU threads flush subnormal numbers to zero; the thread that calls does not, so steps differ."""
+"""MindSpore's CPU threads flush subnormal numbers; the calling thread does not."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""mlx.optimizers.Adamax has no default learning rate, no weight_decay and no maximize."""
+"""mlx.optimizers.Adamax has no default lr, no weight_decay and no maximize."""
 
 import inspect
 import sys

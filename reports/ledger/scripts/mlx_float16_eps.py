@@ -1,4 +1,4 @@
-"""mlx.optimizers.Adamax adds eps in the parameter's format: 1e-8 is 0 in float16, and 0/0 is NaN."""
+"""mlx.optimizers.Adamax: eps=1e-8 is 0 in float16, and 0/0 is NaN."""
 
 import sys
 

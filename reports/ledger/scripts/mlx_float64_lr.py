@@ -1,4 +1,4 @@
-"""mlx.optimizers.Adamax keeps the learning rate in float32, for float64 parameters, too."""
+"""mlx.optimizers.Adamax keeps lr in float32, for float64 parameters, too."""
 
 import sys
 

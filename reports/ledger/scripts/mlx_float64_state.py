@@ -1,4 +1,4 @@
-"""The state of mlx.optimizers.Adamax cannot be saved as MLX documents it, where a parameter is float64."""
+"""The float64 state of mlx.optimizers.Adamax cannot be saved as documented."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""mlx.optimizers.Adamax makes an array of whatever its learning rate is: what is below 0, complex or a list."""
+"""mlx.optimizers.Adamax takes any lr: below 0, complex, or a list."""
 
 import sys
 

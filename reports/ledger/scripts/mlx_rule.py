@@ -1,4 +1,4 @@
-"""mlx.optimizers.Adamax corrects no bias, and adds eps to the denominator, as its own documentation says."""
+"""mlx.optimizers.Adamax corrects no bias, adds eps to u, as documented."""
 
 import sys
 

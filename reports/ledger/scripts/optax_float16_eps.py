@@ -1,4 +1,4 @@
-"""optax.adamax adds eps in the parameter's format: 1e-8 is 0 in float16, and 0/0 is NaN."""
+"""optax.adamax: eps=1e-8 is 0 in float16, and 0/0 is NaN."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""JAX on the CPU takes subnormal numbers for zero, and so does optax.adamax: m is 0 where it should be 2^-127."""
+"""JAX on the CPU flushes subnormal numbers: m is 0 instead of 2^-127."""
 
 import sys
 

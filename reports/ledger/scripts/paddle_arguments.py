@@ -1,4 +1,4 @@
-"""paddle.optimizer.Adamax asserts or raises TypeError about a learning rate, and takes negative ones and decays."""
+"""paddle.optimizer.Adamax refuses lr by TypeError, and takes negative ones."""
 
 import sys
 

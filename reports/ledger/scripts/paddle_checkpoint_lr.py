@@ -1,4 +1,4 @@
-"""What paddle.optimizer.Adamax saves of itself lacks a learning rate that set_lr has set."""
+"""The state of paddle.optimizer.Adamax lacks an lr that set_lr has set."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""paddle.optimizer.Adamax hands beta1, beta2 and epsilon to its kernel as float32, for float64 parameters, too."""
+"""paddle.optimizer.Adamax has float32 scalars, for float64 parameters, too."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""paddle.optimizer.Adamax adds epsilon to the decayed norm, as documented, and not to |g|."""
+"""paddle.optimizer.Adamax adds epsilon to beta2*u, as documented, not to |g|."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""pytorch_optimizer.AdaMax has the default learning rate 1e-3, and other arguments between betas and maximize."""
+"""pytorch_optimizer.AdaMax has lr=1e-3, and more arguments before maximize."""
 
 import inspect
 import sys

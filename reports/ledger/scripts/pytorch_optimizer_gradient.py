@@ -1,4 +1,4 @@
-"""pytorch_optimizer.AdaMax writes the decay, and the negation of maximize, into the gradient that it is given."""
+"""pytorch_optimizer.AdaMax writes the decay and the negation into the gradient."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""pytorch_optimizer.AdaMax: lr below 0 raises an exception that is no ValueError, None is accepted, others TypeError."""
+"""pytorch_optimizer.AdaMax raises no ValueError for a wrong lr, and takes None."""
 
 import sys
 

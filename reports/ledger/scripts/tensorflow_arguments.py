@@ -1,4 +1,4 @@
-"""tf.raw_ops.ResourceApplyAdaMax takes any number for lr, beta1, beta2 and epsilon: it raises nothing."""
+"""tf.raw_ops.ResourceApplyAdaMax takes any number as a hyperparameter."""
 
 import sys
 

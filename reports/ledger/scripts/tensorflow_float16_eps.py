@@ -1,4 +1,4 @@
-"""tf.raw_ops.ResourceApplyAdaMax adds epsilon in the variable's format: 1e-8 is 0 in float16, and 0/0 is NaN."""
+"""tf.raw_ops.ResourceApplyAdaMax: epsilon=1e-8 is 0 in float16, 0/0 is NaN."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The lr of tf.raw_ops.ResourceApplyAdaMax is a tensor of the variable's dtype: what is none is a TypeError."""
+"""tf.raw_ops.ResourceApplyAdaMax raises TypeError for what is not a tensor."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""tf.raw_ops.ResourceApplyAdaMax drops a NaN gradient from v: it is the second operand of a maximum."""
+"""tf.raw_ops.ResourceApplyAdaMax drops a NaN gradient from v."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""tf.raw_ops.ResourceApplyAdaMax adds epsilon to v where it divides, as documented, and not to |g|."""
+"""tf.raw_ops.ResourceApplyAdaMax adds epsilon to v, as documented, not to |g|."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""TensorFlow on the CPU takes subnormal numbers for zero: m is 0 where it should be 2^-127."""
+"""TensorFlow on the CPU flushes subnormal numbers: m is 0 instead of 2^-127."""
 
 import sys
 

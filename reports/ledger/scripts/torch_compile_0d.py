@@ -1,4 +1,4 @@
-"""torch.optim.Adamax, compiled for a CPU: m of a float64 parameter without dimensions stays 0, and theta as it is."""
+"""torch.optim.Adamax, compiled: a float64 scalar parameter stays as it is."""
 
 import sys
 

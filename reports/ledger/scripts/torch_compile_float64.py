@@ -1,4 +1,4 @@
-"""torch.optim.Adamax, compiled: the step is counted in float32, and so 1 - beta1^t of float64 is of float32."""
+"""torch.optim.Adamax, compiled: 1 - beta1^t of float64 is of float32."""
 
 import sys
 

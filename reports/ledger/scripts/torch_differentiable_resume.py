@@ -1,4 +1,4 @@
-"""torch.optim.Adamax, differentiable: a saved state comes back as leaves, which the next step may not change."""
+"""torch.optim.Adamax, differentiable: a loaded state is leaves; steps fail."""
 
 import io
 import sys

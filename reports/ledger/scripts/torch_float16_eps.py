@@ -1,4 +1,4 @@
-"""torch.optim.Adamax adds eps in the parameter's format: 1e-8 is 0 in float16, and a zero gradient gives 0/0."""
+"""torch.optim.Adamax: eps=1e-8 is 0 in float16, and a zero gradient gives 0/0."""
 
 import sys
 

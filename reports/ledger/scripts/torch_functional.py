@@ -1,4 +1,4 @@
-"""torch.distributed.optim's Adamax has the default learning rate 1e-3, and takes maximize by position."""
+"""torch.distributed.optim's Adamax has lr=1e-3, and maximize by position."""
 
 import inspect
 import sys

@@ -1,4 +1,4 @@
-"""torch.optim.Adamax compares lr before it looks at its type: TypeError, where ValueError is documented."""
+"""torch.optim.Adamax raises TypeError for a string as lr, not ValueError."""
 
 import sys
 

@@ -1,1 +1,1 @@
-"""The cases of the checks: drawn, pinned and scheduled."""
+"""The cases that the checks run: drawn, pinned and scheduled."""

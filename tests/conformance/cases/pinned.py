@@ -1,4 +1,4 @@
-"""The cases that are always run: each made for one thing, with a name that never changes."""
+"""The cases of every run, each for one purpose, with names that never change."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from adamax_conformance.reference.case import Case, FloatArray, Group, Parameter
 from adamax_conformance.reference.hyperparameters import DEFAULTS, Hyperparameters
 
 
-def rounded(format_: Format, values: Sequence[float] | FloatArray) -> FloatArray:
+def round_to_format(format_: Format, values: Sequence[float] | FloatArray) -> FloatArray:
     """Values rounded to a format."""
     result: FloatArray = np.vectorize(format_.round_float, otypes=[np.float64])(values)
     return result
 
 
-def one(
+def single_parameter_case(
     name: str,
     hyperparameters: Hyperparameters,
     theta: Sequence[float] | FloatArray,
@@ -31,13 +31,13 @@ def one(
 
 
 def noise(format_: Format, seed: int, shape: tuple[int, ...]) -> FloatArray:
-    """Numbers of the format in (-2, -0.5) and (0.5, 2), the same ones for the same seed everywhere.
+    """Numbers of the format in (-2, -0.5) and (0.5, 2).
 
-    The bits come from PCG64, whose stream is fixed.
+    The bits come from PCG64, whose stream is fixed: the same seed gives the same numbers everywhere.
     """
     bits = np.random.PCG64(seed).random_raw(math.prod(shape)).reshape(shape)
     sizes = (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53 * 1.5 + 0.5
-    return rounded(format_, np.where(bits & np.uint64(1), -sizes, sizes))
+    return round_to_format(format_, np.where(bits & np.uint64(1), -sizes, sizes))
 
 
 # Every magnitude --------------------------------------------------------------------------------------------
@@ -47,28 +47,30 @@ VECTORS: Final = 4096 + 67
 
 
 def scales(format_: Format) -> tuple[Case, ...]:
-    """Gradients of every magnitude, from the subnormal numbers up to where a square would overflow.
+    """Gradients of every magnitude, from subnormals to those whose square overflows.
 
-    One element for each few binades, from theta 0, where the step shows in full, with an eps that is small
-    beside most of them.
+    There is one element for every few binades. Theta is 0, so that the step shows in full, and eps is smaller
+    than most gradients.
     """
     low = format_.emin - format_.precision + 2
     exponents = range(low, format_.emax - 1, max(1, (format_.emax - low) // 48))
     mantissas = 1 + np.abs(noise(format_, 3, (len(exponents),))) / 4
-    sizes = rounded(format_, np.ldexp(mantissas, list(exponents)))
+    sizes = round_to_format(format_, np.ldexp(mantissas, list(exponents)))
     signs = np.where(np.arange(len(exponents)) % 2, -1.0, 1.0)
     eps = math.ldexp(1.0, format_.emin // 2 - 3)
-    gradients = [sizes * signs, rounded(format_, sizes * 0.75), sizes * signs * 0, -sizes * signs]
+    gradients = [sizes * signs, round_to_format(format_, sizes * 0.75), sizes * signs * 0, -sizes * signs]
     zeros = np.zeros(len(exponents))
     small = Hyperparameters(lr=0.3, beta1=0.7, beta2=0.9, eps=eps)
     tiny = Hyperparameters(lr=0.3, beta1=0.7, beta2=0.9, eps=format_.smallest_normal)
     long = [np.resize(g, VECTORS) for g in gradients]
     return (
-        one("scales/eps-small", small, zeros, gradients),
-        one("scales/eps-smallest-normal", tiny, zeros, gradients),
-        one("scales/long", tiny, np.zeros(VECTORS), long),
-        one("scales/eps-one", Hyperparameters(lr=1.0, beta1=0.3, beta2=0.5, eps=1.0), zeros, gradients),
-        one(
+        single_parameter_case("scales/eps-small", small, zeros, gradients),
+        single_parameter_case("scales/eps-smallest-normal", tiny, zeros, gradients),
+        single_parameter_case("scales/long", tiny, np.zeros(VECTORS), long),
+        single_parameter_case(
+            "scales/eps-one", Hyperparameters(lr=1.0, beta1=0.3, beta2=0.5, eps=1.0), zeros, gradients
+        ),
+        single_parameter_case(
             "scales/theta",
             Hyperparameters(lr=0.3, beta1=0.7, beta2=0.9, eps=0.01, weight_decay=0.03),
             sizes * signs,
@@ -84,7 +86,7 @@ def subnormals(format_: Format) -> Case:
         format_.smallest_normal,
     ]
     setting = Hyperparameters(lr=0.5, beta1=0.5, beta2=0.5, eps=format_.smallest_normal)
-    return one("subnormals", setting, [0.0] * len(sizes), [sizes, sizes])
+    return single_parameter_case("subnormals", setting, [0.0] * len(sizes), [sizes, sizes])
 
 
 # Many steps -------------------------------------------------------------------------------------------------
@@ -107,7 +109,7 @@ def long_runs(format_: Format) -> tuple[Case, ...]:
     first = np.array([1, *LATE])
     gradients = [np.where(first <= t, pattern[t % 5], 0.0) for t in range(1, LONG + 1)]
     setting = Hyperparameters(lr=0.1, beta1=beta1, beta2=0.999, eps=1e-3)
-    return (one("long-run", setting, [1.0, *(0.0 for _ in LATE)], gradients),)
+    return (single_parameter_case("long-run", setting, [1.0, *(0.0 for _ in LATE)], gradients),)
 
 
 # Layouts ----------------------------------------------------------------------------------------------------
@@ -117,7 +119,7 @@ LARGE: Final = (8192 + 37, 3 * 4096 + 5, 70_001)
 
 
 def large(format_: Format) -> Case:
-    """Arrays longer than any block, periodic with a prime period, so that few elements are distinct."""
+    """Arrays longer than any block, with a prime period, so that few elements differ."""
     period = 61
     setting = Hyperparameters(lr=0.1, beta1=0.8, beta2=0.7, eps=0.01, weight_decay=0.01)
 
@@ -150,8 +152,8 @@ def many(format_: Format) -> Case:
 # Special values ---------------------------------------------------------------------------------------------
 
 
-class Wanted(Enum):
-    """What a special case asks of the elements that it names."""
+class Expectation(Enum):
+    """The numbers that a special case expects in its special elements."""
 
     NAN = "theta, and m and u where they are seen, are NaN from then on"
     INFINITE = "u is infinite and theta is not finite; after an infinity, infinite and NaN are both right"
@@ -161,20 +163,20 @@ class Wanted(Enum):
 
 
 @dataclass(frozen=True)
-class Special:
+class SpecialCase:
     """One case of special values.
 
     Attributes:
         id: the last part of the check's id.
-        title: what is asked, in a few words.
-        wanted: of the elements at even places; those at odd places are ordinary and judged by the bound.
+        title: the property that it checks, in a few words.
+        expectation: for the elements at even indices; those at odd indices are plain, and the bound judges them.
         make: the case, for a format.
-        at: the step from which it is asked.
+        at: the first step at which the expectation holds.
     """
 
     id: str
     title: str
-    wanted: Wanted
+    expectation: Expectation
     make: Callable[[Format], Case]
     at: int = 1
 
@@ -182,25 +184,25 @@ class Special:
 _PLAIN: Final = Hyperparameters(lr=0.1, beta1=0.5, beta2=0.75, eps=0.0625)
 
 
-def _injected(
+def _inject_value(
     name: str,
     value: Callable[[Format], float],
     at: int = 2,
     settings: Hyperparameters = _PLAIN,
     size: int = 4,
 ) -> Callable[[Format], Case]:
-    """Four steps of ordinary gradients, periodic; a special one at the even places, at one step."""
+    """Four steps of plain gradients, with a special value at the even indices of one."""
 
     def make(format_: Format) -> Case:
         gradients = [np.resize(noise(format_, 20 + t, (4,)), size) for t in range(4)]
         gradients[at - 1][::2] = value(format_)
-        theta = np.resize(rounded(format_, [0.0, 1.5, -2.0, 0.25]), size)
-        return one(f"special/{name}", settings, theta, gradients)
+        theta = np.resize(round_to_format(format_, [0.0, 1.5, -2.0, 0.25]), size)
+        return single_parameter_case(f"special/{name}", settings, theta, gradients)
 
     return make
 
 
-def _constant(
+def _repeat_gradient(
     name: str,
     values: Callable[[Format], Sequence[float]],
     settings: Callable[[Format], Hyperparameters],
@@ -208,32 +210,34 @@ def _constant(
     steps: int = 4,
 ) -> Callable[[Format], Case]:
     def make(format_: Format) -> Case:
-        gradient = rounded(format_, values(format_))
-        return one(f"special/{name}", settings(format_), [theta] * len(gradient), [gradient] * steps)
+        gradient = round_to_format(format_, values(format_))
+        return single_parameter_case(
+            f"special/{name}", settings(format_), [theta] * len(gradient), [gradient] * steps
+        )
 
     return make
 
 
 SPECIALS: Final = (
-    Special(
+    SpecialCase(
         "nan-gradient",
         "a NaN gradient makes theta, m and u NaN",
-        Wanted.NAN,
-        _injected("nan-gradient", lambda _: math.nan),
+        Expectation.NAN,
+        _inject_value("nan-gradient", lambda _: math.nan),
         at=2,
     ),
-    Special(
+    SpecialCase(
         "nan-gradient-first-step",
         "a NaN gradient in the first step likewise",
-        Wanted.NAN,
-        _injected("nan-gradient-first-step", lambda _: math.nan, at=1),
+        Expectation.NAN,
+        _inject_value("nan-gradient-first-step", lambda _: math.nan, at=1),
         at=1,
     ),
-    Special(
+    SpecialCase(
         "nan-gradient-maximize",
         "likewise when maximizing with decay",
-        Wanted.NAN,
-        _injected(
+        Expectation.NAN,
+        _inject_value(
             "nan-gradient-maximize",
             lambda _: math.nan,
             settings=Hyperparameters(
@@ -242,68 +246,68 @@ SPECIALS: Final = (
         ),
         at=2,
     ),
-    Special(
+    SpecialCase(
         "infinite-gradient",
         "an infinite gradient makes u infinite and theta not finite",
-        Wanted.INFINITE,
-        _injected("infinite-gradient", lambda _: math.inf),
+        Expectation.INFINITE,
+        _inject_value("infinite-gradient", lambda _: math.inf),
         at=2,
     ),
-    Special(
+    SpecialCase(
         "negative-infinite-gradient",
         "a negative infinite gradient likewise",
-        Wanted.INFINITE,
-        _injected("negative-infinite-gradient", lambda _: -math.inf),
+        Expectation.INFINITE,
+        _inject_value("negative-infinite-gradient", lambda _: -math.inf),
         at=2,
     ),
-    Special(
+    SpecialCase(
         "nan-gradient-long",
         "a NaN gradient likewise in every vector and block of a long array, and in its tail",
-        Wanted.NAN,
-        _injected("nan-gradient-long", lambda _: math.nan, size=VECTORS),
+        Expectation.NAN,
+        _inject_value("nan-gradient-long", lambda _: math.nan, size=VECTORS),
         at=2,
     ),
-    Special(
+    SpecialCase(
         "infinite-gradient-long",
         "an infinite gradient likewise in every vector and block of a long array, and in its tail",
-        Wanted.INFINITE,
-        _injected("infinite-gradient-long", lambda _: math.inf, size=VECTORS),
+        Expectation.INFINITE,
+        _inject_value("infinite-gradient-long", lambda _: math.inf, size=VECTORS),
         at=2,
     ),
-    Special(
+    SpecialCase(
         "zero-gradient",
         "a zero gradient from a zero state leaves theta, with eps seen",
-        Wanted.FINITE_THETA,
-        _constant("zero-gradient", lambda _: [0.0, -0.0], lambda _: _PLAIN, theta=1.5),
+        Expectation.FINITE_THETA,
+        _repeat_gradient("zero-gradient", lambda _: [0.0, -0.0], lambda _: _PLAIN, theta=1.5),
     ),
-    Special(
+    SpecialCase(
         "zero-gradient-default-eps",
         "a zero gradient from a zero state leaves theta, with the default eps",
-        Wanted.FINITE_THETA,
-        _constant("zero-gradient-default-eps", lambda _: [0.0, -0.0], lambda _: DEFAULTS, theta=1.5),
+        Expectation.FINITE_THETA,
+        _repeat_gradient("zero-gradient-default-eps", lambda _: [0.0, -0.0], lambda _: DEFAULTS, theta=1.5),
     ),
-    Special(
+    SpecialCase(
         "zero-lr",
         "with lr=0 theta stays, and m and u go on",
-        Wanted.BOUND,
-        _constant(
+        Expectation.BOUND,
+        _repeat_gradient(
             "zero-lr",
             lambda f: [1.0, -0.5, f.smallest_normal],
             lambda _: Hyperparameters(lr=0.0, eps=0.0625),
             theta=1.5,
         ),
     ),
-    Special(
+    SpecialCase(
         "negative-zero",
         "zeros of either sign",
-        Wanted.BOUND,
-        _constant("negative-zero", lambda _: [-0.0, 1.0, 0.0], lambda _: _PLAIN, theta=-0.0),
+        Expectation.BOUND,
+        _repeat_gradient("negative-zero", lambda _: [-0.0, 1.0, 0.0], lambda _: _PLAIN, theta=-0.0),
     ),
-    Special(
+    SpecialCase(
         "subnormal-gradient",
         "subnormal gradients count",
-        Wanted.BOUND,
-        _constant(
+        Expectation.BOUND,
+        _repeat_gradient(
             "subnormal-gradient",
             lambda f: [
                 f.smallest_subnormal,
@@ -314,68 +318,68 @@ SPECIALS: Final = (
             lambda f: Hyperparameters(lr=0.5, beta1=0.5, beta2=0.5, eps=f.smallest_normal),
         ),
     ),
-    Special(
+    SpecialCase(
         "subnormal-state",
         "subnormal m and u are kept",
-        Wanted.BOUND,
-        _constant(
+        Expectation.BOUND,
+        _repeat_gradient(
             "subnormal-state",
             lambda f: [f.smallest_normal, f.smallest_subnormal * 5],
             lambda f: Hyperparameters(lr=0.5, beta1=0.9, beta2=0.5, eps=f.smallest_subnormal * 4),
         ),
     ),
-    Special(
+    SpecialCase(
         "subnormal-norm",
         "a subnormal u divides",
-        Wanted.BOUND,
-        _constant(
+        Expectation.BOUND,
+        _repeat_gradient(
             "subnormal-norm",
             lambda f: [f.smallest_normal / 2, -f.smallest_normal / 4, f.smallest_normal / 3],
             lambda f: Hyperparameters(lr=0.5, beta1=0.5, beta2=0.5, eps=f.smallest_normal / 16),
         ),
     ),
-    Special(
+    SpecialCase(
         "near-overflow",
         "gradients near the largest number",
-        Wanted.BOUND,
-        _constant(
+        Expectation.BOUND,
+        _repeat_gradient(
             "near-overflow",
             lambda f: [f.largest * 0.75, f.largest / 4, -f.largest / 8, f.largest / 16],
             lambda _: Hyperparameters(lr=1.0, beta1=0.5, beta2=0.5, eps=1.0),
         ),
     ),
-    Special(
+    SpecialCase(
         "largest-gradient",
         "the largest number as gradient",
-        Wanted.BOUND,
-        _constant(
+        Expectation.BOUND,
+        _repeat_gradient(
             "largest-gradient",
             lambda f: [f.largest, -f.largest],
             lambda _: Hyperparameters(lr=0.01, beta1=0.9, beta2=0.5, eps=1.0),
         ),
     ),
-    Special(
+    SpecialCase(
         "large-theta",
         "theta near the largest number",
-        Wanted.BOUND,
-        _constant("large-theta", lambda _: [1.0, -1.0], lambda _: _PLAIN, theta=32768.0),
+        Expectation.BOUND,
+        _repeat_gradient("large-theta", lambda _: [1.0, -1.0], lambda _: _PLAIN, theta=32768.0),
     ),
-    Special(
+    SpecialCase(
         "eps-below-format",
         "an eps that the format cannot hold, with a zero gradient",
-        Wanted.OPEN,
-        _constant(
+        Expectation.OPEN,
+        _repeat_gradient(
             "eps-below-format",
             lambda _: [0.0, 0.0],
             lambda f: Hyperparameters(lr=0.1, eps=max(f.smallest_subnormal / 8, 5e-324)),
             theta=1.5,
         ),
     ),
-    Special(
+    SpecialCase(
         "overflowing-step",
         "a step whose order of evaluation decides whether it overflows",
-        Wanted.OPEN,
-        _constant(
+        Expectation.OPEN,
+        _repeat_gradient(
             "overflowing-step",
             lambda f: [f.largest / 1.5, 1.0],
             lambda _: Hyperparameters(lr=100.0, beta1=0.5, beta2=0.5, eps=1.0),

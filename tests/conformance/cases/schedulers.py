@@ -1,6 +1,7 @@
-"""Which schedulers are driven, and what each is told: one setting for each whose documented rate is known.
+"""The settings of the schedulers that the checks drive.
 
-Each passes everything that its form has, its milestones and restarts and lowest point, within `STEPS` steps.
+There is one for each scheduler whose documented rate is known. Within `STEPS` steps it passes all that its form
+has: milestones, restarts and the lowest point.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ _CYCLE: Final = {"base_lr": 0.01, "max_lr": 0.3, "step_size_up": 4, "step_size_d
 
 
 @dataclass(frozen=True)
-class Setting:
+class SchedulerSetting:
     """A scheduler under test.
 
     Attributes:
-        schedule: how it is constructed.
-        metrics: what it is told after each step, where it wants to know.
-        variant: what is special about it, where its class is tried more than once.
+        schedule: its class and arguments.
+        metrics: the metric that it gets after each step, if it uses one.
+        variant: the part of the id that distinguishes settings of one class.
     """
 
     schedule: Schedule
@@ -40,18 +41,18 @@ class Setting:
 
 
 _SETTINGS: Final = (
-    Setting(Schedule("LambdaLR", {"lr_lambda": _FACTORS})),
-    Setting(Schedule("MultiplicativeLR", {"lr_lambda": _FACTORS})),
-    Setting(Schedule("StepLR", {"step_size": 3, "gamma": 0.3})),
-    Setting(_JUMPS),
-    Setting(_DECAYS),
-    Setting(_WAITS),
-    Setting(Schedule("LinearLR", {"start_factor": 0.3, "end_factor": 0.9, "total_iters": 7})),
-    Setting(Schedule("PolynomialLR", {"total_iters": 8, "power": 1.7})),
-    Setting(Schedule("CosineAnnealingLR", {"T_max": 4, "eta_min": 0.003})),
-    Setting(Schedule("CosineAnnealingWarmRestarts", {"T_0": 3, "T_mult": 2, "eta_min": 0.003})),
-    Setting(Schedule("CyclicLR", {**_CYCLE, "mode": "exp_range", "gamma": 0.9})),
-    Setting(
+    SchedulerSetting(Schedule("LambdaLR", {"lr_lambda": _FACTORS})),
+    SchedulerSetting(Schedule("MultiplicativeLR", {"lr_lambda": _FACTORS})),
+    SchedulerSetting(Schedule("StepLR", {"step_size": 3, "gamma": 0.3})),
+    SchedulerSetting(_JUMPS),
+    SchedulerSetting(_DECAYS),
+    SchedulerSetting(_WAITS),
+    SchedulerSetting(Schedule("LinearLR", {"start_factor": 0.3, "end_factor": 0.9, "total_iters": 7})),
+    SchedulerSetting(Schedule("PolynomialLR", {"total_iters": 8, "power": 1.7})),
+    SchedulerSetting(Schedule("CosineAnnealingLR", {"T_max": 4, "eta_min": 0.003})),
+    SchedulerSetting(Schedule("CosineAnnealingWarmRestarts", {"T_0": 3, "T_mult": 2, "eta_min": 0.003})),
+    SchedulerSetting(Schedule("CyclicLR", {**_CYCLE, "mode": "exp_range", "gamma": 0.9})),
+    SchedulerSetting(
         Schedule(
             "OneCycleLR",
             {
@@ -64,15 +65,15 @@ _SETTINGS: Final = (
             },
         )
     ),
-    Setting(
+    SchedulerSetting(
         Schedule(
             "ReduceLROnPlateau",
             {"factor": 0.3, "patience": 1, "threshold": 1e-3, "cooldown": 1, "min_lr": 0.002},
         ),
         _METRICS,
     ),
-    Setting(Schedule("SequentialLR", {"milestones": [4]}, (_WAITS, _DECAYS))),
-    Setting(Schedule("SequentialLR", {"milestones": [4]}, (_DECAYS, _JUMPS)), variant="MultiStepLR"),
-    Setting(Schedule("ChainedScheduler", {}, (_WAITS, _DECAYS))),
+    SchedulerSetting(Schedule("SequentialLR", {"milestones": [4]}, (_WAITS, _DECAYS))),
+    SchedulerSetting(Schedule("SequentialLR", {"milestones": [4]}, (_DECAYS, _JUMPS)), variant="MultiStepLR"),
+    SchedulerSetting(Schedule("ChainedScheduler", {}, (_WAITS, _DECAYS))),
 )
-SETTINGS: Final = {setting.id: setting for setting in _SETTINGS}
+SCHEDULER_SETTINGS: Final = {setting.id: setting for setting in _SETTINGS}

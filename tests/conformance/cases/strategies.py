@@ -3,8 +3,8 @@
 Hyperparameters at and near the edges of their domains; gradients that are zero, tiny, huge, sparse in time,
 or of alternating sign; theta at 0 and far from it. Every number is one of the working format.
 
-What is known to differ between implementations, or is left open, is for pinned cases alone, so that a search
-neither finds nor misses it by chance: lr=0, an eps that the format cannot hold, numbers that are not finite.
+Pinned cases alone have what is known to differ between implementations, or is left open: lr=0, an eps that the
+format cannot hold, numbers that are not finite. A search then neither finds nor misses these by chance.
 Small cases come first when a failure is shrunk.
 """
 
@@ -20,11 +20,11 @@ from adamax_conformance.reference.hyperparameters import Hyperparameters
 from hypothesis import strategies as st
 
 _BINADES = 8
-"""How many neighbouring exponents one array's numbers are spread over."""
+"""The number of neighbouring exponents that the numbers of one array have."""
 
 
 class Pattern(Enum):
-    """How a parameter's gradients go over the steps."""
+    """The course of a parameter's gradients over the steps."""
 
     FREE = "each drawn"
     CONSTANT = "the same at each step"
@@ -34,8 +34,11 @@ class Pattern(Enum):
     ZERO = "zero"
 
 
-def decode(code: int, format_: Format, lowest: int) -> float:
-    """The number that a drawn integer stands for: 0 for 0; else its digits are mantissa, sign, exponent."""
+def decode_number(code: int, format_: Format, lowest: int) -> float:
+    """The number that a drawn integer encodes.
+
+    0 encodes 0. The digits of any other integer are mantissa, sign and exponent.
+    """
     if code == 0:
         return 0.0
     fraction, rest = code % (1 << (format_.precision - 1)), code >> (format_.precision - 1)
@@ -51,18 +54,18 @@ def _codes(format_: Format, size: int) -> st.SearchStrategy[list[int]]:
 
 def _array(draw: st.DrawFn, format_: Format, shape: tuple[int, ...], lowest: int) -> FloatArray:
     codes = draw(_codes(format_, math.prod(shape)))
-    return np.array([decode(code, format_, lowest) for code in codes], dtype=np.float64).reshape(shape)
+    return np.array([decode_number(code, format_, lowest) for code in codes], dtype=np.float64).reshape(shape)
 
 
 def _exponents(format_: Format) -> st.SearchStrategy[int]:
-    """Where an array's exponents begin: around 1 mostly, tiny or huge at times."""
+    """The lowest exponent of an array: mostly near 1, sometimes tiny or huge."""
     reach = min(format_.emax // 2, 60)
     return st.sampled_from((-4, -4, -4, -12, 0, -reach, reach - _BINADES, format_.emin - 3))
 
 
 @st.composite
 def hyperparameters(draw: st.DrawFn, format_: Format) -> Hyperparameters:
-    """Hyperparameters at and near the edges of their domains, as well as in the middle.
+    """Hyperparameters at the edges of their domains, near them, and in the middle.
 
     lr=0 and an eps that the format cannot hold are left to pinned cases.
     """
@@ -88,7 +91,10 @@ def hyperparameters(draw: st.DrawFn, format_: Format) -> Hyperparameters:
 
 @st.composite
 def parameters(draw: st.DrawFn, format_: Format, steps: int, *, points: bool = True) -> Parameter:
-    """A parameter of few elements, with its gradients; without dimensions only where `points` says so."""
+    """A parameter of few elements, with its gradients.
+
+    `points` says whether it may have no dimensions.
+    """
     shape = draw(st.sampled_from(((2,), (1,), () if points else (4,), (3,), (2, 2), (5,))))
     theta = np.zeros(shape)
     if draw(st.booleans()):

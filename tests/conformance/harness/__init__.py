@@ -1,1 +1,1 @@
-"""What a check runs on: its context, target, catalogue and budget."""
+"""The parts that every check uses: its registration, context, target and budget."""

@@ -1,4 +1,4 @@
-"""How much is a subject asked, where each new optimizer is compiled anew?"""
+"""The share of the cases that a subject runs if it compiles each new optimizer."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from adamax_conformance.impl.protocol.messages import SubjectInfo
 
 @dataclass(frozen=True)
 class Budget:
-    """How many times fewer cases a subject is given than one that compiles nothing.
+    """The divisors of the number of cases: 1 for a subject that compiles nothing.
 
     Attributes:
-        drawn: of the drawn cases, one in so many.
-        golden: of the golden ones, one in so many in the quick profile; cases of as many steps become groups
-            of one optimizer.
+        drawn: the subject runs one in so many of the drawn cases.
+        golden: it runs one in so many of the golden cases in the quick profile. Cases with the same number of
+            steps then become groups of one optimizer.
     """
 
     drawn: int = 1
@@ -23,7 +23,7 @@ class Budget:
 
     @property
     def compiles(self) -> bool:
-        """Whether a new optimizer is dear."""
+        """Whether a new optimizer costs much time."""
         return self.golden > 1
 
 
@@ -34,6 +34,6 @@ _BUDGETS: Final = {
 
 
 def budget_of(info: SubjectInfo) -> Budget:
-    """The budget of a subject, by its name or its framework's."""
+    """The budget of a subject, by the name of its mode or of its framework."""
     named = f"{info.framework}[{info.mode}]"
     return _BUDGETS.get(named) or _BUDGETS.get(info.framework) or Budget()

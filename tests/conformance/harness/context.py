@@ -1,4 +1,4 @@
-"""Where a subject meets a check: it is run, searched for a divergence, and a verdict is put down."""
+"""The context of a check, which searches for divergences and keeps verdicts."""
 
 from __future__ import annotations
 
@@ -6,114 +6,160 @@ import shlex
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import hypothesis
 import pytest
-from adamax_conformance.impl.protocol.errors import Rejected, Skipped, SubjectBroken, Unavailable
+from adamax_conformance.impl.protocol.errors import (
+    RejectedError,
+    SkippedError,
+    SubjectBrokenError,
+    UnavailableError,
+)
 from adamax_conformance.impl.protocol.messages import StepResult
 from adamax_conformance.impl.subject.client import Subject
-from adamax_conformance.oracles.error_model import Assumption
+from adamax_conformance.oracles.comparison import lockstep, trajectory
+from adamax_conformance.oracles.error_model import ErrorModel
 from adamax_conformance.oracles.formats import Format
-from adamax_conformance.oracles.judgement import Findings, Tally, findings
+from adamax_conformance.oracles.judgement import ComparisonTallies, ComparisonTally, empty_tallies
 from adamax_conformance.oracles.verdict import Divergence, Status, Verdict
 from adamax_conformance.reference.case import Case
+from adamax_conformance.reference.life import Life
 from adamax_conformance.tests.conformance.cases.strategies import cases
 from adamax_conformance.tests.conformance.harness.budget import budget_of
-from adamax_conformance.tests.conformance.harness.catalogue import CHECKS
+from adamax_conformance.tests.conformance.harness.check import Check
 from adamax_conformance.tests.conformance.harness.evidence import refusal
-from adamax_conformance.tests.conformance.harness.figures import figures, merge
-from adamax_conformance.tests.conformance.harness.target import NUMBERS, Seat
+from adamax_conformance.tests.conformance.harness.figures import add_tally, figures
+from adamax_conformance.tests.conformance.harness.lives import LifePerformer, LifeTally, performer_of
+from adamax_conformance.tests.conformance.harness.target import NUMBERS, Target
 from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 
-Compare = Callable[[Case, Sequence[StepResult], Assumption, Findings], None]
+Drawn = TypeVar("Drawn", Case, Life)
+
+Compare = Callable[[Case, Sequence[StepResult], ErrorModel, ComparisonTallies], None]
 Examine = Callable[[Case, Collection[str]], Mapping[str, Divergence]]
-"""Runs a case for some checks, and returns the divergences that it finds, by check."""
+"""Run a case for some checks, and return the divergences that it finds, by check."""
+
+_SEED: Final = (
+    0xF86EBF66AD80A8A7C4F033A37D361E32833DF9C05866F23F09C82D80E967C16F066EB36FBBB6BEC4F1F6190CA0685657
+)
+"""The seed of runs without one, so that every version of the suite draws the same cases."""
 
 _ENDED: Final = "the run ends at the first divergence"
 
 
-class _Stop(BaseException):
-    """Ends a search at once: no answer came, so there is nothing to shrink."""
+class _SearchStop(BaseException):
+    """The end of a search: the subject gave no answer, so there is nothing to shrink."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
         self.error = error
 
 
-class _Found(Exception):  # noqa: N818 - what hypothesis is to look for
-    """A drawn case diverges."""
+class _DivergenceError(Exception):
+    """A drawn case diverges: the exception that hypothesis searches for."""
 
 
 @dataclass
-class Bench:
-    """What a check is given.
+class CheckContext:
+    """The argument of every check.
 
     Attributes:
-        seat: the subject, in one dtype.
-        checks: the ids that the check decides.
-        verdicts: what it decided.
+        target: the subject, in one dtype.
+        checks: the checks that this call of a test decides.
+        verdicts: the verdicts so far.
+        started: the time at which the call began.
     """
 
-    seat: Seat
-    checks: tuple[str, ...]
+    target: Target
+    checks: tuple[Check, ...]
     verdicts: list[Verdict] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
 
     @property
     def subject(self) -> Subject:
         """The subject."""
-        return self.seat.subject
+        return self.target.subject
 
     @property
     def dtype(self) -> str:
         """The dtype's name."""
-        return self.seat.dtype
+        return self.target.dtype
 
     @property
     def format(self) -> Format:
         """The working format."""
-        return self.seat.format
+        return self.target.format
+
+    @property
+    def check(self) -> str:
+        """The id of the check, for a call that decides one."""
+        (check,) = self.checks
+        return check.id
 
     def has(self, part: str) -> bool:
-        """Whether the subject has an optional part, as far as it is known."""
+        """Whether the subject has an optional part, or does not say."""
         return self.subject.info.has.get(part) is not False
 
     def lacks(self, argument: str) -> bool:
-        """Whether the subject has no such argument; `contract/defaults` says so, and its checks are skipped."""
+        """Whether the subject lacks an argument.
+
+        `contract/defaults` reports it, and the checks of the argument are skipped.
+        """
         return argument not in self.subject.info.arguments
 
     def shows_state(self) -> bool:
         """Whether m and u can be seen."""
-        return self.seat.shows_state()
+        return self.target.shows_state()
 
     def observe(self, case: Case) -> list[StepResult]:
         """Run the subject on a case."""
         return self.subject.observe(case, self.dtype)
 
-    def drawn(self, most_steps: int = 6) -> st.SearchStrategy[Case]:
-        """Cases of all that the subject can do."""
+    def judge(
+        self, case: Case, observed: Sequence[StepResult], tallies: ComparisonTallies
+    ) -> Divergence | None:
+        """Compare a run with the exact one; the first number beyond its bound so far.
+
+        The comparison is in lockstep if the subject shows m and u, and over the trajectory otherwise.
+        """
+        compare = lockstep if self.shows_state() else trajectory
+        compare(case, observed, self.target.error_model(), tallies)
+        return next((tally.divergence for tally in tallies.values() if tally.divergence is not None), None)
+
+    def drawn_cases(self, most_steps: int = 6) -> st.SearchStrategy[Case]:
+        """Cases that use everything that the subject can do."""
         return cases(
             self.format,
             groups=self.has("groups"),
             schedules=self.has("set_lr"),
-            points=self.seat.takes_points(),
+            points=self.target.takes_points(),
             most_steps=most_steps,
         )
+
+    @property
+    def lives(self) -> LifePerformer:
+        """What performs lives on the subject."""
+        return performer_of(self.target)
 
     # Verdicts ------------------------------------------------------------------------------------------
 
     def decide(
         self,
-        check: str,
         status: Status,
         reason: str = "",
         divergence: Divergence | None = None,
         measured: Mapping[str, Any] | None = None,
+        *,
+        check: str = "",
     ) -> None:
-        """Put a verdict down; a divergence that the ledger lists becomes a known one."""
+        """Keep a verdict; a divergence that the ledger lists becomes a known one.
+
+        `check` is its id, and may be left out in a call that decides one check.
+        """
+        check = check or self.check
         info = self.subject.info
         verdict = Verdict(
             check=check,
@@ -122,53 +168,53 @@ class Bench:
             dtype=self.dtype,
             device=info.device,
             reason=reason or (divergence.reason if divergence else ""),
-            since=CHECKS[check].since,
+            since={each.id: each.since for each in self.checks}[check],
             divergence=divergence,
             reproduce=self._reproduce(check),
             measured=dict(measured or {}),
             duration=time.perf_counter() - self.started,
         )
-        if self.seat.settings.ledger is not None:
-            verdict = self.seat.settings.ledger.settle(verdict, info.version)
+        if self.target.settings.ledger is not None:
+            verdict = self.target.settings.ledger.apply(verdict, info.version)
         self.verdicts.append(verdict)
 
-    def conforms(self, check: str, **measured: Any) -> None:
-        """The check found nothing."""
-        self.decide(check, Status.CONFORMS, measured=measured)
+    def conforms(self, **measured: object) -> None:
+        """Decide that the subject conforms."""
+        self.decide(Status.CONFORMS, measured=measured)
 
-    def diverges(self, check: str, divergence: Divergence, **measured: Any) -> None:
-        """The check found a divergence."""
-        self.decide(check, Status.DIVERGES, divergence=divergence, measured=measured)
+    def diverges(self, divergence: Divergence, **measured: object) -> None:
+        """Decide that the subject diverges."""
+        self.decide(Status.DIVERGES, divergence=divergence, measured=measured)
 
     def skip(self, reason: str) -> None:
-        """Nothing of this check can be asked of the subject."""
+        """Skip every check of this call: the subject lacks what they need."""
         self._decide_rest(Status.SKIPPED, reason)
 
     def _reproduce(self, check: str) -> str:
         words = ["adamax-conformance", "check", self.subject.name, "--dtype", self.dtype, "--check", check]
-        return shlex.join([*words, *self.seat.settings.arguments])
+        return shlex.join([*words, *self.target.settings.arguments])
 
     def _decide_rest(self, status: Status, reason: str, divergence: Divergence | None = None) -> None:
         decided = {verdict.check for verdict in self.verdicts}
         for check in self.checks:
-            if check not in decided:
-                self.decide(check, status, reason, divergence)
+            if check.id not in decided:
+                self.decide(status, reason, divergence, check=check.id)
 
-    def failed(self, error: Exception) -> None:
-        """Decide what is undecided, after the subject answered with no result."""
+    def decide_failure(self, error: Exception) -> None:
+        """Decide the remaining checks after an error: the subject gave no result."""
         match error:
-            case SubjectBroken():
+            case SubjectBrokenError():
                 self._decide_rest(Status.BROKEN, str(error))
-            case Skipped() | Unavailable():
+            case SkippedError() | UnavailableError():
                 self._decide_rest(Status.SKIPPED, str(error))
-            case Rejected():
+            case RejectedError():
                 self._decide_rest(Status.DIVERGES, "", refusal(error, None))
             case _:
-                self._decide_rest(Status.BROKEN, f"the kit itself failed: {type(error).__name__}: {error}")
+                self._decide_rest(Status.BROKEN, f"the suite itself failed: {type(error).__name__}: {error}")
 
     def conclude(self) -> None:
-        """End the check as pytest knows it, after every id was decided."""
-        if missing := set(self.checks) - {verdict.check for verdict in self.verdicts}:
+        """Fail or skip pytest's test, after every check was decided."""
+        if missing := {check.id for check in self.checks} - {verdict.check for verdict in self.verdicts}:
             raise AssertionError(f"the check decided nothing about {sorted(missing)}")
         failures = [v for v in self.verdicts if v.status in {Status.DIVERGES, Status.BROKEN}]
         if failures:
@@ -179,91 +225,112 @@ class Bench:
 
     # Searching -----------------------------------------------------------------------------------------
 
-    def numbers(
+    def compare_numbers(
         self,
-        prefix: str,
         compare: Compare,
         pinned: Sequence[Case] = (),
         strategy: st.SearchStrategy[Case] | None = None,
         *,
         needs_state: bool = False,
     ) -> None:
-        """Compare theta, m and u over pinned and drawn cases: one verdict each, under `prefix`."""
-        assumption = self.seat.assumption()
-        ids = {quantity: f"{prefix}/{quantity.value}" for quantity in NUMBERS}
-        tallies = findings(*NUMBERS)
+        """Decide the checks of theta, m and u, each over pinned and drawn cases."""
+        error_model = self.target.error_model()
+        by_name = {check.id.rpartition("/")[2]: check.id for check in self.checks}
+        ids = {quantity: by_name[quantity.value] for quantity in NUMBERS}
+        tallies = empty_tallies(*NUMBERS)
 
         def examine(case: Case, wanted: Collection[str]) -> dict[str, Divergence]:
-            asked = {q: Tally() for q in NUMBERS if ids[q] in wanted}
+            judged = {q: ComparisonTally() for q in NUMBERS if ids[q] in wanted}
             observed = self.observe(case)
             if needs_state and any(s.m is None or s.u is None for s in observed):
-                raise Skipped("m and u cannot be seen; theta is judged as a trajectory")
-            compare(case, observed, assumption, asked)
-            for quantity, tally in asked.items():
-                merge(tallies[quantity], tally)
-            return {ids[q]: t.divergence for q, t in asked.items() if t.divergence is not None}
+                raise SkippedError("m and u cannot be seen; theta is judged as a trajectory")
+            compare(case, observed, error_model, judged)
+            for quantity, tally in judged.items():
+                add_tally(tallies[quantity], tally)
+            return {ids[q]: t.divergence for q, t in judged.items() if t.divergence is not None}
 
         def measured(check: str) -> dict[str, Any]:
             quantity = next(q for q in NUMBERS if ids[q] == check)
             return figures(tallies[quantity])
 
-        self.search([ids[q] for q in NUMBERS], examine, pinned, strategy, measured)
+        self.search(examine, pinned, strategy, measured, list(ids.values()))
 
     def search(
         self,
-        checks: Sequence[str],
         examine: Examine,
         pinned: Sequence[Case] = (),
         strategy: st.SearchStrategy[Case] | None = None,
         measured: Callable[[str], Mapping[str, Any]] = lambda _: {},
+        order: Sequence[str] = (),
     ) -> None:
-        """Look for a divergence of each check: in the pinned cases first, then in drawn ones.
+        """Search for a divergence of each check: in pinned cases, then in drawn ones.
 
         A check that diverges is left out of what follows, so that one never hides another.
-        """
-        left = list(checks)
 
-        def found(divergences: Mapping[str, Divergence]) -> bool:
-            """Put divergences down; whether the run is to end with them."""
+        Args:
+            examine: runs a case for the checks that are left.
+            pinned: the pinned cases.
+            strategy: draws the others, if any.
+            measured: the figures of a check.
+            order: the ids, in the order of their verdicts; as they stand above the test if empty.
+        """
+        left = list(order) or [check.id for check in self.checks]
+
+        def record(divergences: Mapping[str, Divergence]) -> bool:
+            """Keep divergences, and return whether the run ends with them."""
             for check, divergence in divergences.items():
                 left.remove(check)
-                self.decide(check, Status.DIVERGES, divergence=divergence, measured=measured(check))
-            return bool(divergences) and self.seat.settings.fail_fast
+                self.decide(Status.DIVERGES, divergence=divergence, measured=measured(check), check=check)
+            return bool(divergences) and self.target.settings.fail_fast
 
-        def examined(case: Case) -> Mapping[str, Divergence]:
-            case = self.seat.expressible(case)
+        def run(case: Case) -> Mapping[str, Divergence]:
+            case = self.target.restrict_case(case)
             try:
                 return examine(case, left)
-            except Rejected as error:
+            except RejectedError as error:
                 return dict.fromkeys(left, refusal(error, case))
 
         for case in pinned:
-            if left and found(examined(case)):
+            if left and record(run(case)):
                 self._decide_rest(Status.SKIPPED, _ENDED)
                 return
-        while left and strategy is not None and (hunted := self._hunt(examined, strategy)) is not None:
-            if found(dict([hunted])):
+        while left and strategy is not None and (hunted := self._hunt(run, strategy)) is not None:
+            if record(dict([hunted])):
                 self._decide_rest(Status.SKIPPED, _ENDED)
                 return
         for check in left:
-            self._held(check, measured(check))
+            self._decide_undiverged(check, measured(check))
 
-    def _held(self, check: str, measured: Mapping[str, Any]) -> None:
-        """Nothing was found to diverge: it conforms, unless nothing could be judged."""
+    def search_lives(self, strategy: st.SearchStrategy[Life]) -> LifeTally:
+        """Draw lives, and return what they came to; the shortest one that goes wrong, if any does."""
+        tally, watched = LifeTally(), self.lives.watched()
+
+        def run(life: Life) -> Mapping[str, Divergence]:
+            found = self.lives.judge(life, watched)
+            tally.add(found)
+            return {self.check: found.findings[0].divergence} if found.findings else {}
+
+        hunted = self._hunt(run, strategy)
+        if hunted is not None:
+            tally.divergence = hunted[1]
+        return tally
+
+    def _decide_undiverged(self, check: str, measured: Mapping[str, Any]) -> None:
+        """Decide that the subject conforms, or skip the check if nothing was judged."""
         if measured.get("judged", 1) == 0:
-            self.decide(check, Status.SKIPPED, "it cannot be seen", measured=measured)
+            self.decide(Status.SKIPPED, "it cannot be observed", measured=measured, check=check)
         else:
-            self.decide(check, Status.CONFORMS, measured=measured)
+            self.decide(Status.CONFORMS, measured=measured, check=check)
 
     def _hunt(
-        self, run: Callable[[Case], Mapping[str, Divergence]], strategy: st.SearchStrategy[Case]
+        self, run: Callable[[Drawn], Mapping[str, Divergence]], strategy: st.SearchStrategy[Drawn]
     ) -> tuple[str, Divergence] | None:
-        """The first divergence of any check in drawn cases, shrunk."""
-        hunt = _Hunt(run, self.seat.settings.profile.shrinks)
-        attempt = self._drawing(hypothesis.given(strategy)(hunt.attempt))
+        """Draw cases or lives, and return the first divergence of any check, shrunk."""
+        hunt = _Hunt(run, self.target.settings.profile.shrinks)
+        attempt = self._configure_search(hypothesis.given(strategy)(hunt.attempt))
         try:
             attempt()
-        except _Found:
+        except _DivergenceError:
             return hunt.last
         except Flaky:
             if hunt.last is None:
@@ -271,17 +338,17 @@ class Bench:
             check, divergence = hunt.last
             reason = divergence.reason + "; the same case did not diverge when it was run again"
             return check, replace(divergence, reason=reason)
-        except _Stop as stop:
+        except _SearchStop as stop:
             raise stop.error from None
         return None
 
-    def _drawing(self, attempt: Callable[[], None]) -> Callable[[], None]:
-        """A search of hypothesis', drawing as much, and from the seed, as was asked for."""
-        asked = self.seat.settings
-        shrinks = asked.shrink and not asked.fail_fast
-        drawing = hypothesis.settings(
-            max_examples=asked.profile.examples // budget_of(self.subject.info).drawn,
-            derandomize=asked.seed is None,
+    def _configure_search(self, attempt: Callable[[], None]) -> Callable[[], None]:
+        """A search of hypothesis' with the number of cases and the seed of the settings."""
+        settings = self.target.settings
+        shrinks = settings.shrink and not settings.fail_fast
+        seed = _SEED if settings.seed is None else settings.seed
+        limit = hypothesis.settings(
+            max_examples=settings.profile.examples // budget_of(self.subject.info).drawn,
             database=None,
             deadline=None,
             suppress_health_check=list(HealthCheck),
@@ -289,21 +356,24 @@ class Bench:
             verbosity=Verbosity.quiet,
             report_multiple_bugs=False,
             print_blob=False,
-        )(attempt)
-        return drawing if asked.seed is None else hypothesis.seed(asked.seed)(drawing)
+        )
+        return hypothesis.seed(seed)(limit(attempt))
 
 
-class _Hunt:
-    """What hypothesis calls: it follows the first check that diverges, and shrinks it within a budget."""
+class _Hunt(Generic[Drawn]):
+    """The function that hypothesis calls, and what it found.
 
-    def __init__(self, run: Callable[[Case], Mapping[str, Divergence]], budget: int) -> None:
+    It follows the first check that diverges, and shrinks its case within a budget.
+    """
+
+    def __init__(self, run: Callable[[Drawn], Mapping[str, Divergence]], budget: int) -> None:
         self.run = run
         self.budget = budget
         self.failing: set[str] = set()
         self.last: tuple[str, Divergence] | None = None
 
-    def attempt(self, case: Case) -> None:
-        """Run one drawn case; hypothesis runs one that failed again, which costs no budget."""
+    def attempt(self, case: Drawn) -> None:
+        """Run one drawn case; a case that diverged before costs no budget."""
         if self.last is not None and repr(case.to_json()) not in self.failing:
             if self.budget <= 0:
                 return
@@ -311,9 +381,9 @@ class _Hunt:
         try:
             found = self.run(case)
         except Exception as error:
-            raise _Stop(error) from error
+            raise _SearchStop(error) from error
         check = self.last[0] if self.last is not None else next(iter(found), None)
         if check is not None and check in found:
             self.last = (check, found[check])
             self.failing.add(repr(case.to_json()))
-            raise _Found
+            raise _DivergenceError

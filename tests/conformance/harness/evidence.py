@@ -1,38 +1,39 @@
-"""The evidence of what is decided without a bound: bits that differ, and a step that is refused."""
+"""Evidence that needs no bound: bits that differ, and a step that is refused."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
-from adamax_conformance.impl.protocol.errors import Rejected
+import numpy.typing as npt
+from adamax_conformance.impl.protocol.errors import RejectedError
 from adamax_conformance.impl.protocol.messages import StepResult
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.verdict import Divergence, Quantity
 from adamax_conformance.reference.case import Case, FloatArray
 
 
-def refusal(error: Rejected, case: Case | None) -> Divergence:
-    """The subject raised where it should have computed."""
+def refusal(error: RejectedError, case: Case | None) -> Divergence:
+    """The evidence that the subject raised an exception and should have computed."""
     return Divergence(
         quantity=Quantity.OUTCOME,
-        reason=f"the subject raises {error.type} where the page promises a step: {error.message}",
+        reason=f"the subject raises {error.type} and the page promises a step: {error.message}",
         expected="a step",
         actual=f"{error.type}: {error.message}",
         case=None if case is None else case.to_json(),
     )
 
 
-def arrays(state: StepResult) -> dict[Quantity, Sequence[FloatArray]]:
-    """What can be seen of a state, by quantity."""
+def state_arrays(state: StepResult) -> dict[Quantity, Sequence[FloatArray]]:
+    """The arrays of a state that the subject shows, by quantity."""
     seen = {Quantity.THETA: state.theta, Quantity.M: state.m, Quantity.U: state.u}
     return {quantity: values for quantity, values in seen.items() if values is not None}
 
 
-def same_bits(a: FloatArray, b: FloatArray) -> Any:
-    """Where two arrays hold the same bits; any NaN is any other."""
-    return (a.view(np.int64) == b.view(np.int64)) | (np.isnan(a) & np.isnan(b))
+def same_bits(a: FloatArray, b: FloatArray) -> npt.NDArray[np.bool_]:
+    """A mask of the elements with the same bits; any NaN equals any other."""
+    same: npt.NDArray[np.bool_] = (a.view(np.int64) == b.view(np.int64)) | (np.isnan(a) & np.isnan(b))
+    return same
 
 
 def first_difference(
@@ -44,21 +45,21 @@ def first_difference(
     *,
     first: int = 1,
 ) -> Divergence | None:
-    """The first element whose bits differ between two runs, or between their parts from step `first` on."""
+    """The first element whose bits differ in two runs, which begin at step `first`."""
     for t, (one, other) in enumerate(zip(expected, actual, strict=True), start=first):
-        other_arrays = arrays(other)
-        for quantity, wanted in arrays(one).items():
-            for place, (a, b) in enumerate(zip(wanted, other_arrays.get(quantity, wanted), strict=True)):
+        other_arrays = state_arrays(other)
+        for quantity, wanted in state_arrays(one).items():
+            for index, (a, b) in enumerate(zip(wanted, other_arrays.get(quantity, wanted), strict=True)):
                 where = np.argwhere(~same_bits(np.ascontiguousarray(a), np.ascontiguousarray(b)))
                 if where.size or (a.ndim == 0 and not same_bits(a, b)):
                     element = tuple(int(i) for i in where[0]) if where.size else ()
-                    return between(
-                        a[element], b[element], format_, reason, quantity, (t, place, element), case
+                    return difference_at(
+                        a[element], b[element], format_, reason, quantity, (t, index, element), case
                     )
     return None
 
 
-def between(
+def difference_at(
     expected: float,
     actual: float,
     format_: Format,
@@ -67,9 +68,9 @@ def between(
     at: tuple[int, int, tuple[int, ...]],
     case: Case,
 ) -> Divergence:
-    """The evidence that two numbers differ which should be the same, at a step, parameter and element."""
-    step, place, element = at
-    where = f"{quantity.value} of parameter {place}, element {list(element)}"
+    """The evidence that two numbers differ, at a step, a parameter and an element."""
+    step, index, element = at
+    where = f"{quantity.value} of parameter {index}, element {list(element)}"
     expected, actual = float(expected), float(actual)
     near = np.isfinite(expected) and np.isfinite(actual)
     return Divergence(
@@ -81,7 +82,7 @@ def between(
         actual_hex=actual.hex(),
         error_ulp=abs(expected - actual) / format_.ulp(expected) if near else None,
         step=step,
-        parameter=place,
+        parameter=index,
         element=element,
         case=case.to_json(),
     )

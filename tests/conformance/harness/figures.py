@@ -1,14 +1,15 @@
-"""What the comparisons of many cases come to, and what of it a verdict keeps."""
+"""The sums of many comparisons, and the figures of them that a verdict keeps."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from adamax_conformance.oracles.judgement import Tally, fraction
+from adamax_conformance.oracles.judgement import ComparisonTallies, ComparisonTally, empty_tallies, error_rank
+from adamax_conformance.oracles.verdict import Quantity
 
 
-def merge(total: Tally, part: Tally) -> None:
-    """Add what one case showed to what all cases showed."""
+def add_tally(total: ComparisonTally, part: ComparisonTally) -> None:
+    """Add the tally of one case to the tally of all cases."""
     total.judged += part.judged
     total.open += part.open
     total.exceeded += part.exceeded
@@ -19,15 +20,23 @@ def merge(total: Tally, part: Tally) -> None:
         total.at_step(t, *pair)
 
 
+def sum_tallies(tallies: ComparisonTallies) -> ComparisonTally:
+    """The sum of the tallies of all quantities."""
+    total = empty_tallies(Quantity.THETA)[Quantity.THETA]
+    for tally in tallies.values():
+        add_tally(total, tally)
+    return total
+
+
 _POINTS: Final = 128
 
 
-def figures(tally: Tally) -> dict[str, Any]:
-    """What a verdict keeps of a tally."""
+def figures(tally: ComparisonTally) -> dict[str, Any]:
+    """The figures of a tally that a verdict keeps."""
     steps = [(t, *pair) for t, pair in sorted(tally.by_step.items())]
     size = max(1, -(-len(steps) // _POINTS))
     bunches = (steps[start : start + size] for start in range(0, len(steps), size))
-    kept = [max(bunch, key=lambda step: fraction(*step[1:])) for bunch in bunches]
+    kept = [max(bunch, key=lambda step: error_rank(*step[1:])) for bunch in bunches]
     return {
         "judged": tally.judged,
         "open": tally.open,
@@ -39,13 +48,13 @@ def figures(tally: Tally) -> dict[str, Any]:
 
 
 _BINS: Final = 32
-"""Sixteenths of an ulp that are told apart; what is beyond 2 ulp is counted together."""
+"""The bins of the histogram, each a sixteenth of an ulp; one count holds all beyond 2 ulp."""
 
 
-def _histogram(tally: Tally) -> dict[str, Any]:
-    """How many elements have an error of which size, in ulp."""
+def _histogram(tally: ComparisonTally) -> dict[str, Any]:
+    """The number of elements by the size of their error, in ulp."""
     return {
-        "edges": [place / 16 for place in range(_BINS + 1)],
-        "counts": [tally.sixteenths[place] for place in range(_BINS)],
-        "beyond": sum(count for place, count in tally.sixteenths.items() if place >= _BINS),
+        "edges": [i / 16 for i in range(_BINS + 1)],
+        "counts": [tally.sixteenths[i] for i in range(_BINS)],
+        "beyond": sum(count for i, count in tally.sixteenths.items() if i >= _BINS),
     }

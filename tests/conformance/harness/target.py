@@ -1,4 +1,4 @@
-"""A subject in one dtype as the checks find it: what was asked for, what it was identified as, and what it can show."""
+"""A subject in one dtype: the settings, its identification, and what it can show."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
-from adamax_conformance.impl.protocol.errors import Rejected, Skipped, SubjectBroken
-from adamax_conformance.impl.subject.capabilities import expressible
+from adamax_conformance.impl.protocol.errors import RejectedError, SkippedError, SubjectBrokenError
+from adamax_conformance.impl.subject.capabilities import restrict_case
 from adamax_conformance.impl.subject.client import Subject
 from adamax_conformance.oracles.comparison import lockstep, trajectory
-from adamax_conformance.oracles.error_model import CORRECTLY_ROUNDED, Arithmetic, Assumption
+from adamax_conformance.oracles.error_model import CORRECTLY_ROUNDED, Arithmetic, ErrorModel
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.identify.result import Identification
-from adamax_conformance.oracles.judgement import findings
+from adamax_conformance.oracles.judgement import empty_tallies
 from adamax_conformance.oracles.verdict import Divergence, Quantity
 from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.hyperparameters import DEFAULTS
 from adamax_conformance.reports.ledger.ledger import Ledger
-from adamax_conformance.reports.rule.identify import identified
+from adamax_conformance.reports.rule.identify import identify_rule
 from adamax_conformance.tests.conformance.cases import pinned
 
 NUMBERS: Final = (Quantity.M, Quantity.U, Quantity.THETA)
-"""In the order in which a cause shows: a wrong m also makes a wrong theta."""
+"""The numbers in the order in which a cause shows: a wrong m also makes a wrong theta."""
 
 
 class Profile(Enum):
-    """How much is drawn: the number of cases a search draws, and how many runs shrinking may take."""
+    """The number of cases that a search draws, and of runs that shrinking may take."""
 
     QUICK = ("quick", 48, 120)
     FULL = ("full", 500, 600)
@@ -39,16 +39,16 @@ class Profile(Enum):
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run was asked for.
+    """The settings of a run.
 
     Attributes:
-        profile: how much is drawn.
-        seed: of the drawing; None draws the same each time.
+        profile: the number of drawn cases.
+        seed: of the drawing; with None, each run draws the same cases.
         fail_fast: whether to stop at the first divergence, without shrinking it.
-        shrink: whether a divergence that was drawn is shrunk.
+        shrink: whether to shrink a drawn case that diverges.
         arithmetic: the declared arithmetic.
         ledger: the known divergences.
-        arguments: of the command line, as far as they are needed to reproduce a verdict.
+        arguments: the arguments of the command line that reproduce a verdict.
     """
 
     profile: Profile = Profile.QUICK
@@ -61,8 +61,8 @@ class Settings:
 
 
 @dataclass
-class Seat:
-    """A subject in one dtype, kept for all checks of it: what it was found to be, and to show."""
+class Target:
+    """A subject in one dtype, with the facts about it that all checks share."""
 
     subject: Subject
     dtype: str
@@ -72,23 +72,24 @@ class Seat:
     _underflow: tuple[Divergence | None] | None = None
     _takes_points: bool | None = None
     _zero_betas: bool | None = None
+    lives: object = None
 
     @property
     def format(self) -> Format:
         """The working format."""
         return Format.of(self.dtype)
 
-    def expressible(self, case: Case) -> Case:
-        """The case as far as the subject has arguments for it, and takes them."""
+    def restrict_case(self, case: Case) -> Case:
+        """The case, restricted to the arguments that the subject has and accepts."""
         if self._zero_betas is None:
-            self._zero_betas = self.subject.takes_zero_betas(self.dtype)
-        return expressible(case, self.subject.info, zero_betas=self._zero_betas)
+            self._zero_betas = self.subject.accepts_zero_betas(self.dtype)
+        return restrict_case(case, self.subject.info, zero_betas=self._zero_betas)
 
     def identification(self) -> Identification:
-        """What the subject was identified as; the failure to find out is raised again each time."""
+        """The identification of the subject; if it failed, every call raises that error."""
         if self._identification is None:
             try:
-                self._identification = identified(self.subject, self.dtype, self.settings.arithmetic)
+                self._identification = identify_rule(self.subject, self.dtype, self.settings.arithmetic)
             except Exception as error:  # noqa: BLE001 - kept, and raised below and again
                 self._identification = error
         if isinstance(self._identification, Exception):
@@ -96,7 +97,7 @@ class Seat:
         return self._identification
 
     def shows_state(self) -> bool:
-        """Whether m and u can be seen after a step."""
+        """Whether the subject shows m and u after a step."""
         if self._shows_state is None:
             case = Case("plain", (Group(DEFAULTS, (Parameter.of([1.0], [[1.0]]),)),))
             last = self.subject.observe(case, self.dtype)[-1]
@@ -104,52 +105,55 @@ class Seat:
         return self._shows_state
 
     def takes_points(self) -> bool:
-        """Whether a parameter may have no dimensions, and is right then; if not, `bookkeeping/layout/0-d` says so."""
+        """Whether the subject is right for a parameter without dimensions.
+
+        If it is not, `bookkeeping/layout/0-d` reports that.
+        """
         if self._takes_points is None:
             point = Case("point", (Group(DEFAULTS, (Parameter.of(1.0, [1.0]),)),))
-            tallies = findings(*NUMBERS)
+            tallies = empty_tallies(*NUMBERS)
             try:
                 observed = self.subject.observe(point, self.dtype)
-            except (Rejected, Skipped):
+            except (RejectedError, SkippedError):
                 self._takes_points = False
             else:
                 compare = lockstep if self.shows_state() else trajectory
-                compare(point, observed, self.assumption(), tallies)
+                compare(point, observed, self.error_model(), tallies)
                 self._takes_points = not any(tally.exceeded for tally in tallies.values())
         return self._takes_points
 
     def underflow(self) -> Divergence | None:
-        """The evidence that the subject flushes subnormal numbers to zero; None where it does not.
+        """The evidence that the subject flushes subnormal numbers to zero, or None.
 
-        It does where a case of subnormal numbers, of the format that it computes in, is beyond the bound, and
-        within the one for flushing.
+        It flushes them if a case of subnormal numbers is beyond the bound, and within the bound for flushing. The
+        numbers are those of the format that the subject computes in.
         """
         if self._underflow is None:
-            case = pinned.subnormals(self._assumption(flushes=False).format_)
+            case = pinned.subnormals(self._error_model(flushes=False).format_)
             observed = self.subject.observe(case, self.dtype)
-            strict, flushing = (findings(*NUMBERS) for _ in range(2))
+            strict, flushing = (empty_tallies(*NUMBERS) for _ in range(2))
             compare = lockstep if self.shows_state() else trajectory
-            compare(case, observed, self._assumption(flushes=False), strict)
-            compare(case, observed, self._assumption(flushes=True), flushing)
+            compare(case, observed, self._error_model(flushes=False), strict)
+            compare(case, observed, self._error_model(flushes=True), flushing)
             found = next((t.divergence for t in strict.values() if t.divergence is not None), None)
             explained = not any(t.exceeded for t in flushing.values())
             self._underflow = (found if explained else None,)
         return self._underflow[0]
 
-    def assumption(self) -> Assumption:
-        """What the subject is judged against: what it was identified as, or the page if that is not known."""
+    def error_model(self) -> ErrorModel:
+        """The error model of the identified scheme, or of the page if none was identified."""
         try:
             flushes = self.underflow() is not None
-        except (Rejected, Skipped, SubjectBroken):
+        except (RejectedError, SkippedError, SubjectBrokenError):
             flushes = False
-        return self._assumption(flushes=flushes)
+        return self._error_model(flushes=flushes)
 
-    def _assumption(self, *, flushes: bool) -> Assumption:
+    def _error_model(self, *, flushes: bool) -> ErrorModel:
         arithmetic = self.settings.arithmetic
         if flushes:
             arithmetic = replace(arithmetic, flush_to_zero=True)
         try:
             found = self.identification()
-        except (Rejected, Skipped, SubjectBroken):
-            return Assumption(self.format, arithmetic=arithmetic)
-        return Assumption(found.computes_in, found.nearest, found.habits, arithmetic)
+        except (RejectedError, SkippedError, SubjectBrokenError):
+            return ErrorModel(self.format, arithmetic=arithmetic)
+        return ErrorModel(found.computes_in, found.nearest, found.scheme, arithmetic)

@@ -1,4 +1,4 @@
-"""Audits as the tests start them."""
+"""Helpers that run an audit and look at its record."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def said(record: Record, check: str):
 
 
 def numbers(record: Record) -> list[object]:
-    """All that an audit has found, without what differs from one to the next."""
+    """The result of an audit without what differs from run to run."""
     return [(v.check, v.status, v.reason, v.divergence, v.measured) for v in record.verdicts]

@@ -1,4 +1,4 @@
-"""Recordings that are damaged at random, each in one way: what an audit must name and never accept.
+"""Damage recordings at random, in ways that an audit must name and refuse.
 
 `python -m adamax_conformance.tests.meta.audit.damaging --count 1000` damages so many, and says which were not noticed.
 """
@@ -39,7 +39,7 @@ def _step(rng, folder: Path) -> Path:
 
 
 def flip_a_bit(rng, folder: Path, _other: Path) -> None:
-    """One bit of one file is another."""
+    """Flip one bit of one file."""
     path = _file(rng, folder)
     content = bytearray(path.read_bytes())
     content[rng.integers(len(content))] ^= 1 << int(rng.integers(8))
@@ -47,7 +47,7 @@ def flip_a_bit(rng, folder: Path, _other: Path) -> None:
 
 
 def overwrite_some_bytes(rng, folder: Path, _other: Path) -> None:
-    """A stretch of one file is noise."""
+    """Overwrite a stretch of one file with noise."""
     path = _file(rng, folder)
     content = bytearray(path.read_bytes())
     start = int(rng.integers(len(content)))
@@ -59,30 +59,30 @@ def overwrite_some_bytes(rng, folder: Path, _other: Path) -> None:
 
 
 def truncate(rng, folder: Path, _other: Path) -> None:
-    """One file ends too early."""
+    """Cut one file off."""
     path = _file(rng, folder)
     os.truncate(path, int(rng.integers(path.stat().st_size)))
 
 
 def truncate_at_a_line(rng, folder: Path, _other: Path) -> None:
-    """The manifest ends too early, after a whole line."""
+    """Cut the manifest off after a whole line."""
     lines = (folder / MANIFEST).read_bytes().splitlines(keepends=True)
     (folder / MANIFEST).write_bytes(b"".join(lines[: rng.integers(len(lines))]))
 
 
 def extend(rng, folder: Path, _other: Path) -> None:
-    """One file goes on after its end."""
+    """Append bytes to one file."""
     with _file(rng, folder).open("ab") as file:
         file.write(rng.bytes(int(rng.integers(1, 100))))
 
 
 def delete(rng, folder: Path, _other: Path) -> None:
-    """One file is missing."""
+    """Delete one file."""
     _file(rng, folder).unlink()
 
 
 def swap(rng, folder: Path, _other: Path) -> None:
-    """Two steps have each other's files."""
+    """Exchange the files of two steps."""
     one, two = (folder / file_name(int(n)) for n in rng.choice(np.arange(1, STEPS + 1), 2, replace=False))
     aside = folder / "aside"
     one.rename(aside)
@@ -91,37 +91,37 @@ def swap(rng, folder: Path, _other: Path) -> None:
 
 
 def take_another_run_s_step(rng, folder: Path, other: Path) -> None:
-    """A step's file is that of another run, whole in itself."""
+    """Replace a step's file by the whole one of another run."""
     path = _step(rng, folder)
     shutil.copyfile(other / path.name, path)
 
 
 def take_another_run_s_manifest(_rng, folder: Path, other: Path) -> None:
-    """The manifest is that of another run."""
+    """Replace the manifest by that of another run."""
     shutil.copyfile(other / MANIFEST, folder / MANIFEST)
 
 
 def add_a_foreign_file(rng, folder: Path, other: Path) -> None:
-    """There is a file that nobody listed."""
+    """Add a file that the manifest does not list."""
     names = ["notes.txt", "model.safetensors", file_name(STEPS + 1), file_name(STEPS + 1) + ".part"]
     shutil.copyfile(_file(rng, other), folder / rng.choice(names))
 
 
 def replace_by_a_foreign_file(rng, folder: Path, _other: Path) -> None:
-    """A file is of another kind altogether."""
+    """Replace a file by one of another kind."""
     contents = [b"", b"PK\x03\x04", b"[]\n", b"null\n", b"\xff" * 5000, b'{"a": 1}\n' * 9, b"[" * 100_000]
     _file(rng, folder).write_bytes(contents[rng.integers(len(contents))])
 
 
 def put_a_folder_in_its_place(rng, folder: Path, _other: Path) -> None:
-    """A folder has the name of a file."""
+    """Replace a file by a folder of its name."""
     path = _file(rng, folder)
     path.unlink()
     path.mkdir()
 
 
 def alter_the_manifest(rng, folder: Path, _other: Path) -> None:
-    """A value of the manifest is another, in good JSON."""
+    """Change a value of the manifest, in valid JSON."""
     lines = [json.loads(line) for line in (folder / MANIFEST).read_text(encoding="utf-8").splitlines()]
     line = lines[rng.integers(len(lines))]
     key = rng.choice(sorted(line))
@@ -132,7 +132,7 @@ def alter_the_manifest(rng, folder: Path, _other: Path) -> None:
 
 
 def move_a_line(rng, folder: Path, _other: Path) -> None:
-    """The manifest's lines are in another order, one is missing, or one is there twice."""
+    """Reorder the manifest's lines, delete one, or repeat one."""
     lines = (folder / MANIFEST).read_bytes().splitlines(keepends=True)
     place = int(rng.integers(1, len(lines)))
     match rng.integers(3):
@@ -146,7 +146,7 @@ def move_a_line(rng, folder: Path, _other: Path) -> None:
 
 
 def alter_a_description(rng, folder: Path, _other: Path) -> None:
-    """A number of a step's description is another, in a header that is well formed."""
+    """Change a number of a step's description, in a well-formed header."""
     path = _step(rng, folder)
     content = path.read_bytes()
     size = int.from_bytes(content[:8], "little")
@@ -188,7 +188,7 @@ WAYS: tuple[Callable[..., None], ...] = (
 
 
 class Damaged:
-    """Two small recordings of different runs, copies of which are damaged and audited."""
+    """Two small recordings of different runs, whose copies are damaged and audited."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -196,21 +196,21 @@ class Damaged:
         runs.ours(self.whole, steps=STEPS)
         runs.ours(self.other, steps=STEPS, lr=0.3)
         # What the optimizer is does not change with the damage, and finding it out takes most of an audit's time.
-        identified = run.identified
+        identify_sample = run.identify_sample
         known: dict[str, object] = {}
 
         def once(sample, format_, arithmetic):
             if format_.dtype not in known:
-                known[format_.dtype] = identified(sample, format_, arithmetic)
+                known[format_.dtype] = identify_sample(sample, format_, arithmetic)
             return known[format_.dtype]
 
-        self.identified = once
+        self.identify_sample = once
 
     def audit(self, way: Callable[..., None] | None, seed: int) -> str:
         """Damage a copy and audit it.
 
         Returns:
-            Empty where the damage was named and not accepted; what was wrong with that otherwise.
+            Empty if the audit named the damage and did not accept it; else what was wrong with that.
         """
         copy, report = self.folder / "copy", self.folder / "report"
         for folder in (copy, report):
@@ -218,7 +218,7 @@ class Damaged:
         shutil.copytree(self.whole, copy)
         if way is not None:
             way(np.random.default_rng(seed), copy, self.other)
-        original, run.identified = run.identified, self.identified
+        original, run.identify_sample = run.identify_sample, self.identify_sample
         try:
             with contextlib.redirect_stdout(io.StringIO()):
                 code = cli.main(
@@ -229,7 +229,7 @@ class Damaged:
         except Exception as error:  # noqa: BLE001 - a traceback is what is looked for
             return f"a traceback: {type(error).__name__}: {error}"
         finally:
-            run.identified = original
+            run.identify_sample = original
         said = next(v for v in read_record(report).verdicts if v.check == "audit/recording")
         if way is None:
             return "" if code == ExitCode.CONFORMS else f"exit {code}: {said.reason}"
@@ -242,7 +242,7 @@ class Damaged:
 
 
 def main() -> int:
-    """Damage so many recordings, and print what was not noticed."""
+    """Damage some recordings, and print the damage that was not noticed."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--count", type=int, default=1000)
     count = parser.parse_args().count
@@ -253,8 +253,8 @@ def main() -> int:
             way = WAYS[seed % len(WAYS)]
             if wrong := damaged.audit(way, seed):
                 missed[way.__name__] += 1
-                print(f"seed {seed}, {way.__name__}: {wrong}", file=sys.stderr)  # noqa: T201 - a program
-    print(f"{count} damaged recordings, {missed.total()} not as they should be {dict(missed)}")  # noqa: T201
+                print(f"seed {seed}, {way.__name__}: {wrong}", file=sys.stderr)
+    print(f"{count} damaged recordings, {missed.total()} not as they should be {dict(missed)}")
     return int(bool(missed))
 
 

@@ -10,7 +10,7 @@ from adamax_conformance.impl.recording import record
 
 
 def gradients(rng, shapes, dtype):
-    """Gradients of which a tenth is exactly 0, as dead units have them."""
+    """Gradients, a tenth of them exactly 0, as dead units have them."""
     return tuple((rng.standard_normal(shape) * (rng.random(shape) > 0.1)).astype(dtype) for shape in shapes)
 
 
@@ -24,7 +24,7 @@ def ours(
     between=lambda _t, _thetas: None,
     **options,
 ):
-    """A run of our own Adamax with a schedule and two groups, recorded to a folder; returns the thetas."""
+    """Record a run of our Adamax with a schedule and two groups; return the thetas."""
     rng = np.random.default_rng(8)
     thetas = [np.array(rng.standard_normal(shape), dtype) for shape in shapes]
     groups = [{"params": thetas[:1], "weight_decay": 0.01}, {"params": thetas[1:]}]

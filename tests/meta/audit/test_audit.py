@@ -1,4 +1,4 @@
-"""Does an audit find what is wrong with an optimizer's steps, and nothing where nothing is?"""
+"""An audit finds what is wrong with an optimizer's steps, and nothing else."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from adamax_conformance.impl import Adamax
 from adamax_conformance.impl.recording import record
 from adamax_conformance.oracles.verdict import Status
 from adamax_conformance.reference.rules import Epsilon, Rule
-from adamax_conformance.reports.audit import executors as engines
-from adamax_conformance.reports.audit import run
-from adamax_conformance.reports.audit import work_items as parts
-from adamax_conformance.reports.audit.executors import engine
+from adamax_conformance.reports.audit import executors, run, work_items
+from adamax_conformance.reports.audit.executors import executor
 from adamax_conformance.reports.audit.manifest import read_manifest
-from adamax_conformance.reports.audit.progress import FILE_NAME, Progress, from_json, to_json
+from adamax_conformance.reports.audit.progress import FILE_NAME, ProgressFile, from_json, to_json
 from adamax_conformance.reports.audit.work_items import plan
 from adamax_conformance.reports.record.exit_codes import ExitCode
 from adamax_conformance.tests.meta.audit import runs
@@ -28,7 +26,7 @@ from adamax_conformance.tests.meta.audit.auditing import audited, numbers, said
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A recording of our own Adamax, in which nothing is wrong."""
+    """A recording of our own Adamax, without errors."""
     folder = tmp_path_factory.mktemp("whole") / "recording"
     runs.ours(folder, steps=5)
     return folder
@@ -36,7 +34,7 @@ def whole(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def altered(tmp_path_factory):
-    """One in which a single element of theta is off by 4 ulp after the third step."""
+    """A recording with one element of theta off by 4 ulp after the third step."""
     folder = tmp_path_factory.mktemp("altered") / "recording"
     rng = np.random.default_rng(8)
     theta = rng.standard_normal((20, 10)).astype(np.float32)
@@ -54,9 +52,9 @@ def alter(optimizer, theta):
 
 
 @pytest.fixture
-def small_parts(monkeypatch):
-    """Several parts: two small steps each, or a share of a larger one."""
-    monkeypatch.setattr(parts, "_PART", 8000)
+def small_work_items(monkeypatch):
+    """Several work items: two small steps each, or a share of a larger one."""
+    monkeypatch.setattr(work_items, "_ITEM", 8000)
 
 
 def test_a_faithful_optimizer_conforms(whole, tmp_path):
@@ -124,7 +122,7 @@ def test_a_theta_that_was_changed_between_two_steps_raises_no_alarm(tmp_path):
 
 
 class EpsInDenominator:
-    """Adamax with eps beside the norm, as Keras has it, recorded as if it were our own."""
+    """Adamax with eps next to the norm, as in Keras, recorded as if it were our own."""
 
     def step(self, theta, m, u, g, t):
         m[...] = 0.9 * m + (1 - 0.9) * g
@@ -132,7 +130,7 @@ class EpsInDenominator:
         theta[...] = theta - 0.01 / (1 - 0.9**t) * m / (u + 1e-3)
 
 
-def test_another_rule_is_said_once_and_everything_is_judged_against_it(tmp_path, monkeypatch):
+def test_another_rule_is_reported_once_and_everything_is_judged_against_it(tmp_path, monkeypatch):
     rng = np.random.default_rng(8)
     theta = rng.standard_normal(300)
     optimizer = Adamax([theta], lr=0.01, eps=1e-3)
@@ -141,7 +139,7 @@ def test_another_rule_is_said_once_and_everything_is_judged_against_it(tmp_path,
     monkeypatch.setattr(
         optimizer, "_run", lambda _: EpsInDenominator().step(theta, m, u, gradient, optimizer.t + 1)
     )
-    monkeypatch.setattr("adamax_conformance.impl.adamax.storage.Pack.scatter", lambda _: None)
+    monkeypatch.setattr("adamax_conformance.impl.adamax.storage.ParameterPack.scatter", lambda _: None)
     with record(optimizer, tmp_path / "recording"):
         for _ in range(4):
             gradient[...] = rng.standard_normal(300)
@@ -204,32 +202,32 @@ def test_wrong_usage_is_said_in_one_line(whole, tmp_path, options):
 # Resuming and sharing ------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("small_parts")
+@pytest.mark.usefixtures("small_work_items")
 def test_an_audit_that_was_stopped_goes_on_where_it_was(whole, tmp_path, monkeypatch):
     audited(whole, tmp_path / "at-once")
     judged = []
-    audit_part = engines.audit_part
+    audit_work_item = executors.audit_work_item
 
-    def dying(folder, chunk, part, assumptions):
+    def dying(folder, chunk_size, item, error_models):
         if len(judged) == 1:
             raise KeyboardInterrupt
-        judged.append(part.name)
-        return audit_part(folder, chunk, part, assumptions)
+        judged.append(item.name)
+        return audit_work_item(folder, chunk_size, item, error_models)
 
-    monkeypatch.setattr(engines, "audit_part", dying)
+    monkeypatch.setattr(executors, "audit_work_item", dying)
     with pytest.raises(click.Abort):
         audited(whole, tmp_path / "stopped")
     progress = tmp_path / "stopped" / FILE_NAME
     progress.write_bytes(progress.read_bytes() + b'{"stamp": "cut o')  # as a kill may leave it
     again = []
     monkeypatch.setattr(
-        engines,
-        "audit_part",
-        lambda *arguments: (again.append(arguments[2].name), audit_part(*arguments))[1],
+        executors,
+        "audit_work_item",
+        lambda *arguments: (again.append(arguments[2].name), audit_work_item(*arguments))[1],
     )
     _, record = audited(whole, tmp_path / "stopped")
     assert len(judged) == 1
-    assert judged + again == [part.name for part in plan(read_manifest(whole))]
+    assert judged + again == [item.name for item in plan(read_manifest(whole))]
     assert again
     assert numbers(record) == numbers(audited(whole, tmp_path / "at-once")[1])
     assert not progress.exists()
@@ -237,24 +235,24 @@ def test_an_audit_that_was_stopped_goes_on_where_it_was(whole, tmp_path, monkeyp
 
 DYING = """
 import os, signal, sys
-from adamax_conformance.reports.audit import parts
-from adamax_conformance.reports.audit.progress import Progress
-from adamax_conformance.reports.cli import cli
+from adamax_conformance.reports.audit import work_items
+from adamax_conformance.reports.audit.progress import ProgressFile
+from adamax_conformance.reports.cli.main import cli
 
-keep = Progress.keep
+add = ProgressFile.add
 
 def dying(self, stamp, result):
-    keep(self, stamp, result)
+    add(self, stamp, result)
     os.kill(os.getpid(), signal.SIGKILL)
 
-parts._PART = 8000
-Progress.keep = dying
+work_items._ITEM = 8000
+ProgressFile.add = dying
 cli.main(["audit", sys.argv[1], "--report", sys.argv[2], "--quiet"])
 """
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
-@pytest.mark.usefixtures("small_parts")
+@pytest.mark.usefixtures("small_work_items")
 def test_an_audit_that_was_killed_loses_nothing(whole, tmp_path, monkeypatch):
     audited(whole, tmp_path / "at-once")
     killed = subprocess.run(
@@ -262,64 +260,66 @@ def test_an_audit_that_was_killed_loses_nothing(whole, tmp_path, monkeypatch):
     )
     assert killed.returncode == -signal.SIGKILL
     again = []
-    audit_part = engines.audit_part
+    audit_work_item = executors.audit_work_item
     monkeypatch.setattr(
-        engines,
-        "audit_part",
-        lambda *arguments: (again.append(arguments[2].name), audit_part(*arguments))[1],
+        executors,
+        "audit_work_item",
+        lambda *arguments: (again.append(arguments[2].name), audit_work_item(*arguments))[1],
     )
     _, record = audited(whole, tmp_path / "killed")
-    assert again == [part.name for part in plan(read_manifest(whole))][1:]
+    assert again == [item.name for item in plan(read_manifest(whole))][1:]
     assert numbers(record) == numbers(audited(whole, tmp_path / "at-once")[1])
 
 
-@pytest.mark.usefixtures("small_parts")
+@pytest.mark.usefixtures("small_work_items")
 def test_what_was_judged_of_files_that_have_changed_since_does_not_count(whole, tmp_path):
     manifest = read_manifest(whole)
-    with engine(whole, manifest.facts["chunk"], size=0, workers=1) as judge:
-        progress = Progress(tmp_path, manifest)
+    with executor(whole, manifest.facts["chunk"], size=0, workers=1) as judge:
+        progress = ProgressFile(tmp_path, manifest)
         found = run.audit(manifest, judge, progress)
         progress.close(done=False)
-    assumptions = {dtype: each.assumption for dtype, each in found.found.items()}
-    part = plan(manifest)[0]
-    assert Progress(tmp_path, manifest).known(progress.stamp(part, assumptions)) is not None
+    error_models = {dtype: each.error_model for dtype, each in found.models.items()}
+    item = plan(manifest)[0]
+    assert ProgressFile(tmp_path, manifest).lookup(progress.stamp(item, error_models)) is not None
     os.utime(whole / "step-00000001.safetensors", (1, 1))
-    assert Progress(tmp_path, manifest).known(progress.stamp(part, assumptions)) is None
+    assert ProgressFile(tmp_path, manifest).lookup(progress.stamp(item, error_models)) is None
 
 
-def test_what_is_kept_of_a_part_loses_nothing(altered):
+def test_the_progress_file_keeps_every_bit_of_a_result(altered):
     manifest = read_manifest(altered)
     chunk = manifest.facts["chunk"]
-    for part in plan(manifest):
-        result = parts.audit_part(altered, chunk, part, {"float32": run.Assumption(run.Format.BINARY32)})
+    for item in plan(manifest):
+        result = work_items.audit_work_item(
+            altered, chunk, item, {"float32": run.ErrorModel(run.Format.BINARY32)}
+        )
         assert from_json(to_json(result)) == result
 
 
 def results(folder, report, judge):
-    progress = Progress(report, read_manifest(folder))
+    progress = ProgressFile(report, read_manifest(folder))
     try:
         return run.audit(read_manifest(folder), judge, progress).result
     finally:
         progress.close(done=True)
 
 
-@pytest.mark.usefixtures("small_parts")
+@pytest.mark.usefixtures("small_work_items")
 def test_any_number_of_processes_finds_the_same_to_the_bit_even_if_one_dies(altered, tmp_path):
     distributed = pytest.importorskip("distributed")
     chunk = read_manifest(altered).facts["chunk"]
-    with engine(altered, chunk, size=0, workers=1) as judge:
+    with executor(altered, chunk, size=0, workers=1) as judge:
         alone = results(altered, tmp_path, judge)
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=0, silence_logs="CRITICAL"
         ) as cluster,
-        engine(altered, chunk, size=0, scheduler=cluster.scheduler_address) as judge,
+        executor(altered, chunk, size=0, scheduler=cluster.scheduler_address) as judge,
     ):
         assert results(altered, tmp_path, judge) == alone
 
-        def dying(parts, assumptions):
-            """Judge, and kill a worker after the first part."""
-            for count, found in enumerate(judge(parts, assumptions)):
+        def dying(items, error_models):
+            """Judge, and kill a worker after the first work item."""
+            for count, found in enumerate(judge(items, error_models)):
                 if count == 0:
                     victim = next(iter(cluster.workers.values()))
                     os.kill(victim.pid, signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
@@ -328,14 +328,14 @@ def test_any_number_of_processes_finds_the_same_to_the_bit_even_if_one_dies(alte
         assert results(altered, tmp_path, dying) == alone
 
 
-def test_a_scheduler_that_does_not_answer_is_said_to(whole, tmp_path):
+def test_a_scheduler_that_does_not_answer_is_reported(whole, tmp_path):
     pytest.importorskip("distributed")
     with pytest.raises(click.UsageError, match="does not answer"):
         audited(whole, tmp_path, "--scheduler", "no-scheme-at-all://")
 
 
 def test_without_dask_a_recording_is_judged_in_this_process(whole, tmp_path, monkeypatch):
-    monkeypatch.setattr(engines, "find_spec", lambda _: None)
+    monkeypatch.setattr(executors, "find_spec", lambda _: None)
     assert audited(whole, tmp_path)[0] == ExitCode.CONFORMS
     with pytest.raises(click.UsageError, match="pip install"):
         audited(whole, tmp_path, "--workers", "2")

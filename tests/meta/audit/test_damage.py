@@ -1,4 +1,4 @@
-"""Is whatever is wrong with a recording named, and never accepted, without a traceback?"""
+"""An audit names every damage of a recording, without a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Are two real training runs, recorded as they went, clean but for what is known, and is it told where they part?
+"""Two recorded training runs are clean, and their difference is located.
 
 The MindSpore run wants an interpreter of its own: `MINDSPORE_PYTHON` names it.
 """
@@ -60,7 +60,7 @@ def mindspore_run(given):
 
 
 def judge(run, report):
-    """Whether a run learns, and all of it is judged and clean but for what is known."""
+    """Assert that a run learns, and is clean except for known divergences."""
     recording, losses = run
     assert losses[-1] < losses[0] / 2
     code, record = audited(recording, report)

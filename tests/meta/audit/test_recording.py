@@ -1,4 +1,4 @@
-"""Does a recording hold every number that the steps read and wrote, and does it survive a crash?"""
+"""A recording holds every number that steps read or wrote, even after a crash."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from adamax_conformance.impl import Adamax
 from adamax_conformance.impl.recording import record
 from adamax_conformance.impl.recording.format import MANIFEST, file_name
 from adamax_conformance.reports.audit.manifest import NotARecordingError, read_manifest, schema
-from adamax_conformance.reports.audit.work_items import StepReader, read_unit, units
+from adamax_conformance.reports.audit.work_items import ChunkReader, make_batches, read_batch
 from adamax_conformance.tests.meta.audit import runs
 from jsonschema import Draft202012Validator
 from safetensors import safe_open
@@ -80,11 +80,11 @@ def test_a_whole_recording_has_no_damage(tmp_path):
     manifest = read_manifest(tmp_path)
     assert manifest.damages == ()
     assert manifest.ended == ""
-    reader = StepReader(tmp_path, manifest.facts["chunk"])
-    for number, listed in manifest.steps.items():
-        pieces = reader.pieces(reader.step(listed), manifest.steps.get(number - 1))
-        assert len(pieces) == 3
-        assert all(read_unit(reader, unit) for unit in units(pieces, manifest.facts["chunk"]))
+    reader = ChunkReader(tmp_path, manifest.facts["chunk"])
+    for number, entry in manifest.steps.items():
+        chunks = reader.chunks(reader.step(entry), manifest.steps.get(number - 1))
+        assert len(chunks) == 3
+        assert all(read_batch(reader, unit) for unit in make_batches(chunks, manifest.facts["chunk"]))
     assert not reader.damages
 
 

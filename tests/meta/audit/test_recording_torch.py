@@ -1,4 +1,4 @@
-"""Is PyTorch recorded as it steps: closures, bfloat16, parameters without a gradient, names?"""
+"""Recording PyTorch: closures, bfloat16, parameters without a gradient, names."""
 
 from __future__ import annotations
 

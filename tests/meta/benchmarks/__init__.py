@@ -1,1 +1,1 @@
-"""How fast is our own Adamax, beside others and beside what the memory allows? `tox -e bench` runs it."""
+"""The speed of our Adamax, relative to others and to the memory: `tox -e bench`."""

@@ -1,4 +1,4 @@
-"""How fast are recorded steps judged? Prints a table of one run, ready for the README.
+"""The speed of judging recorded steps: prints a table of one run for the README.
 
     python -m adamax_conformance.tests.meta.benchmarks.audit [--largest 1e9] [--recorded 1.6e8]
 
@@ -28,19 +28,19 @@ from adamax_conformance.impl import Adamax
 from adamax_conformance.impl.recording import record
 from adamax_conformance.oracles.batch.block import Block
 from adamax_conformance.oracles.batch.lockstep import QUANTITIES, judge_block, judge_exactly
-from adamax_conformance.oracles.error_model import Assumption
+from adamax_conformance.oracles.error_model import ErrorModel
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.reference.hyperparameters import Hyperparameters
-from adamax_conformance.reports.audit.executors import engine
+from adamax_conformance.reports.audit.executors import executor
 from adamax_conformance.reports.audit.manifest import read_manifest
-from adamax_conformance.reports.audit.progress import Progress
-from adamax_conformance.reports.audit.run import Watcher, audit
+from adamax_conformance.reports.audit.progress import ProgressFile
+from adamax_conformance.reports.audit.run import ProgressCallbacks, audit
 
 EXACTLY = 1 << 12
 ROUNDS = 7
 
 
-def trained(size: int, dtype: str, weight_decay: float, steps: int) -> Iterator[tuple[Block, int]]:
+def training_steps(size: int, dtype: str, weight_decay: float, steps: int) -> Iterator[tuple[Block, int]]:
     """Steps of our own Adamax over one large parameter."""
     rng = np.random.default_rng(1)
     theta = rng.standard_normal(size, np.float32).astype(dtype)
@@ -54,10 +54,10 @@ def trained(size: int, dtype: str, weight_decay: float, steps: int) -> Iterator[
         before = after
 
 
-def judged(block: Block, t: int, weight_decay: float) -> None:
-    """Judge a block; what is right must be called so."""
+def judge_right(block: Block, t: int, weight_decay: float) -> None:
+    """Judge a block of right results, whose errors are all within their bounds."""
     options = Hyperparameters(weight_decay=weight_decay)
-    tallies = judge_block(block, options, t, Assumption(Format.of(block.theta.dtype.name)))
+    tallies = judge_block(block, options, t, ErrorModel(Format.of(block.theta.dtype.name)))
     assert not any(tallies[quantity].exceeded for quantity in QUANTITIES)
 
 
@@ -96,12 +96,12 @@ def rate(elements: float, seconds: float) -> str:
 
 def in_memory(dtype: str, weight_decay: float, size: int = 10**7) -> list[str]:
     """A row: lockstep over one large step."""
-    *_, (block, t) = trained(size, dtype, weight_decay, 3)
-    seconds = best(lambda: judged(block, t, weight_decay))
+    *_, (block, t) = training_steps(size, dtype, weight_decay, 3)
+    seconds = best(lambda: judge_right(block, t, weight_decay))
     ceiling = best(lambda: read(block))
     few = block.cut(0, EXACTLY)
-    options, assumption = Hyperparameters(weight_decay=weight_decay), Assumption(Format.of(dtype))
-    exactly = best(lambda: judge_exactly(few, options, t, assumption), 1) / EXACTLY * size
+    options, error_model = Hyperparameters(weight_decay=weight_decay), ErrorModel(Format.of(dtype))
+    exactly = best(lambda: judge_exactly(few, options, t, error_model), 1) / EXACTLY * size
     decay = " with decay" if weight_decay else ""
     return [
         f"in memory, {size:.0e}{decay}",
@@ -116,16 +116,16 @@ def linear(total: float) -> list[str]:
     """A row: so many element-steps, made a step at a time and judged as they are made."""
     size = min(int(total), 10**8)
     spent = 0.0
-    judged(next(trained(1 << 15, "float32", 0.0, 1))[0], 1, 0.0)  # the loops are there
-    for block, t in trained(size, "float32", 0.0, max(1, round(total / size))):
+    judge_right(next(training_steps(1 << 15, "float32", 0.0, 1))[0], 1, 0.0)  # the loops are there
+    for block, t in training_steps(size, "float32", 0.0, max(1, round(total / size))):
         start = perf_counter()
-        judged(block, t, 0.0)
+        judge_right(block, t, 0.0)
         spent += perf_counter() - start
     return [f"in memory, {total:.0e} element-steps", "float32", rate(total, spent), "", ""]
 
 
 def from_files(size: int, steps: int, dtype: str) -> list[str]:
-    """A row: an audit of a recording by processes of this machine, from when it is known what it is judged against."""
+    """A row: an audit of a recording by processes of this machine, once identified."""
     rng = np.random.default_rng(1)
     theta = rng.standard_normal(size, np.float32).astype(dtype)
     optimizer = Adamax([theta])
@@ -138,7 +138,7 @@ def from_files(size: int, steps: int, dtype: str) -> list[str]:
                 optimizer(((rng.standard_normal(size, np.float32) * np.float32(0.01)).astype(dtype),))
         manifest = read_manifest(folder / "recording")
         large = sum(step.size for step in manifest.steps.values())
-        with peak, engine(manifest.folder, manifest.facts["chunk"], size=large) as judge:
+        with peak, executor(manifest.folder, manifest.facts["chunk"], size=large) as judge:
             for _ in range(3):
                 began = perf_counter()
 
@@ -146,8 +146,8 @@ def from_files(size: int, steps: int, dtype: str) -> list[str]:
                     nonlocal began
                     began = perf_counter()
 
-                kept = Progress(folder, manifest, restart=True)
-                found = audit(manifest, judge, kept, watcher=Watcher(begins))
+                kept = ProgressFile(folder, manifest, restart=True)
+                found = audit(manifest, judge, kept, callbacks=ProgressCallbacks(begins))
                 spent.append(perf_counter() - began)
                 kept.close(done=True)
                 assert not any(tally.exceeded for tally in found.result.tallies.values())
@@ -160,8 +160,8 @@ def from_files(size: int, steps: int, dtype: str) -> list[str]:
     ]
 
 
-def recorded(size: int, dtype: str) -> list[str]:
-    """A row: steps of our own Adamax that are recorded, and how many times as long they take as others."""
+def recording_row(size: int, dtype: str) -> list[str]:
+    """A row: recorded steps of our own Adamax, as a multiple of the time of others."""
     rng = np.random.default_rng(1)
     gradients = ((rng.standard_normal(size, np.float32) * np.float32(0.01)).astype(dtype),)
 
@@ -182,7 +182,7 @@ def recorded(size: int, dtype: str) -> list[str]:
 
 
 class Peak:
-    """The most memory that one of the processes which this one starts held, looked at ten times a second.
+    """The most memory of one child process, sampled ten times a second.
 
     Pages of files that are mapped are not theirs alone, and are not counted.
     """
@@ -221,7 +221,7 @@ def main() -> None:
     while total <= options.largest:
         rows.append(linear(total))
         total *= 10
-    rows += [from_files(int(options.recorded) // 8, 8, "float32"), recorded(10**7, "float32")]
+    rows += [from_files(int(options.recorded) // 8, 8, "float32"), recording_row(10**7, "float32")]
     sys.stdout.write(
         f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {numba.config.NUMBA_NUM_THREADS} threads, "
         f"Python {platform.python_version()}, NumPy {np.__version__}, Numba {numba.__version__}\n\n"

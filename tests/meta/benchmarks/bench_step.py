@@ -1,6 +1,7 @@
-"""One step of each contestant, in turns; pytest-benchmark keeps our own times, to compare over versions.
+"""One step of each contestant, in turns.
 
-The ratios stand in each benchmark's `extra_info`, and in the table at the end.
+pytest-benchmark keeps our own times, to compare over versions. The ratios are in each
+benchmark's `extra_info`, and in the table at the end.
 """
 
 from __future__ import annotations

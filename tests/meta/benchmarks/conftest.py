@@ -1,4 +1,4 @@
-"""Takes part where `--benchmark-only` is given, and prints the table of the run, ready for the README."""
+"""Collect benchmarks with `--benchmark-only`, and print a table for the README."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pytest_configure(config):
 
 
 def pytest_collect_file(file_path, parent):
-    """Collect `bench_*.py`, which takes minutes, only where benchmarks are asked for."""
+    """Collect `bench_*.py`, which takes minutes, with `--benchmark-only` alone."""
     wanted = parent.config.getoption("benchmark_only", default=False)
     if wanted and file_path.name.startswith("bench_") and not parent.session.isinitpath(file_path):
         return pytest.Module.from_parent(parent, path=file_path)

@@ -1,4 +1,4 @@
-"""Who races: our step, PyTorch's, plain NumPy's, and a loop that only moves the same bytes.
+"""The contestants: our step, PyTorch's, NumPy's, and a loop over the same bytes.
 
 All of them work on the same arrays of theta, gradient, m and u, so that the largest sizes fit in memory and
 none has warmer caches than another.
@@ -86,9 +86,9 @@ def _move(theta, g, m, u, sign):
 
 
 def same_bytes(thetas, gradients, moments, norms) -> Step:
-    """The ceiling: reads theta, g, m, u and writes theta, m, u, with one addition each, in every thread.
+    """The ceiling: read theta, g, m, u and write theta, m, u, with one addition each.
 
-    Many arrays are one here. The additions are taken back at every other step.
+    All threads take part. Many arrays are one here. The additions are taken back at every other step.
     """
     arrays = [
         group[0] if len(group) == 1 else np.concatenate(group)

@@ -1,6 +1,7 @@
-"""How much memory does a step take beyond theta, gradient, m and u? One contestant in a process of its own.
+"""The memory of a step beyond theta, gradient, m and u, of one contestant.
 
-`python -m adamax_conformance.tests.meta.benchmarks.peak NAME DTYPE SIZE` prints bytes an element. Linux only: the
+It runs in a process of its own. `python -m adamax_conformance.tests.meta.benchmarks.peak NAME DTYPE SIZE`
+prints bytes an element. Linux only: the
 mark is the one that the kernel keeps of this very process, where `getrusage` begins with its parent's.
 """
 
@@ -15,8 +16,8 @@ from adamax_conformance.tests.meta.benchmarks.contestants import contestants
 
 
 def extra_bytes(name: str, dtype: np.dtype, size: int) -> float:
-    """By how much steps raise the process's high-water mark, for each element."""
-    contestants(dtype, [1 << 16])[name]()  # what is compiled or loaded once is no part of a step
+    """The bytes an element that steps add to the process's high-water mark."""
+    contestants(dtype, [1 << 16])[name]()  # what is compiled or loaded once does not belong to a step
     step = contestants(dtype, [size])[name]
     Path("/proc/self/clear_refs").write_text(
         "5", encoding="ascii"
@@ -37,4 +38,4 @@ def high_water_mark() -> int:
 
 if __name__ == "__main__":
     contestant, of, elements = sys.argv[1:]
-    print(extra_bytes(contestant, np.dtype(of), int(elements)))  # noqa: T201 - its answer
+    print(extra_bytes(contestant, np.dtype(of), int(elements)))

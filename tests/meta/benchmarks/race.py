@@ -1,4 +1,4 @@
-"""How long do contestants take, measured side by side?
+"""A race: the times of contestants, measured side by side.
 
 They run in turns, forwards and backwards by turns, and are compared round by round: what else the machine
 does meets all of them alike.
@@ -31,13 +31,13 @@ class Race:
         return median(self.seconds[name])
 
     def times(self, name: str, other: str) -> float:
-        """How many times as long `name` took as `other`: the median over the rounds."""
+        """The time of `name` as a multiple of that of `other`: the median over the rounds."""
         pairs = zip(self.seconds[name], self.seconds[other], strict=True)
         return median(one / two for one, two in pairs)
 
 
 def race(steps: Mapping[str, Callable[[], object]], rounds: int) -> Race:
-    """Run everyone in turns."""
+    """Run all contestants in turns."""
     repeats = {}
     for name, step in steps.items():
         step()

@@ -1,4 +1,4 @@
-"""Do the contestants of the benchmark compute the same step?"""
+"""The contestants of the benchmark compute the same step."""
 
 from __future__ import annotations
 

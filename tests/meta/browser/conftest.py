@@ -1,4 +1,4 @@
-"""A headless Chromium without a network, and a page to open in it; skipped where there is none."""
+"""A headless Chromium without a network, and a page; skipped if there is none."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SERIES = {
 
 
 def records():
-    """Two runs with every status, several layers, long series, and what makes up for a large report."""
+    """Two runs with every status, several layers, long series, and many verdicts."""
     values = [
         verdict(Status.DIVERGES, check="value/lockstep/theta", measured=SERIES),
         verdict(

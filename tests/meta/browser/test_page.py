@@ -1,4 +1,4 @@
-"""The page works in a real browser: alone, by mouse and by keyboard, for eyes and for screen readers."""
+"""The page works in a real browser, by mouse, keyboard and screen reader."""
 
 from __future__ import annotations
 
@@ -305,4 +305,4 @@ def test_ten_thousand_verdicts_are_filtered_and_sorted(browser, tmp_path):
     assert one(browser, "#rows-shown").text == "100 of 10,000 checks shown; 10,000 match."
     one(browser, "#search").send_keys("value/09999")
     assert len(rows(browser)) == 1
-    assert len(summary.judged) == 10_000
+    assert len(summary.rows) == 10_000

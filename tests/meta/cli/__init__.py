@@ -1,1 +1,1 @@
-"""The command line, as its users run it: in a process of its own, in a folder of their own."""
+"""Tests of the command line, in a process and a folder of its own."""

@@ -16,7 +16,7 @@ from adamax_conformance.reports.record.record import read_record
 
 @dataclass(frozen=True)
 class Ran:
-    """What a command did."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -24,7 +24,7 @@ class Ran:
     folder: Path
 
     def verdicts(self, *statuses: Status) -> list[Verdict]:
-        """Those of the report's record, of some statuses."""
+        """The verdicts of the report's record with some statuses."""
         record = read_record(self.folder / "divergence-report" / "verdicts.jsonl")
         return [v for v in record.verdicts if not statuses or v.status in statuses]
 
@@ -35,7 +35,7 @@ class Ran:
 
 @pytest.fixture
 def run(tmp_path):
-    """Run adamax-conformance beside a copy of `optimizers.py`."""
+    """Run adamax-conformance next to a copy of `optimizers.py`."""
     shutil.copy(Path(__file__).with_name("optimizers.py"), tmp_path)
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("ADAMAX_", "PYTEST_"))}
 

@@ -5,7 +5,7 @@ import optimizers
 
 
 class FlushesSubnormals(optimizers.Adamax):
-    """Subnormal operands and results are zero."""
+    """A device that flushes subnormal operands and results to zero."""
 
     def update(self, theta, g, m, u, group):
         def flushed(x):
@@ -27,7 +27,10 @@ class FlushesSubnormals(optimizers.Adamax):
 
 
 class DividesToTwoUlp(optimizers.Adamax):
-    """Each quotient is too large by nearly 3 unit roundoffs before it is rounded: less than 2 ulp in all."""
+    """A device with quotients too large by nearly 3 unit roundoffs, then rounded.
+
+    That is less than 2 ulp in all.
+    """
 
     def update(self, theta, g, m, u, group):
         def quotient(a, b):

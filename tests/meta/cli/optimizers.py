@@ -1,4 +1,4 @@
-"""Somebody's own Adamax in one file, and ways to get it wrong."""
+"""A user's own Adamax in one file, and ways to get it wrong."""
 
 import ctypes
 import os
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Adamax:
-    """A right one, written plainly."""
+    """A correct Adamax, written plainly."""
 
     half_precision_scalars = False
 

@@ -1,4 +1,4 @@
-"""Does `check` say what is wrong, and nothing of what is right?"""
+"""`check` reports what is wrong, and nothing of what is right."""
 
 from __future__ import annotations
 

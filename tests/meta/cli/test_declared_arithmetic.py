@@ -1,4 +1,4 @@
-"""Does a device conform under the arithmetic that is declared of it, and only under that?"""
+"""A device conforms under its declared arithmetic, and only under that."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DIVIDING = 'name = "device D, division to 2 ulp"\ndivide = 4.0\n'
 
 @pytest.fixture
 def judge(run):
-    """Check an optimizer of `devices.py` in float32, under a declaration where there is one."""
+    """Check an optimizer of `devices.py` in float32, with or without a declaration."""
     folder = run("--version").folder
     shutil.copy(Path(__file__).with_name("devices.py"), folder)
 

@@ -1,4 +1,4 @@
-"""Does the ledger turn exactly what it lists into known divergences, through the command line?"""
+"""The command line turns exactly what the ledger lists into known divergences."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ FRAMEWORKS = {
     "torch": ("torch[foreach]", ("float16", "bfloat16")),
     "mindspore": ("mindspore", ("float16", "float64")),
 }
-"""A subject of each, in dtypes that differ in what they are known for."""
+"""A subject of each framework, in dtypes with different known divergences."""
 
 
 def options(framework: str) -> list[str]:
-    """How the framework is reached, or a skip."""
+    """The options that reach the framework, or a skip."""
     python = os.environ.get("MINDSPORE_PYTHON") if framework == "mindspore" else None
     if python:
         return ["--python", python]
@@ -97,15 +97,15 @@ reason = "It never was."
 
 
 def test_a_divergence_that_an_adapter_brings_about_fails_although_others_are_known(run):
-    """The kit is run from an edited copy: its adapter drops the learning rate that is set."""
+    """Run an edited copy of the suite, whose adapter drops the set learning rate."""
     folder = run("--version").folder
     for room in (impl, reference):
         shutil.copytree(Path(room.__file__).parent, folder / "edited" / room.__name__.replace(".", "/"))
     adapter = folder / "edited" / "adamax_conformance" / "impl" / "adapters" / "torch.py"
     text = adapter.read_text(encoding="utf-8")
-    line = "super().set_lr(optimizer, group, self._lr(lr))"
+    line = "super().set_lr(optimizer, group, self._convert_lr(lr))"
     assert line in text
-    adapter.write_text(text.replace(line, "self._lr(lr)"), encoding="utf-8")
+    adapter.write_text(text.replace(line, "self._convert_lr(lr)"), encoding="utf-8")
     path = os.pathsep.join(filter(None, [str(folder / "edited"), os.environ.get("PYTHONPATH")]))
     ran = run(*arguments("torch", "contract/lr/*", "bookkeeping/lr-*"), PYTHONPATH=path)
     assert ran.code == 1

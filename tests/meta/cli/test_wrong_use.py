@@ -1,4 +1,4 @@
-"""Is wrong use told in one clear line, with the right exit code and no traceback?"""
+"""Wrong use is one clear line, with the right exit code and no traceback."""
 
 from __future__ import annotations
 
@@ -54,9 +54,7 @@ def test_what_is_refused_leaves_an_earlier_report_alone(run, arguments):
 @pytest.mark.parametrize(
     ("version", "words"), [("2.3.1", "torch 2.3.1 is too old"), ("3.0", "torch 3.0 is too new")]
 )
-def test_a_framework_of_a_version_that_is_not_asked_is_one_line_with_the_command(
-    run, command, version, words
-):
+def test_a_framework_of_an_unsupported_version_is_one_line_with_the_command(run, command, version, words):
     folder = run("--version").folder
     (folder / "torch.py").touch()
     (folder / "torch.dist-info").mkdir()

@@ -1,1 +1,1 @@
-"""Examples that run: each is a program of its own, and a test holds it to what it says."""
+"""Examples that run: each is a program of its own, and a test checks its claims."""

@@ -1,4 +1,4 @@
-"""A two-layer network on handwritten digits, with NumPy alone, Adamax and a schedule.
+"""Train a two-layer network on handwritten digits, with NumPy and Adamax.
 
 The data are the 1797 real digits of 8 by 8 pixels that come with scikit-learn (UCI ML hand-written digits); a
 fifth of them is held out. Run it with `python tests/meta/examples/digits.py`.
@@ -62,7 +62,7 @@ class Network:
 
 
 def warm_up_then_cosine(peak: float, warm_up: int, steps: int) -> Callable[[int], float]:
-    """A learning rate that rises linearly for `warm_up` steps, then falls as a cosine to zero at `steps`."""
+    """A learning rate with a linear rise for `warm_up` steps, then a cosine to 0."""
 
     def lr(t: int) -> float:
         if t <= warm_up:
@@ -73,7 +73,7 @@ def warm_up_then_cosine(peak: float, warm_up: int, steps: int) -> Callable[[int]
 
 
 def train(seed: int = 0) -> float:
-    """Train from scratch; the accuracy on the digits that were held out."""
+    """Train from scratch, and return the accuracy on the digits that were held out."""
     rng = np.random.default_rng(seed)
     pixels, digits = load_digits(return_X_y=True)
     train_x, test_x, train_y, test_y = train_test_split(
@@ -96,4 +96,4 @@ def train(seed: int = 0) -> float:
 
 
 if __name__ == "__main__":
-    print(f"{train():.1%} of the held-out digits are right")  # noqa: T201 - what the example is for
+    print(f"{train():.1%} of the held-out digits are right")

@@ -1,4 +1,4 @@
-"""Does the example of the digits learn what it says?"""
+"""The example of the digits reaches the accuracy that it claims."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Do the examples in docstrings print what they say?"""
+"""The examples in docstrings print what they claim."""
 
 from __future__ import annotations
 

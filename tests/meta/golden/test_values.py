@@ -1,4 +1,4 @@
-"""Are the golden numbers right? Recomputed as fractions, which have no rounding at all."""
+"""The golden numbers, recomputed as fractions, which have no rounding at all."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import mpmath
 import pytest
 from adamax_conformance.oracles.error_model import Form
 from adamax_conformance.oracles.exact.decimals import Direction, scientific
-from adamax_conformance.oracles.exact.interval import Enclosure, larger
-from adamax_conformance.oracles.exact.trajectory import context
+from adamax_conformance.oracles.exact.interval import Interval, larger
+from adamax_conformance.oracles.exact.trajectory import mpmath_context
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.golden.values import (
     DIGITS,
-    HABITS,
     QUANTITIES,
+    SCHEME_NAMES,
+    evaluation_schemes,
     format_of,
     formats_of,
-    habits_of,
 )
 from adamax_conformance.reference.formula import Scalars, State, step
 from adamax_conformance.reference.golden.cases import GOLDEN_CASES
@@ -46,11 +46,11 @@ STEADY = settings(
 """The same examples everywhere, however long a busy machine takes for them."""
 
 
-def fractions(case, place, element):
+def fractions(case, number, element):
     """The states of one element, as fractions."""
     run = case.run()
-    group = next(g for i, g, _ in run.placed() if i == place)
-    parameter = run.parameters[place]
+    group = next(g for i, g, _ in run.indexed_parameters() if i == number)
+    parameter = run.parameters[number]
     state = State(Fraction(float(parameter.theta[element])), Fraction(0), Fraction(0))
     for t in range(1, case.steps + 1):
         h = group.at(t)
@@ -63,7 +63,7 @@ def fractions(case, place, element):
 
 
 def right_digits(text, exact):
-    """Whether a decimal is the exact value, rounded to its digits."""
+    """Check that a decimal is the exact value, rounded to its digits."""
     if exact == 0:
         return text == "0"
     written = Decimal(text)
@@ -75,11 +75,11 @@ def right_digits(text, exact):
 def test_every_digit_of_a_short_case_is_right(case):
     published = PUBLISHED_CASES[case.id]
     states = {state["t"]: state for state in published["states"]}
-    for place, parameter in enumerate(case.run().parameters):
+    for number, parameter in enumerate(case.run().parameters):
         for element in range(parameter.theta.size):
-            for t, exact in fractions(case, place, element):
+            for t, exact in fractions(case, number, element):
                 for quantity in QUANTITIES:
-                    value = states[t][quantity][place][element]
+                    value = states[t][quantity][number][element]
                     assert right_digits(value["exact"], getattr(exact, quantity)), (t, quantity)
 
 
@@ -129,13 +129,13 @@ def test_where_the_page_leaves_room_what_is_acceptable_is_listed():
 
 
 def test_the_classes_are_each_form_with_each_kind_of_scalars():
-    assert HABITS == (
+    assert SCHEME_NAMES == (
         "weighted/binary64",
         "weighted/working",
         "interpolated/binary64",
         "interpolated/working",
     )
-    assert [h.form for h in habits_of(Format.BINARY64).values()] == list(Form)
+    assert [h.form for h in evaluation_schemes(Format.BINARY64).values()] == list(Form)
 
 
 @STEADY
@@ -158,8 +158,8 @@ def test_a_bound_is_never_written_smaller_than_it_is(x, digits):
 @STEADY
 @given(finite, finite, positive, st.integers(0, 9))
 def test_an_enclosure_holds_the_exact_result(a, b, c, n):
-    ctx = context(60)
-    x, y, z = (Enclosure.of(ctx, value) for value in (a, b, c))
+    ctx = mpmath_context(60)
+    x, y, z = (Interval.of(ctx, value) for value in (a, b, c))
     p, q, r = (Fraction(value) for value in (a, b, c))
     for enclosed, exact in (
         (x + y, p + q),
@@ -182,8 +182,8 @@ def parts(value):
 
 
 def test_an_enclosure_is_not_divided_by_what_may_be_zero():
-    ctx = context(60)
-    one = Enclosure.of(ctx, 1.0)
+    ctx = mpmath_context(60)
+    one = Interval.of(ctx, 1.0)
     with pytest.raises(ZeroDivisionError):
         one / (one - one)
 

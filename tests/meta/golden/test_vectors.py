@@ -1,4 +1,4 @@
-"""Does `adamax-conformance vectors` write the same bytes anywhere, and take nothing for right that is not?"""
+"""`adamax-conformance vectors` writes the same bytes anywhere, and finds errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from adamax_conformance.oracles.golden.files import DIGESTS
 from adamax_conformance.reference.contract import CLAUSES
 from adamax_conformance.reference.golden.cases import GOLDEN_CASES
 from adamax_conformance.reports.cli import vectors as command
-from adamax_conformance.reports.cli.vectors import PUBLISHED, Unreadable, problems, vectors
+from adamax_conformance.reports.cli.vectors import PUBLISHED, UnreadableError, problems, vectors
 from click.testing import CliRunner
 
 MOST_BYTES = 10_000_000
@@ -32,7 +32,7 @@ def small(tmp_path):
 
     def write(value=document):
         file = tmp_path / "small.json"
-        file.write_text(files.text(value), encoding="utf-8")
+        file.write_text(files.document_text(value), encoding="utf-8")
         return file
 
     return document, write
@@ -43,7 +43,7 @@ def small(tmp_path):
 
 def test_the_published_files_are_those_that_are_written_here_byte_for_byte():
     made = files.documents(GOLDEN_CASES)
-    written = {name: files.text(value).encode("ascii") for name, value in made.items()}
+    written = {name: files.document_text(value).encode("ascii") for name, value in made.items()}
     published = {file.name: file.read_bytes() for file in FILES if not file.name.endswith("schema.json")}
     assert published.keys() == written.keys()
     assert [name for name in written if published[name] != written[name]] == []
@@ -55,7 +55,7 @@ def test_the_files_are_not_too_many_bytes():
 
 @pytest.fixture
 def few(monkeypatch, tmp_path):
-    """The command knows a few cases only, and none is published; returns the files that it writes."""
+    """Limit the command to a few cases, none of them published; return their files."""
     cases = tuple(case for case in GOLDEN_CASES if case.family == "maximize")
     monkeypatch.setattr(command, "GOLDEN_CASES", cases)
     monkeypatch.setattr(command, "DIGESTED", tmp_path / "nothing")
@@ -66,7 +66,7 @@ def test_generate_writes_into_a_new_folder(tmp_path, few):
     result = run("generate", "--output", tmp_path / "new")
     assert result.return_value == 0
     for name, value in few.items():
-        assert (tmp_path / "new" / name).read_bytes() == files.text(value).encode("ascii")
+        assert (tmp_path / "new" / name).read_bytes() == files.document_text(value).encode("ascii")
 
 
 @pytest.mark.parametrize("change", ["another", "gone"])
@@ -84,11 +84,11 @@ def test_generate_refuses_to_change_what_is_published(tmp_path, few, change):
 def test_a_bound_may_be_replaced_and_a_value_may_not(small):
     document, _ = small
     case = document["cases"][0]
-    before = files.digest(case)
+    before = files.case_digest(case)
     case["states"][0]["m"][0][0]["bound"]["binary32"][0] = "9.99e9"
-    assert files.digest(case) == before
+    assert files.case_digest(case) == before
     case["states"][0]["m"][0][0]["rounded"]["binary32"] = "0x1p+0"
-    assert files.digest(case) != before
+    assert files.case_digest(case) != before
 
 
 # Checking ---------------------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ def test_validate_finds_the_files_of_a_folder_right(small, few):
     _, write = small
     folder = write().parent
     for name in (DIGESTS, "contract.json"):
-        (folder / name).write_text(files.text(few[name]), encoding="utf-8")
+        (folder / name).write_text(files.document_text(few[name]), encoding="utf-8")
     (folder / "golden.schema.json").write_text("{}", encoding="utf-8")
     result = run("validate", folder)
     assert result.return_value == 0, result.stderr
@@ -206,25 +206,25 @@ def test_a_clause_with_another_outcome_is_found(tmp_path):
     contract = files.contract()
     contract["clauses"][0]["outcome"] = "accepted"
     file = tmp_path / "contract.json"
-    file.write_text(files.text(contract), encoding="utf-8")
+    file.write_text(files.document_text(contract), encoding="utf-8")
     assert list(problems(file)) == ['clause lr/string, outcome is "accepted"; the oracle has "ValueError"']
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "is no JSON"),
-        (b"\xff\xfe", "is no JSON"),
+        (b"", "is not JSON"),
+        (b"\xff\xfe", "is not JSON"),
         (b"[" * 100_000, "nested too deeply"),
         (b"[1]", "want an object"),
         (b"{}", "schema is None"),
         (b'{"schema": "golden.schema.json"}', "is a required property"),
-        (b'{"schema": NaN}', "NaN is none of its numbers"),
+        (b'{"schema": NaN}', "NaN is not a number of JSON"),
         (b'{"schema": 1, "schema": 2}', "a key is there twice"),
-        (b'{"schema": ' + b"1" * 5000 + b"}", "is no JSON"),
+        (b'{"schema": ' + b"1" * 5000 + b"}", "is not JSON"),
     ],
 )
-def test_what_is_no_such_file_is_refused_in_one_line(tmp_path, content, words):
+def test_another_kind_of_file_is_refused_in_one_line(tmp_path, content, words):
     file = tmp_path / "file.json"
     file.write_bytes(content)
     result = run("validate", file)
@@ -233,7 +233,7 @@ def test_what_is_no_such_file_is_refused_in_one_line(tmp_path, content, words):
     assert words in result.stderr
 
 
-def test_a_file_that_is_not_there_is_said_to_be(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     result = run("validate", tmp_path / "nowhere.json")
     assert result.return_value == 2
     assert "cannot be read" in result.stderr
@@ -244,21 +244,21 @@ def test_a_file_that_is_not_there_is_said_to_be(tmp_path):
 FUZZED = 1_500
 
 
-def places(value, place=()):
-    """Every place in a JSON value."""
-    yield place
+def paths(value, path=()):
+    """The path of every member of a JSON value."""
+    yield path
     for name, member in (
         value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     ):
-        yield from places(member, (*place, name))
+        yield from paths(member, (*path, name))
 
 
-def changed(value, place, by):
-    """A copy with another value at a place."""
-    if not place:
+def replace_at(value, path, by):
+    """A copy with another value at a path."""
+    if not path:
         return by
     result = copy.copy(value)
-    result[place[0]] = changed(value[place[0]], place[1:], by)
+    result[path[0]] = replace_at(value[path[0]], path[1:], by)
     return result
 
 
@@ -282,26 +282,26 @@ STRANGE = (
 
 
 def without_words(document):
-    """What has to be right: all but the comments."""
+    """The part of a document that has to be right: all but the comments."""
     return {**document, "cases": [{**case, "comment": ""} for case in document["cases"]]}
 
 
 def test_no_file_with_a_part_exchanged_is_taken_for_right(small, tmp_path):
     document, _ = small
-    everywhere = list(places(document))
+    everywhere = list(paths(document))
     draw = random.Random(6)
     file = tmp_path / "fuzzed.json"
     for _ in range(FUZZED):
-        place, by = draw.choice(everywhere), draw.choice(STRANGE)
-        text = json.dumps(changed(document, place, by))
+        path, by = draw.choice(everywhere), draw.choice(STRANGE)
+        text = json.dumps(replace_at(document, path, by))
         if draw.random() < 0.3:
             at = draw.randrange(len(text))
             text = text[:at] + draw.choice(["", '"', "}", "\\", "\x00", "9", ","]) + text[at + 1 :]
         file.write_text(text, encoding="utf-8")
         try:
             wrong = list(problems(file))
-        except Unreadable as error:
+        except UnreadableError as error:
             wrong = [str(error)]
         if not wrong:
-            assert without_words(json.loads(text)) == without_words(document), (place, by)
+            assert without_words(json.loads(text)) == without_words(document), (path, by)
         assert all("\n" not in line and line.isprintable() and len(line) < 600 for line in wrong)

@@ -1,4 +1,4 @@
-"""What the tests of our own Adamax draw, and how they compare bits."""
+"""Random inputs of the tests of our own Adamax, and comparisons of bits."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 
 
 def any_bits(rng: np.random.Generator, dtype: np.dtype, size: int) -> np.ndarray:
-    """Every bit pattern is as likely as any other: NaN, infinities and subnormals are among them."""
+    """Random bit patterns: NaN, infinities and subnormals are among them."""
     return rng.integers(0, 256, size * dtype.itemsize, dtype=np.uint8).view(dtype)
 
 
-def ordinary(rng: np.random.Generator, dtype: np.dtype, size: int) -> np.ndarray:
+def training_sizes(rng: np.random.Generator, dtype: np.dtype, size: int) -> np.ndarray:
     """Numbers of the sizes that training has."""
     return (rng.standard_normal(size) * 10.0 ** rng.integers(-4, 3, size)).astype(dtype)
 
 
-def some_job(
+def draw_job(
     rng: np.random.Generator, size: int, scalars: StepScalars, dtype: np.dtype, draw=any_bits
 ) -> Job:
     """A job over arrays of its own; u is not negative."""
@@ -43,13 +43,16 @@ def some_job(
     return Job(theta, gradient, m, np.abs(u), scalars)
 
 
-def copied(job: Job) -> Job:
+def copy_job(job: Job) -> Job:
     """The same job over copies of its arrays."""
     return Job(*(array.copy() for array in job[:4]), job.scalars)
 
 
 def same(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two arrays agree bit for bit; a NaN equals any NaN, since IEEE 754 leaves its bits open."""
+    """Whether two arrays agree bit for bit.
+
+    A NaN equals any NaN, since IEEE 754 leaves its bits open.
+    """
     if one.shape != other.shape or one.dtype != other.dtype:
         return False
     bits = np.dtype(f"u{one.itemsize}")

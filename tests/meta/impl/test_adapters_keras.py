@@ -1,4 +1,4 @@
-"""Is Keras asked as its users ask it, on each backend, and is what it says told as it is?"""
+"""Keras on each backend, compared with a direct call."""
 
 from __future__ import annotations
 
@@ -79,14 +79,16 @@ def test_a_bare_keras_takes_the_backend_that_is_named_or_the_first_that_is_there
 
 @pytest.mark.parametrize("backend", sorted({"tensorflow", "jax", "torch"} - set(BACKENDS)))
 def test_a_backend_that_is_not_there_is_unavailable_with_the_command(backend):
-    with pytest.raises(errors.Unavailable, match=r"is not here .* get it with: .* -m pip install") as caught:
+    with pytest.raises(
+        errors.UnavailableError, match=r"is not here .* get it with: .* -m pip install"
+    ) as caught:
         Subject.open(f"keras[{backend}]")
     assert "\n" not in str(caught.value)
 
 
 def test_there_are_no_groups(subject):
     assert subject.info.has["groups"] is False
-    with pytest.raises(errors.Skipped, match="no parameter groups"):
+    with pytest.raises(errors.SkippedError, match="no parameter groups"):
         subject.construct([({"lr": 0.1}, [np.ones(1)]), ({"lr": 0.2}, [np.ones(1)])], "float32")
 
 
@@ -98,7 +100,7 @@ def test_the_learning_rate_is_assigned_and_read_back(subject):
 
 
 def test_a_learning_rate_that_is_no_float_is_refused_in_its_own_words(subject):
-    with pytest.raises(errors.Rejected, match="should be float") as caught:
+    with pytest.raises(errors.RejectedError, match="should be float") as caught:
         subject.construct([({"lr": 1}, [np.ones(2)])], "float32")
     assert caught.value.type == "ValueError"
 
@@ -115,5 +117,5 @@ def test_a_checkpoint_resumes_bit_for_bit(subject, dtype):
 
 
 def test_another_device_is_unsupported():
-    with pytest.raises(errors.UnsupportedDevice, match="on the cpu"):
+    with pytest.raises(errors.UnsupportedDeviceError, match="on the cpu"):
         Subject.open(f"keras[{BACKENDS[0]}]", device="cuda")

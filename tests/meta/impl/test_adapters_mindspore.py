@@ -1,4 +1,4 @@
-"""Is MindSpore's optimizer asked as its users ask it, and is what it says told as it is?
+"""MindSpore's optimizers, used as their users use them.
 
 MindSpore wants an environment of its own: `MINDSPORE_PYTHON` names its interpreter, which needs nothing of
 ours.
@@ -29,7 +29,7 @@ def subjects():
     python = os.environ.get("MINDSPORE_PYTHON")
     try:
         running["mindspore"] = Subject.open("mindspore", python=python)
-    except errors.Unavailable as error:
+    except errors.UnavailableError as error:
         pytest.skip(str(error))
 
     def get(name="mindspore"):
@@ -103,7 +103,7 @@ def test_a_learning_rate_may_be_a_float_an_int_or_a_tensor(subjects, value):
 
 
 def test_what_it_refuses_is_told_with_its_class(subjects):
-    with pytest.raises(errors.Rejected, match="the lr must be greater than") as caught:
+    with pytest.raises(errors.RejectedError, match="the lr must be greater than") as caught:
         subjects().construct([({"lr": -1.0}, [THETA])], "float32")
     assert caught.value.type == "ValueError"
 
@@ -111,19 +111,19 @@ def test_what_it_refuses_is_told_with_its_class(subjects):
 def test_bfloat16_is_refused_in_its_own_words(subjects):
     subject = subjects()
     assert "bfloat16" not in subject.info.dtypes
-    with pytest.raises(errors.UnsupportedDtype, match="Unsupported data type"):
+    with pytest.raises(errors.UnsupportedDtypeError, match="Unsupported data type"):
         subject.construct([({}, [THETA])], "bfloat16")
 
 
 def test_a_parameter_without_elements_is_skipped_in_its_own_words(subjects):
-    with pytest.raises(errors.Skipped, match="must be positive integer, but got"):
+    with pytest.raises(errors.SkippedError, match="must be positive integer, but got"):
         subjects().construct([({}, [np.ones(0)])], "float32")
 
 
 def test_a_layout_that_it_does_not_have_is_skipped(subjects):
     subject = subjects()
     assert subject.info.layouts == (Layout.CONTIGUOUS,)
-    with pytest.raises(errors.Skipped, match="so none is strided"):
+    with pytest.raises(errors.SkippedError, match="so none is strided"):
         subject.construct([({}, [THETA])], "float32", layout=Layout.STRIDED)
 
 
@@ -131,7 +131,7 @@ def test_a_layout_that_it_does_not_have_is_skipped(subjects):
 def test_a_device_that_is_not_there_is_unsupported_in_one_line(subjects, device):
     if device in subjects().info.devices:
         pytest.skip(f"{device} is there")
-    with pytest.raises(errors.UnsupportedDevice) as caught:
+    with pytest.raises(errors.UnsupportedDeviceError) as caught:
         Subject.open("mindspore", device=device, python=os.environ.get("MINDSPORE_PYTHON"))
     assert "\n" not in str(caught.value)
 
@@ -149,7 +149,7 @@ def test_nn_shares_what_its_groups_do_not_have(subjects):
         [({"lr": 0.5, "eps": 1e-3}, [THETA]), ({"lr": 0.25, "eps": 1e-3}, [THETA])], "float32"
     )
     assert subject.step(handle, [GRADIENT, GRADIENT]).lr == (0.5, 0.25)
-    with pytest.raises(errors.Skipped, match="share eps"):
+    with pytest.raises(errors.SkippedError, match="share eps"):
         subject.construct([({"eps": 1e-3}, [THETA]), ({"eps": 1e-4}, [THETA])], "float32")
 
 
@@ -182,5 +182,5 @@ def test_a_scheduler_of_its_own_drives_the_optimizer(subjects, schedule, rates):
 
 
 def test_a_scheduler_that_is_not_there_is_skipped(subjects):
-    with pytest.raises(errors.Skipped, match="has no Nonesuch; there are"):
+    with pytest.raises(errors.SkippedError, match="has no Nonesuch; there are"):
         subjects("mindspore").construct([({}, [THETA])], "float32", schedule=Schedule("Nonesuch"))

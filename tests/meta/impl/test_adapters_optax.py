@@ -1,4 +1,4 @@
-"""Is optax asked as its users ask it, and is what it says told as it is?"""
+"""Optax's optimizers, compared with direct calls."""
 
 from __future__ import annotations
 
@@ -66,17 +66,17 @@ def test_what_it_has_no_argument_or_default_for_is_told(subjects):
 
 @pytest.mark.parametrize("options", [{"weight_decay": 0.1}, {"maximize": True}])
 def test_an_argument_that_it_does_not_have_is_skipped(subject, options):
-    with pytest.raises(errors.Skipped, match=r"optax\.adamax has no argument"):
+    with pytest.raises(errors.SkippedError, match=r"optax\.adamax has no argument"):
         subject.construct([({"lr": 0.1, **options}, [THETA])], "float32")
 
 
 def test_betas_that_are_no_two_numbers_are_skipped(subject):
-    with pytest.raises(errors.Skipped, match=r"has b1 and b2; 0\.9 is no two numbers"):
+    with pytest.raises(errors.SkippedError, match=r"has b1 and b2; 0\.9 is not two numbers"):
         subject.construct([({"lr": 0.1, "betas": 0.9}, [THETA])], "float32")
 
 
 def test_a_learning_rate_is_needed(subject):
-    with pytest.raises(errors.Rejected, match="learning_rate"):
+    with pytest.raises(errors.RejectedError, match="learning_rate"):
         subject.construct([({}, [THETA])], "float32")
 
 
@@ -118,7 +118,7 @@ def test_float64_at_one_time_leaves_float32_as_it_is_at_another(subject):
 
 @pytest.mark.parametrize("layout", [layout for layout in Layout if layout is not Layout.CONTIGUOUS])
 def test_a_layout_is_skipped(subject, layout):
-    with pytest.raises(errors.Skipped, match=f"none is {layout.value}"):
+    with pytest.raises(errors.SkippedError, match=f"none is {layout.value}"):
         subject.construct([({"lr": 0.1}, [THETA])], "float32", layout=layout)
 
 
@@ -126,6 +126,6 @@ def test_a_layout_is_skipped(subject, layout):
 def test_a_device_that_is_not_there_is_unsupported_in_one_line(subject, device):
     if device in subject.info.devices:
         pytest.skip(f"{device} is there")
-    with pytest.raises(errors.UnsupportedDevice) as caught:
+    with pytest.raises(errors.UnsupportedDeviceError) as caught:
         Subject.open("optax", device=device)
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Is the AdaMax of pytorch_optimizer asked as its users ask it?"""
+"""The AdaMax of pytorch_optimizer, compared with a direct call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is TensorFlow's operation asked as a program that uses it asks, and is what it says told as it is?"""
+"""TensorFlow's operation, compared with a direct call."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ def test_every_dtype_gives_what_the_operation_gives_alone(subject, dtype):
 
 def test_bfloat16_is_refused_in_its_own_words(subject):
     assert subject.info.dtypes == DTYPES
-    with pytest.raises(errors.UnsupportedDtype, match="No OpKernel was registered"):
+    with pytest.raises(errors.UnsupportedDtypeError, match="No OpKernel was registered"):
         subject.construct([(OPTIONS, [THETA])], "bfloat16")
 
 
 def test_it_has_no_defaults_and_neither_decay_nor_ascent(subject):
     assert subject.info.arguments == ("lr", "betas", "eps")
     assert subject.info.defaults is None
-    with pytest.raises(errors.Skipped, match="no default for betas and eps"):
+    with pytest.raises(errors.SkippedError, match="no default for betas and eps"):
         subject.construct([({"lr": 0.1}, [THETA])], "float32")
-    with pytest.raises(errors.Skipped, match="no argument weight_decay"):
+    with pytest.raises(errors.SkippedError, match="no argument weight_decay"):
         subject.construct([({**OPTIONS, "weight_decay": 0.1}, [THETA])], "float32")
 
 
@@ -64,12 +64,12 @@ def test_groups_are_called_with_their_own_arguments(subject):
 
 def test_an_operation_saves_nothing(subject):
     assert subject.info.has["save"] is False
-    with pytest.raises(errors.Skipped, match="no state to save"):
+    with pytest.raises(errors.SkippedError, match="no state to save"):
         subject.save(subject.construct([(OPTIONS, [THETA])], "float32"))
 
 
 def test_a_layout_is_skipped(subject):
-    with pytest.raises(errors.Skipped, match="none is strided"):
+    with pytest.raises(errors.SkippedError, match="none is strided"):
         subject.construct([(OPTIONS, [THETA])], "float32", layout=Layout.STRIDED)
 
 
@@ -77,6 +77,6 @@ def test_a_layout_is_skipped(subject):
 def test_a_device_that_is_not_there_is_unsupported_in_one_line(subject, device):
     if device in subject.info.devices:
         pytest.skip(f"{device} is there")
-    with pytest.raises(errors.UnsupportedDevice) as caught:
+    with pytest.raises(errors.UnsupportedDeviceError) as caught:
         Subject.open("tensorflow", device=device)
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Is PyTorch's optimizer asked as its users ask it, and is what it says told as it is?"""
+"""PyTorch's optimizer, compared with a direct call."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def subjects():
 
 
 def alone(dtype, **options):
-    """What torch computes when it is asked without us."""
+    """Run torch directly."""
     parameter = torch.tensor(THETA).to(getattr(torch, dtype)).requires_grad_()
     optimizer = torch.optim.Adamax([parameter], **options)
     for gradient in GRADIENTS:
@@ -79,7 +79,7 @@ def test_an_array_becomes_a_tensor(subjects):
     (group,) = subject.read(handle).groups
     assert isinstance(group["lr"], np.ndarray)
     assert subject.step(handle, GRADIENTS[:1]).lr == (0.1,)
-    with pytest.raises(errors.Rejected, match="Tensor lr must be 1-element"):
+    with pytest.raises(errors.RejectedError, match="Tensor lr must be 1-element"):
         subject.construct([({"lr": np.array([0.1, 0.2])}, [THETA])], "float32")
 
 
@@ -94,7 +94,9 @@ def test_every_layout_that_torch_has_is_taken(subjects, name, layout):
 
 
 def test_a_negative_stride_is_skipped_in_torchs_words(subjects):
-    with pytest.raises(errors.Skipped, match="tensors with negative strides are not currently supported"):
+    with pytest.raises(
+        errors.SkippedError, match="tensors with negative strides are not currently supported"
+    ):
         subjects("torch").construct([({}, [THETA])], "float32", layout=Layout.REVERSED)
 
 
@@ -137,7 +139,7 @@ def test_a_checkpoint_resumes_bit_for_bit(subjects):
 
 
 def test_what_torch_refuses_is_told_with_its_class(subjects):
-    with pytest.raises(errors.Rejected, match="Invalid learning rate") as caught:
+    with pytest.raises(errors.RejectedError, match="Invalid learning rate") as caught:
         subjects("torch").construct([({"lr": -1.0}, [THETA])], "float32")
     assert caught.value.type == "ValueError"
 
@@ -154,12 +156,12 @@ def test_what_is_there_is_said(subjects):
 
 
 def test_capturable_says_that_it_needs_an_accelerator():
-    with pytest.raises(errors.UnsupportedDevice, match=r"torch\[capturable\] needs an accelerator"):
+    with pytest.raises(errors.UnsupportedDeviceError, match=r"torch\[capturable\] needs an accelerator"):
         Subject.open("torch[capturable]", in_process=True)
 
 
 def test_an_accelerator_that_is_not_there_is_unsupported():
-    with pytest.raises(errors.UnsupportedDevice, match="finds no xpu here; there is cpu"):
+    with pytest.raises(errors.UnsupportedDeviceError, match="finds no xpu here; there is cpu"):
         Subject.open("torch", device="xpu", in_process=True)
 
 
@@ -179,7 +181,7 @@ def test_anyones_optimizer_class_is_a_subject(tmp_path, monkeypatch):
 
 
 def test_a_class_that_is_not_there_is_unavailable():
-    with pytest.raises(errors.Unavailable, match=r"torch\.optim has no attribute 'Adamaximum'"):
+    with pytest.raises(errors.UnavailableError, match=r"torch\.optim has no attribute 'Adamaximum'"):
         Subject.open("torch:torch.optim.Adamaximum", in_process=True)
 
 
@@ -220,7 +222,7 @@ def test_a_scheduler_of_its_own_drives_the_optimizer(subjects, schedule, rates):
 
 
 def test_a_scheduler_that_is_not_there_is_skipped(subjects):
-    with pytest.raises(errors.Skipped, match="has no Nonesuch; there are"):
+    with pytest.raises(errors.SkippedError, match="has no Nonesuch; there are"):
         subjects("torch").construct([({}, [THETA])], "float32", schedule=Schedule("Nonesuch"))
 
 
@@ -238,5 +240,5 @@ def test_the_functional_form_gives_what_the_optimizer_gives(subjects, dtype):
 def test_the_functional_form_says_what_it_has_not(subjects):
     subject = subjects("torch[functional]")
     assert subject.info.has == {"state": True, "groups": False, "set_lr": False, "save": False}
-    with pytest.raises(errors.Skipped, match="one param_group"):
+    with pytest.raises(errors.SkippedError, match="one param_group"):
         subject.construct([({"lr": 0.5}, [THETA])], "float32", plain=False)

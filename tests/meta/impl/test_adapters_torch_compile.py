@@ -1,4 +1,4 @@
-"""Is PyTorch's Adamax asked as it is where its step is compiled?"""
+"""PyTorch's Adamax with a compiled step."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GRADIENT = np.array([1.0, -0.5, 0.25])
 def subject():
     try:
         running = Subject.open("torch[compile]", deadlines=Deadlines(start=600, request=300))
-    except errors.Unavailable as error:
+    except errors.UnavailableError as error:
         pytest.skip(str(error))
     with running:
         yield running
@@ -46,6 +46,6 @@ def test_a_learning_rate_that_is_set_is_used_without_compiling_anew(subject):
 
 def test_without_a_compiler_it_is_unavailable(monkeypatch):
     monkeypatch.setitem(os.environ, "CXX", "/nonexistent")
-    with pytest.raises(errors.Unavailable, match=r"torch\[compile\] cannot compile here") as caught:
+    with pytest.raises(errors.UnavailableError, match=r"torch\[compile\] cannot compile here") as caught:
         Subject.open("torch[compile]", deadlines=Deadlines(start=600, request=300))
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Are arguments accepted and refused as the page promises, and is nothing changed when one is refused?"""
+"""The arguments that our Adamax accepts and refuses, by the specification."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each framework documents: well-formed, complete, and beside the page in one vocabulary."""
+"""The frameworks' documentation: well-formed, complete, in one vocabulary."""
 
 from __future__ import annotations
 

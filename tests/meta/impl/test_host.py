@@ -1,4 +1,4 @@
-"""Does the host keep what a subject does to its process away from everything else?
+"""The host's isolation of a subject's deeds.
 
 Each subject here is a factory in a file, in a child process. One child serves all that leave it alive.
 """
@@ -139,14 +139,14 @@ def test_what_a_subject_prints_and_reads_is_kept_off_the_pipe(subject, deed):
 
 
 def test_leaving_the_interpreter_is_a_rejection_and_no_death(subject):
-    with pytest.raises(errors.Rejected) as caught:
+    with pytest.raises(errors.RejectedError) as caught:
         do(subject, "exit")
     assert caught.value.type == "SystemExit"
     assert works(subject)
 
 
 def test_a_process_that_ends_is_told_with_its_status_and_last_words(subject):
-    with pytest.raises(errors.SubjectDied) as caught:
+    with pytest.raises(errors.SubjectDiedError) as caught:
         do(subject, "die")
     assert caught.value.returncode == 7
     assert "ended with exit status 7" in str(caught.value)
@@ -155,7 +155,7 @@ def test_a_process_that_ends_is_told_with_its_status_and_last_words(subject):
 
 
 def test_a_process_that_ends_at_construction_is_told_too(subject):
-    with pytest.raises(errors.SubjectDied) as caught:
+    with pytest.raises(errors.SubjectDiedError) as caught:
         subject.construct([({"weight_decay": "die_at_construction"}, [ONES])], "float32")
     assert caught.value.returncode == 11
     assert works(subject)
@@ -163,52 +163,52 @@ def test_a_process_that_ends_at_construction_is_told_too(subject):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 def test_a_process_that_is_killed_is_told_with_the_signal(subject):
-    with pytest.raises(errors.SubjectDied, match=r"ended by SIGKILL") as caught:
+    with pytest.raises(errors.SubjectDiedError, match=r"ended by SIGKILL") as caught:
         do(subject, "kill")
     assert caught.value.returncode == -signal.SIGKILL
     assert works(subject)
 
 
 def test_a_crash_in_c_code_is_told_with_the_place_in_python(subject):
-    with pytest.raises(errors.SubjectDied) as caught:
+    with pytest.raises(errors.SubjectDiedError) as caught:
         do(subject, "crash")
     assert "in crash" in caught.value.stderr
     assert works(subject)
 
 
 def test_a_hang_in_c_code_ends_at_the_deadline(subject):
-    with pytest.raises(errors.SubjectHung, match=r"no answer within 0\.3 s"):
+    with pytest.raises(errors.SubjectTimeoutError, match=r"no answer within 0\.3 s"):
         do(subject, "hang", deadline=0.3)
     assert works(subject)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 def test_a_hang_is_told_with_the_place_in_python(subject):
-    with pytest.raises(errors.SubjectHung) as caught:
+    with pytest.raises(errors.SubjectTimeoutError) as caught:
         do(subject, "hang", deadline=0.3)
     assert "in hang" in caught.value.stderr
 
 
 def test_a_process_that_closes_its_pipe_and_stays_does_not_hold_up(subject):
-    with pytest.raises(errors.SubjectDied, match="closed its output"):
+    with pytest.raises(errors.SubjectDiedError, match="closed its output"):
         do(subject, "close_output")
     assert works(subject)
 
 
 def test_a_child_of_the_subject_that_holds_the_pipes_does_not_hold_up(subject):
-    with pytest.raises(errors.SubjectBroken):
+    with pytest.raises(errors.SubjectBrokenError):
         do(subject, "leave_a_child_with_the_pipes", deadline=5.0)
     assert works(subject)
 
 
 def test_handles_and_checkpoints_of_a_process_that_is_gone_are_of_no_use(subject):
     old = subject.construct([({}, [ONES])], "float32")
-    with pytest.raises(errors.SubjectDied):
+    with pytest.raises(errors.SubjectDiedError):
         do(subject, "die")
-    with pytest.raises(errors.SubjectDied, match="is gone"):
+    with pytest.raises(errors.SubjectDiedError, match="is gone"):
         subject.step(old, [ONES])
     assert works(subject)
-    with pytest.raises(errors.SubjectDied, match="is gone"):
+    with pytest.raises(errors.SubjectDiedError, match="is gone"):
         subject.step(old, [ONES])
     subject.release(old)
     assert works(subject)
@@ -234,8 +234,10 @@ def test_a_closed_subject_is_started_anew_by_the_next_construction():
 
 def test_the_folder_of_the_user_comes_first(folder, monkeypatch):
     (folder / "sub").mkdir(exist_ok=True)
-    (folder / "sub" / "deeper.py").write_text("from beside import Optimizer\n")
-    (folder / "sub" / "beside.py").write_text("import os\nfrom mine import Optimizer\nassert os.getcwd()\n")
+    (folder / "sub" / "deeper.py").write_text("from neighbour import Optimizer\n")
+    (folder / "sub" / "neighbour.py").write_text(
+        "import os\nfrom mine import Optimizer\nassert os.getcwd()\n"
+    )
     monkeypatch.chdir(folder)
     with Subject.open("sub/deeper.py:Optimizer") as subject:
         assert works(subject)
@@ -270,7 +272,7 @@ def test_a_file_with_the_name_of_a_needed_module_does_no_harm(folder, monkeypatc
 )
 @pytest.mark.usefixtures("at_home")
 def test_a_factory_that_cannot_be_had_is_unavailable_in_one_line(name, words):
-    with pytest.raises(errors.Unavailable) as caught:
+    with pytest.raises(errors.UnavailableError) as caught:
         Subject.open(name)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -278,13 +280,13 @@ def test_a_factory_that_cannot_be_had_is_unavailable_in_one_line(name, words):
 
 @pytest.mark.usefixtures("at_home")
 def test_a_device_that_numpy_does_not_have_is_unsupported():
-    with pytest.raises(errors.UnsupportedDevice, match="on the cpu, not on cuda"):
+    with pytest.raises(errors.UnsupportedDeviceError, match="on the cpu, not on cuda"):
         Subject.open("mine.py:Optimizer", device="cuda")
 
 
 @pytest.mark.parametrize("python", ["/no/such/python", "no-such-python-anywhere"])
 def test_an_interpreter_that_is_not_there_is_unavailable(python):
-    with pytest.raises(errors.Unavailable, match="cannot be started"):
+    with pytest.raises(errors.UnavailableError, match="cannot be started"):
         Subject.open("torch", python=python)
 
 
@@ -306,28 +308,30 @@ def interpreter(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("at_home")
 def test_an_interpreter_that_is_too_old_says_so(interpreter):
     python = interpreter("import sys\nsys.version_info = (3, 9, 1, 'final', 0)\n")
-    with pytest.raises(errors.Unavailable, match=r"Python 3\.9 at .* is too old; the oldest .* is 3\.11"):
+    with pytest.raises(
+        errors.UnavailableError, match=r"Python 3\.9 at .* is too old; the oldest .* is 3\.11"
+    ):
         Subject.open("mine.py:Optimizer", python=python)
 
 
 @pytest.mark.usefixtures("at_home")
 def test_an_interpreter_without_numpy_says_how_to_get_it(interpreter):
     python = interpreter("import sys\nsys.modules['numpy'] = None\n")
-    with pytest.raises(errors.Unavailable, match=r"has no NumPy .*; get it with: .* -m pip install"):
+    with pytest.raises(errors.UnavailableError, match=r"has no NumPy .*; get it with: .* -m pip install"):
         Subject.open("mine.py:Optimizer", python=python)
 
 
 @pytest.mark.usefixtures("at_home")
 def test_an_interpreter_with_an_old_numpy_says_how_to_get_another(interpreter):
     python = interpreter("import numpy\nnumpy.__version__ = '1.24.4'\n")
-    with pytest.raises(errors.Unavailable, match=r"has NumPy 1\.24\.4, which is too old"):
+    with pytest.raises(errors.UnavailableError, match=r"has NumPy 1\.24\.4, which is too old"):
         Subject.open("mine.py:Optimizer", python=python)
 
 
 @pytest.mark.parametrize(("name", "package"), [("torch", "torch"), ("mindspore", "mindspore")])
 def test_a_framework_that_is_not_there_is_told_with_the_command_that_gets_it(interpreter, name, package):
     python = interpreter(f"import sys\nsys.modules[{package!r}] = None\n")
-    with pytest.raises(errors.Unavailable) as caught:
+    with pytest.raises(errors.UnavailableError) as caught:
         Subject.open(name, python=python)
     assert str(caught.value).startswith(f"{package} is not here")
     assert f'-m pip install "{package}>=' in str(caught.value)
@@ -337,16 +341,16 @@ def test_a_framework_that_is_not_there_is_told_with_the_command_that_gets_it(int
 @pytest.mark.parametrize(
     ("name", "package", "version", "words"),
     [
-        ("torch", "torch", "2.3.1", "torch 2.3.1 is too old; the oldest that can be asked is 2.4"),
-        ("torch[foreach]", "torch", "3.0.0.dev20270101", "is too new; what can be asked is below 3"),
+        ("torch", "torch", "2.3.1", "torch 2.3.1 is too old; the oldest supported version is 2.4"),
+        ("torch[foreach]", "torch", "3.0.0.dev20270101", "is too new; supported versions are below 3"),
         ("torch:torch.optim.Adamax", "torch", "1.13+cpu", "torch 1.13+cpu is too old"),
         (
             "mindspore",
             "mindspore",
             "2.5.0",
-            "mindspore 2.5.0 is too old; the oldest that can be asked is 2.6",
+            "mindspore 2.5.0 is too old; the oldest supported version is 2.6",
         ),
-        ("mindspore[nn]", "numpy", "2.1.0", "numpy 2.1.0 is too new; what can be asked is below 2"),
+        ("mindspore[nn]", "numpy", "2.1.0", "numpy 2.1.0 is too new; supported versions are below 2"),
     ],
 )
 def test_a_framework_that_is_too_old_or_too_new_is_told_with_the_range_and_the_command(
@@ -361,7 +365,7 @@ def test_a_framework_that_is_too_old_or_too_new_is_told_with_the_range_and_the_c
         (tmp_path / "mindspore-2.10.0.dist-info" / "METADATA").write_text(
             "Metadata-Version: 2.1\nName: mindspore\nVersion: 2.10.0\n"
         )
-    with pytest.raises(errors.Unavailable) as caught:
+    with pytest.raises(errors.UnavailableError) as caught:
         Subject.open(name, python=interpreter(""))
     assert words in str(caught.value)
     assert re.search(r"get it with: .* -m pip install \"\w+>=[\d.]+,<\d+\"", str(caught.value))

@@ -1,4 +1,4 @@
-"""Which kernel takes the steps, and what does it cost to have the choice?"""
+"""The choice of the kernel, and its cost."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ SMALL, LARGE = 10, 1 << 20
 
 @pytest.fixture(autouse=True)
 def _nothing_chosen(monkeypatch):
-    monkeypatch.delenv(kernels.CHOICE, raising=False)
-    kernels._numba_if_it_works.cache_clear()
+    monkeypatch.delenv(kernels.KERNEL_VARIABLE, raising=False)
+    kernels._find_numba_kernel.cache_clear()
     yield
-    kernels._numba_if_it_works.cache_clear()
+    kernels._find_numba_kernel.cache_clear()
 
 
 def test_small_optimizers_stay_with_numpy():
-    assert kernels.chosen(SMALL) is kernel_numpy.run
+    assert kernels.choose_kernel(SMALL) is kernel_numpy.run_jobs
 
 
 def test_large_optimizers_take_numba():
     kernel_numba = pytest.importorskip("adamax_conformance.impl.adamax.kernel_numba", exc_type=ImportError)
-    assert kernels.chosen(LARGE) is kernel_numba.run
+    assert kernels.choose_kernel(LARGE) is kernel_numba.run_jobs
 
 
 def test_without_numba_numpy_takes_every_step(monkeypatch):
     monkeypatch.setattr(kernels, "find_spec", lambda _: None)
-    assert kernels.chosen(LARGE) is kernel_numpy.run
+    assert kernels.choose_kernel(LARGE) is kernel_numpy.run_jobs
 
 
 def test_numba_that_compiles_nothing_is_left_alone(monkeypatch):
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
-    assert kernels.chosen(LARGE) is kernel_numpy.run
+    assert kernels.choose_kernel(LARGE) is kernel_numpy.run_jobs
 
 
 def test_numba_that_cannot_be_imported_is_named_in_a_warning(monkeypatch):
@@ -48,20 +48,20 @@ def test_numba_that_cannot_be_imported_is_named_in_a_warning(monkeypatch):
     monkeypatch.delattr("adamax_conformance.impl.adamax.kernel_numba", raising=False)
     monkeypatch.setattr(kernels, "find_spec", lambda _: object())
     with pytest.warns(RuntimeWarning, match="NumPy alone"):
-        assert kernels.chosen(LARGE) is kernel_numpy.run
+        assert kernels.choose_kernel(LARGE) is kernel_numpy.run_jobs
 
 
 def test_asking_for_numba_where_it_is_missing_says_how_to_get_it(monkeypatch):
-    monkeypatch.setenv(kernels.CHOICE, "numba")
+    monkeypatch.setenv(kernels.KERNEL_VARIABLE, "numba")
     monkeypatch.setitem(sys.modules, "numba", None)
     monkeypatch.delitem(sys.modules, "adamax_conformance.impl.adamax.kernel_numba", raising=False)
     monkeypatch.delattr("adamax_conformance.impl.adamax.kernel_numba", raising=False)
     with pytest.raises(ImportError, match=r"adamax-conformance\[fast\]"):
-        kernels.chosen(SMALL)
+        kernels.choose_kernel(SMALL)
 
 
 def test_an_unknown_choice_is_refused(monkeypatch):
-    monkeypatch.setenv(kernels.CHOICE, "fortran")
+    monkeypatch.setenv(kernels.KERNEL_VARIABLE, "fortran")
     with pytest.raises(ValueError, match="'auto', 'numpy' or 'numba'"):
         Adamax([np.zeros(3)])
 
@@ -76,7 +76,7 @@ def test_the_choice_does_not_change_the_bits(monkeypatch, dtype):
     )
     results = []
     for choice in ("numpy", "numba"):
-        monkeypatch.setenv(kernels.CHOICE, choice)
+        monkeypatch.setenv(kernels.KERNEL_VARIABLE, choice)
         theta = start.copy()
         optimizer = Adamax([theta], weight_decay=0.1)
         for gradient in gradients:

@@ -1,4 +1,4 @@
-"""Do the kernels give the same bits, and does nothing but the numbers decide them?"""
+"""The kernels: the same bits, whatever the split of the work."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from adamax_conformance.impl.adamax import kernel_numpy
 from adamax_conformance.tests.meta.impl.drawing import (
     any_bits,
     both_dtypes,
-    copied,
-    ordinary,
+    copy_job,
+    draw_job,
     same,
     same_results,
-    some_job,
     steady,
+    training_sizes,
     various_scalars,
 )
 from hypothesis import given
@@ -33,14 +33,14 @@ SEVERAL_BLOCKS = 3 * 8192 + 77
 
 
 @both_dtypes
-@pytest.mark.parametrize("draw", [any_bits, ordinary])
+@pytest.mark.parametrize("draw", [any_bits, training_sizes])
 def test_numba_and_numpy_give_the_same_bits(dtype, draw):
     rng = np.random.default_rng(1)
     for scalars in various_scalars(dtype):
-        job = some_job(rng, SEVERAL_BLOCKS, scalars, dtype, draw)
-        other = copied(job)
-        kernel_numpy.run([job])
-        kernel_numba.run([other])
+        job = draw_job(rng, SEVERAL_BLOCKS, scalars, dtype, draw)
+        other = copy_job(job)
+        kernel_numpy.run_jobs([job])
+        kernel_numba.run_jobs([other])
         assert same_results(job, other), scalars
 
 
@@ -50,10 +50,10 @@ def test_numba_and_numpy_give_the_same_bits(dtype, draw):
 def test_neither_size_nor_threads_decide_the_bits(dtype, size, seed, threads):
     rng = np.random.default_rng(seed)
     scalars = various_scalars(dtype)
-    job = some_job(rng, size, scalars[seed % len(scalars)], dtype)
-    other = copied(job)
-    kernel_numpy.run([job])
-    for share in kernel_numba._shares([other], threads):
+    job = draw_job(rng, size, scalars[seed % len(scalars)], dtype)
+    other = copy_job(job)
+    kernel_numpy.run_jobs([job])
+    for share in kernel_numba._split_jobs([other], threads):
         kernel_numba._run_share(share)
     assert same_results(job, other)
 
@@ -64,10 +64,10 @@ def test_threads_share_the_work_of_many_jobs(dtype, threads):
     rng = np.random.default_rng(2)
     scalars = various_scalars(dtype)
     sizes = (1, 700_000, 0, 300_000, 77)
-    jobs = [some_job(rng, size, own, dtype) for size, own in zip(sizes, scalars, strict=False)]
-    others = [copied(job) for job in jobs]
-    kernel_numpy.run(jobs)
-    kernel_numba.run(others, threads)
+    jobs = [draw_job(rng, size, own, dtype) for size, own in zip(sizes, scalars, strict=False)]
+    others = [copy_job(job) for job in jobs]
+    kernel_numpy.run_jobs(jobs)
+    kernel_numba.run_jobs(others, threads)
     assert all(map(same_results, jobs, others))
 
 
@@ -80,15 +80,15 @@ def test_shares_hold_every_element_once_and_in_order(sizes, parts):
     for size in sizes:
         theta = np.array([next(numbers) for _ in range(size)], dtype=np.float64)
         jobs.append(kernel_numpy.Job(theta, theta, theta, theta, scalars))
-    shares = kernel_numba._shares(jobs, parts)
+    shares = kernel_numba._split_jobs(jobs, parts)
     assert [x for share in shares for job in share for x in job.theta] == list(range(sum(sizes)))
     assert max(sum(job.theta.size for job in share) for share in shares) <= -(-sum(sizes) // parts)
 
 
 @both_dtypes
 def test_the_loop_is_vectorized_and_may_not_be_contracted(dtype):
-    signatures = kernel_numba.compiled(dtype).nopython_signatures
-    compiled_here = kernel_numba.numba.njit(signatures, **kernel_numba._OPTIONS)(kernel_numba._step)
+    signatures = kernel_numba.compile_loop(dtype).nopython_signatures
+    compiled_here = kernel_numba.numba.njit(signatures, **kernel_numba._COMPILER_OPTIONS)(kernel_numba._step)
     code = "\n".join(compiled_here.inspect_llvm().values())
     assert re.search(r"fdiv <\d+ x double>", code)
     assert not re.search(r"f(mul|add|sub|div) [a-z ]*(fast|contract|reassoc)", code)
@@ -114,14 +114,14 @@ def test_a_forked_child_can_take_steps():
     program = (
         "import os\n"
         "import numpy as np\n"
-        "from adamax_conformance.impl import kernel_numba, kernel_numpy\n"
-        "from adamax_conformance.tests.meta.impl.drawing import some_job, various_scalars\n"
+        "from adamax_conformance.impl.adamax import kernel_numba\n"
+        "from adamax_conformance.tests.meta.impl.drawing import draw_job, various_scalars\n"
         "dtype = np.dtype(float)\n"
-        "job = some_job(np.random.default_rng(6), 600_000, various_scalars(dtype)[0], dtype)\n"
-        "kernel_numba.run([job], 3)\n"
+        "job = draw_job(np.random.default_rng(6), 600_000, various_scalars(dtype)[0], dtype)\n"
+        "kernel_numba.run_jobs([job], 3)\n"
         "child = os.fork()\n"
         "if not child:\n"
-        "    kernel_numba.run([job], 3)\n"
+        "    kernel_numba.run_jobs([job], 3)\n"
         "    os._exit(7)\n"
         "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
     )
@@ -142,10 +142,10 @@ def test_a_cache_that_fails_does_not(monkeypatch):
 
     monkeypatch.setattr(numba, "njit", without_cache)
     dtype = np.dtype(np.float32)
-    loop = kernel_numba.compiled.__wrapped__(dtype)
-    job = some_job(np.random.default_rng(3), 100, various_scalars(dtype)[0], dtype)
-    other = copied(job)
-    kernel_numpy.run([job])
+    loop = kernel_numba.compile_loop.__wrapped__(dtype)
+    job = draw_job(np.random.default_rng(3), 100, various_scalars(dtype)[0], dtype)
+    other = copy_job(job)
+    kernel_numpy.run_jobs([job])
     loop(*other[:4], *other.scalars)
     assert tried == [True, False]
     assert same_results(job, other)
@@ -154,8 +154,8 @@ def test_a_cache_that_fails_does_not(monkeypatch):
 def test_a_damaged_cache_does_no_harm(tmp_path):
     program = (
         "import numpy as np\n"
-        "from adamax_conformance.impl import kernel_numba\n"
-        "loop = kernel_numba.compiled(np.dtype('float32'))\n"
+        "from adamax_conformance.impl.adamax import kernel_numba\n"
+        "loop = kernel_numba.compile_loop(np.dtype('float32'))\n"
         "a = [np.ones(9, 'float32') for _ in range(4)]\n"
         "loop(*a, *[0.5] * 8)\n"
         "print(a[0].sum())\n"

@@ -1,4 +1,4 @@
-"""Does it matter how the arrays lie in memory, or whose memory it is?"""
+"""The layouts of arrays in memory, which do not change the bits."""
 
 from __future__ import annotations
 

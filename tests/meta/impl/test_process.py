@@ -1,4 +1,4 @@
-"""Does a program in any language get in over the pipe, and can none of them do harm by what it says?"""
+"""Programs behind the pipe: right ones get in, and wrong ones do no harm."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def program(tmp_path_factory):
 
 
 @pytest.fixture
-def honest(program):
+def program_subject(program):
     with Subject.open(program("none")) as subject:
         yield subject
 
@@ -156,39 +156,39 @@ def step(subject):
     return subject.step(handle, [ONES, np.array(1.0)])
 
 
-def test_a_program_is_a_subject(honest):
-    assert honest.info.name.startswith("process:")
-    assert honest.info.dtypes == ("float32", "float64")
-    result = step(honest)
+def test_a_program_is_a_subject(program_subject):
+    assert program_subject.info.name.startswith("process:")
+    assert program_subject.info.dtypes == ("float32", "float64")
+    result = step(program_subject)
     assert [a.tolist() for a in result.theta] == [[0.0, 0.0], 2.0]
     assert [a.tolist() for a in result.gradients] == [[1.0, 1.0], 1.0]
     assert (result.m, result.lr) == (None, None)
 
 
-def test_a_program_may_say_no(honest):
-    with pytest.raises(errors.Rejected) as caught:
-        honest.construct([({"lr": -1.0}, [ONES])], "float32")
+def test_a_program_may_say_no(program_subject):
+    with pytest.raises(errors.RejectedError) as caught:
+        program_subject.construct([({"lr": -1.0}, [ONES])], "float32")
     assert caught.value.is_a("ValueError")
-    with pytest.raises(errors.UnsupportedDtype, match="only two"):
-        honest.construct([({}, [ONES])], "float16")
-    handle = honest.construct([({}, [ONES])], "float32")
-    with pytest.raises(errors.Skipped, match="keeps nothing"):
-        honest.save(handle)
+    with pytest.raises(errors.UnsupportedDtypeError, match="only two"):
+        program_subject.construct([({}, [ONES])], "float16")
+    handle = program_subject.construct([({}, [ONES])], "float32")
+    with pytest.raises(errors.SkippedError, match="keeps nothing"):
+        program_subject.save(handle)
 
 
 def test_a_program_that_runs_elsewhere_than_asked_is_of_no_use(program):
-    with pytest.raises(errors.UnsupportedDevice, match="runs on cpu, not on cuda"):
+    with pytest.raises(errors.UnsupportedDeviceError, match="runs on cpu, not on cuda"):
         Subject.open(program("none"), device="cuda")
 
 
 def test_a_command_that_is_not_there_is_unavailable():
-    with pytest.raises(errors.Unavailable, match="no-such-command-anywhere cannot be started"):
+    with pytest.raises(errors.UnavailableError, match="no-such-command-anywhere cannot be started"):
         Subject.open("process:no-such-command-anywhere --fast")
 
 
 def test_a_program_that_ends_at_once_is_told_with_its_last_words():
     command = f"process:'{sys.executable}' -c 'import sys; sys.exit(\"not today\")'"
-    with pytest.raises(errors.SubjectDied, match="not today") as caught:
+    with pytest.raises(errors.SubjectDiedError, match="not today") as caught:
         Subject.open(command)
     assert caught.value.returncode == 1
 
@@ -207,7 +207,7 @@ def test_a_program_that_ends_at_once_is_told_with_its_last_words():
         ("gradients missing", "lacks 'gradients'"),
         ("decimals", "is '0.5'; want a number such as"),
         ("numbers", "is 0.5; want a number such as"),
-        ("doubles", "theta 0 has the element 0x1.999999999999ap-4, which is no float32"),
+        ("doubles", "theta 0 has the element 0x1.999999999999ap-4, which is not a float32"),
         ("rates", "3 learning rates for 1 groups"),
         ("refusal", "it finds a request malformed: what"),
     ],
@@ -215,7 +215,7 @@ def test_a_program_that_ends_at_once_is_told_with_its_last_words():
 def test_what_is_no_answer_is_garbled_and_the_program_starts_anew(program, misdeed, words):
     with Subject.open(program(misdeed)) as subject:
         for _ in range(2):
-            with pytest.raises(errors.SubjectGarbled, match=words):
+            with pytest.raises(errors.InvalidAnswerError, match=words):
                 step(subject)
 
 
@@ -223,7 +223,7 @@ def test_a_second_answer_is_not_taken_for_the_next_one(program):
     with Subject.open(program("twice")) as subject:
         handle = subject.construct([({"lr": 0.5}, [ONES])], "float32")
         subject.step(handle, [ONES])
-        with pytest.raises(errors.SubjectGarbled, match="the answer has id 3; the request has 4"):
+        with pytest.raises(errors.InvalidAnswerError, match="the answer has id 3; the request has 4"):
             subject.step(handle, [ONES])
 
 
@@ -231,7 +231,7 @@ def test_silence_ends_at_the_deadline(program):
     with Subject.open(program("silence")) as subject:
         handle = subject.construct([({}, [ONES])], "float32")
         subject._transport._deadlines = Deadlines(request=0.2)
-        with pytest.raises(errors.SubjectHung):
+        with pytest.raises(errors.SubjectTimeoutError):
             subject.step(handle, [ONES])
 
 
@@ -240,17 +240,17 @@ def test_a_program_that_reads_nothing_does_not_hold_up(program):
         large = np.ones(100_000)
         handle = subject.construct([({}, [large])], "float64")
         subject._transport._deadlines = Deadlines(request=0.2)
-        with pytest.raises(errors.SubjectHung):
+        with pytest.raises(errors.SubjectTimeoutError):
             subject.step(handle, [large])
 
 
 def test_a_crash_is_told_with_its_last_words(program):
-    with Subject.open(program("crash")) as subject, pytest.raises(errors.SubjectDied) as caught:
+    with Subject.open(program("crash")) as subject, pytest.raises(errors.SubjectDiedError) as caught:
         step(subject)
     assert caught.value.stderr == "out of memory"
 
 
-def test_an_answer_as_large_as_it_has_to_be_is_taken(honest):
+def test_an_answer_as_large_as_it_has_to_be_is_taken(program_subject):
     values = np.full(50_000, 1 / 3)
-    handle = honest.construct([({}, [values])], "float64")
-    assert (honest.step(handle, [values]).theta[0] == 0).all()
+    handle = program_subject.construct([({}, [values])], "float64")
+    assert (program_subject.step(handle, [values]).theta[0] == 0).all()

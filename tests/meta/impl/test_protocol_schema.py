@@ -1,4 +1,4 @@
-"""Does the pipe's schema describe what really crosses it, and nothing else?"""
+"""The pipe's schema: generated, and true of the lines that cross."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ import jsonschema
 import numpy as np
 import pytest
 from adamax_conformance import impl
-from adamax_conformance.impl.protocol import codec
-from adamax_conformance.impl.protocol.errors import Rejected, SubjectError
-from adamax_conformance.impl.protocol.messages import Schedule
-from adamax_conformance.impl.protocol.validation import Malformed
+from adamax_conformance.impl.protocol import codec, schema
+from adamax_conformance.impl.protocol.errors import RejectedError, SubjectError
+from adamax_conformance.impl.protocol.messages import OPERATIONS, Schedule
+from adamax_conformance.impl.protocol.validation import ProtocolError
 from adamax_conformance.impl.subject import process
 from adamax_conformance.impl.subject.client import Subject
 from adamax_conformance.reference.contract import CLAUSES, Params
 
 FOLDER = Path(impl.__file__).parent
-SCHEMA = json.loads((FOLDER / "schema" / "protocol.schema.json").read_text(encoding="utf-8"))
-PROGRAM = Path(__file__).parents[1] / "programs" / "python" / "subject.py"
-OPERATIONS = tuple(op.value for op in codec.Op)
+SCHEMA = json.loads(schema.FILE.read_text(encoding="utf-8"))
+PROGRAM = FOLDER / "programs" / "python" / "subject.py"
 STRANGE = (None, True, -1, 2**70, 0.5, "", "nan", "0x1.8p+1", "1.5", "x" * 300, [], [[]], {}, {"float": 1})
 
 
@@ -34,22 +33,22 @@ def fits(name, value):
 
 @pytest.fixture(scope="module")
 def traffic():
-    """Lines that crossed the pipe to our own host and to a program, each with the operation."""
+    """Pairs of lines that crossed the pipe to our own host and to a program."""
     lines = []
-    ask = process.Child.ask
+    ask = process.ChildProcess.ask
 
     def recorded(self, line, deadline, longest):
         answer = ask(self, line, deadline, longest)
         lines.append((json.loads(line), json.loads(answer)))
         return answer
 
-    process.Child.ask = recorded
+    process.ChildProcess.ask = recorded
     try:
         for name in (f"process:'{sys.executable}' '{PROGRAM}'", "adamax_conformance.impl:Adamax"):
             with Subject.open(name) as subject:
                 speak(subject)
     finally:
-        process.Child.ask = ask
+        process.ChildProcess.ask = ask
     return lines
 
 
@@ -64,7 +63,7 @@ def speak(subject):
         if not isinstance(clause.value, Params):
             try:
                 subject.construct([({}, theta)], "float64", defaults={clause.argument: clause.value})
-            except Rejected:
+            except RejectedError:
                 continue
     for call in (
         lambda: subject.construct([({}, None)], "float64"),
@@ -80,6 +79,13 @@ def speak(subject):
 
 def test_the_schema_is_one():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_the_schema_is_what_the_messages_generate():
+    written = schema.FILE.read_text(encoding="utf-8")
+    assert written == schema.format_schema(), (
+        "python -m adamax_conformance.impl.protocol.schema writes it again"
+    )
 
 
 def test_every_line_that_crosses_fits_the_schema(traffic):
@@ -106,13 +112,13 @@ def exchanged(value, draw):
     if draw.random() < 0.2 or not value or not isinstance(value, dict | list):
         return draw.choice(STRANGE)
     result = dict(value) if isinstance(value, dict) else list(value)
-    place = draw.choice(list(value) if isinstance(value, dict) else range(len(value)))
-    result[place] = exchanged(value[place], draw)
+    key = draw.choice(list(value) if isinstance(value, dict) else range(len(value)))
+    result[key] = exchanged(value[key], draw)
     return result
 
 
 def broken(line, draw):
-    """A line with something else in it, or without."""
+    """A line with another part, or without one."""
     kind = draw.randrange(4)
     if kind == 0:
         return line[: draw.randrange(len(line))]
@@ -123,12 +129,11 @@ def broken(line, draw):
 
 
 def decoded(line):
-    """The object of a line that is taken for a request; None, and why, for one that is not."""
+    """The object of a line that is a request, or None and the reason."""
     try:
-        value = codec.parse(line)
+        value = codec.parse_line(line)
         codec.decode_request(value)
-        codec.requested_encoding(value)
-    except Malformed as error:
+    except ProtocolError as error:
         return None, str(error)
     return value, ""
 
@@ -143,8 +148,8 @@ def test_what_the_schema_refuses_of_a_request_is_refused_and_in_one_line(traffic
         refused += value is None
         assert "\n" not in why
         assert len(why) < 500
-        # The id is looked at before, and the version after.
-        assert value is None or fits("request", {**value, "id": 0, "protocol": 1}), line
+        # The host checks the id before.
+        assert value is None or fits("request", {**value, "id": 0}), line
     assert refused > 2_000
 
 

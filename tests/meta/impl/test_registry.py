@@ -1,4 +1,4 @@
-"""Does each name name one subject, and does every other say what would be right?"""
+"""The names of subjects, and the messages about wrong ones."""
 
 from __future__ import annotations
 
@@ -7,32 +7,36 @@ from pathlib import Path
 
 import pytest
 from adamax_conformance.impl.adapters.frameworks import FRAMEWORKS
-from adamax_conformance.impl.adapters.registry import BUILTIN, Kind, open_adapter, parse
-from adamax_conformance.impl.protocol.errors import Unavailable, UnknownSubject, UnsupportedDevice
+from adamax_conformance.impl.adapters.registry import BUILTIN, SubjectKind, open_adapter, parse_name
+from adamax_conformance.impl.protocol.errors import (
+    UnavailableError,
+    UnknownSubjectError,
+    UnsupportedDeviceError,
+)
 from adamax_conformance.impl.protocol.messages import Start
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(
     ("name", "kind", "mode", "target"),
     [
-        ("numpy", Kind.NUMPY, "", ""),
-        ("torch", Kind.FRAMEWORK, "", ""),
-        ("torch[foreach]", Kind.FRAMEWORK, "foreach", ""),
-        ("mindspore", Kind.FRAMEWORK, "", ""),
-        ("mindspore[nn]", Kind.FRAMEWORK, "nn", ""),
-        ("torch:torch.optim.Adamax", Kind.TORCH_CLASS, "", "torch.optim.Adamax"),
-        ("package.module:factory", Kind.FACTORY, "", "package.module:factory"),
-        ("module:Class.make", Kind.FACTORY, "", "module:Class.make"),
-        ("path/to/file.py:factory", Kind.FACTORY, "", "path/to/file.py:factory"),
-        ("C:\\path to\\file.py:factory", Kind.FACTORY, "", "C:\\path to\\file.py:factory"),
-        ("process:node adamax.js --fast", Kind.PROCESS, "", "node adamax.js --fast"),
-        ("torch:factory", Kind.FACTORY, "", "torch:factory"),
+        ("numpy", SubjectKind.NUMPY, "", ""),
+        ("torch", SubjectKind.FRAMEWORK, "", ""),
+        ("torch[foreach]", SubjectKind.FRAMEWORK, "foreach", ""),
+        ("mindspore", SubjectKind.FRAMEWORK, "", ""),
+        ("mindspore[nn]", SubjectKind.FRAMEWORK, "nn", ""),
+        ("torch:torch.optim.Adamax", SubjectKind.TORCH_CLASS, "", "torch.optim.Adamax"),
+        ("package.module:factory", SubjectKind.FACTORY, "", "package.module:factory"),
+        ("module:Class.make", SubjectKind.FACTORY, "", "module:Class.make"),
+        ("path/to/file.py:factory", SubjectKind.FACTORY, "", "path/to/file.py:factory"),
+        ("C:\\path to\\file.py:factory", SubjectKind.FACTORY, "", "C:\\path to\\file.py:factory"),
+        ("process:node adamax.js --fast", SubjectKind.PROCESS, "", "node adamax.js --fast"),
+        ("torch:factory", SubjectKind.FACTORY, "", "torch:factory"),
     ],
 )
 def test_a_name_is_taken_apart(name, kind, mode, target):
-    named = parse(name)
+    named = parse_name(name)
     assert (named.name, named.kind, named.mode, named.target) == (name, kind, mode, target)
 
 
@@ -49,7 +53,7 @@ def test_every_framework_is_a_row_with_an_adapter_an_extra_and_pinned_versions(f
 
 
 def test_every_built_in_name_is_built_in():
-    assert all(parse(name).is_builtin for name in BUILTIN)
+    assert all(parse_name(name).is_builtin for name in BUILTIN)
 
 
 @pytest.mark.parametrize(
@@ -69,26 +73,26 @@ def test_every_built_in_name_is_built_in():
     ],
 )
 def test_any_other_name_is_refused_with_the_forms_that_there_are(name):
-    with pytest.raises(UnknownSubject, match="right is one of numpy, torch,") as caught:
-        parse(name)
+    with pytest.raises(UnknownSubjectError, match="right is one of numpy, torch,") as caught:
+        parse_name(name)
     assert repr(name) in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["torch[fused]", "numpy[fast]", "mindspore[foreach]"])
 def test_a_mode_that_is_not_there_is_refused_with_those_that_are(name):
-    with pytest.raises(UnknownSubject, match="has no such mode; there are"):
-        parse(name)
+    with pytest.raises(UnknownSubjectError, match="has no such mode; there are"):
+        parse_name(name)
 
 
 def test_a_command_is_split_as_a_shell_would():
-    assert parse("process:'my program' --fast").command[-1] == "--fast"
+    assert parse_name("process:'my program' --fast").command[-1] == "--fast"
 
 
 def test_our_own_runs_on_the_cpu_only():
-    with pytest.raises(UnsupportedDevice, match="on the cpu, not on mps"):
+    with pytest.raises(UnsupportedDeviceError, match="on the cpu, not on mps"):
         open_adapter(Start("numpy", "mps"))
 
 
 def test_a_program_never_runs_in_this_process():
-    with pytest.raises(Unavailable, match="a process of its own"):
+    with pytest.raises(UnavailableError, match="a process of its own"):
         open_adapter(Start("process:true"))

@@ -1,4 +1,4 @@
-"""Do learning rates change when, and only when, they should?"""
+"""Learning rates that change during a run."""
 
 from __future__ import annotations
 

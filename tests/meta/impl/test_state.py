@@ -1,4 +1,4 @@
-"""Is a state kept, taken over and refused as it should be?"""
+"""The states and checkpoints of our Adamax."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ class TestFile:
     def test_another_file_is_refused(self, tmp_path):
         (tmp_path / "text").write_text("no tensors here, but long enough to have a header")
         _, optimizer = started(np.float64)
-        with pytest.raises(ValueError, match="is no safetensors file"):
+        with pytest.raises(ValueError, match="is not a safetensors file"):
             optimizer.load(tmp_path / "text")
 
     def test_another_programs_safetensors_are_refused(self, tmp_path):

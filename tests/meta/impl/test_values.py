@@ -1,4 +1,4 @@
-"""Are the numbers right, and how near?"""
+"""The numbers of our Adamax against exact ones."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import pytest
 from adamax_conformance.impl import Adamax
 from adamax_conformance.impl.adamax.step_scalars import corrected_rate, step_scalars
 from adamax_conformance.oracles.comparison import lockstep, trajectory
-from adamax_conformance.oracles.error_model import Assumption
-from adamax_conformance.oracles.exact.trajectory import context, exact_scalars
+from adamax_conformance.oracles.error_model import ErrorModel
+from adamax_conformance.oracles.exact.trajectory import exact_scalars, mpmath_context
 from adamax_conformance.oracles.formats import Format
-from adamax_conformance.oracles.judgement import findings
+from adamax_conformance.oracles.judgement import empty_tallies
 from adamax_conformance.oracles.verdict import Quantity
 from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.formula import effective_gradient, first_moment, norm_branches, update
 from adamax_conformance.reference.hyperparameters import Hyperparameters
-from adamax_conformance.tests.meta.impl.drawing import both_dtypes, hyperparameters, ordinary, steady
+from adamax_conformance.tests.meta.impl.drawing import both_dtypes, hyperparameters, steady, training_sizes
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-EXACT = context(400)
+EXACT = mpmath_context(400)
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
@@ -39,9 +39,9 @@ class Snapshot:
 def run(options: Hyperparameters, dtype, seed: int, steps: int = 6, size: int = 6):
     """A short run: the case, and a snapshot after each step."""
     rng = np.random.default_rng(seed)
-    start = ordinary(rng, dtype, size)
+    start = training_sizes(rng, dtype, size)
     start[0] = 0
-    gradients = [ordinary(rng, dtype, size) for _ in range(steps)]
+    gradients = [training_sizes(rng, dtype, size) for _ in range(steps)]
     case = Case("drawn", (Group(options, (Parameter.of(start, gradients),)),))
     theta = start.copy()
     optimizer = Adamax([theta], **options.options())
@@ -53,7 +53,7 @@ def run(options: Hyperparameters, dtype, seed: int, steps: int = 6, size: int = 
 
 
 def each_step(case, snapshots):
-    """For each element and step: scalars, t, theta, m, u, the gradient, and theta, m, u after."""
+    """Every element and step: scalars, t, theta, m, u, gradient, and those after."""
     (parameter,) = case.parameters
     scalars = exact_scalars(EXACT, case.groups[0].hyperparameters)
     before = (parameter.theta, np.zeros_like(parameter.theta), np.zeros_like(parameter.theta))
@@ -69,9 +69,9 @@ def each_step(case, snapshots):
 @given(options=hyperparameters, seed=st.integers(0, 2**32))
 def test_every_step_is_within_the_tightest_bound(dtype, options, seed):
     case, snapshots = run(options, dtype, seed)
-    found = findings(Quantity.THETA, Quantity.M, Quantity.U)
-    lockstep(case, snapshots, Assumption(Format.of(dtype.name)), found)
-    trajectory(case, snapshots, Assumption(Format.of(dtype.name)), found)
+    found = empty_tallies(Quantity.THETA, Quantity.M, Quantity.U)
+    lockstep(case, snapshots, ErrorModel(Format.of(dtype.name)), found)
+    trajectory(case, snapshots, ErrorModel(Format.of(dtype.name)), found)
     assert {quantity: tally.divergence for quantity, tally in found.items()} == dict.fromkeys(found)
 
 
@@ -87,7 +87,7 @@ def test_float32_theta_is_within_one_ulp_of_the_larger_theta(options, seed):
 @steady
 @given(options=hyperparameters, seed=st.integers(0, 2**32))
 def test_float32_moments_are_correctly_rounded_but_for_a_double_rounding(options, seed):
-    """The exact values lie within a few roundings of binary64 of what is rounded to binary32.
+    """The exact values lie within a few roundings of the unrounded ones.
 
     The gradient takes at most 2 roundings (the decay's product and sum), m at most 4 more of its terms (the
     complement, two products, the sum), u at most 1 more (the product with beta2, or the sum with eps): 6
@@ -202,11 +202,11 @@ def test_an_infinite_gradient_makes_u_infinite_and_theta_not_finite(dtype, infin
 @given(options=hyperparameters, seed=st.integers(0, 2**32))
 def test_the_mirrored_case_has_the_mirrored_trajectory(dtype, options, seed):
     rng = np.random.default_rng(seed)
-    theta = ordinary(rng, dtype, 20)
+    theta = training_sizes(rng, dtype, 20)
     mirrored = -theta
     optimizers = [Adamax([array], **options.options()) for array in (theta, mirrored)]
     for _ in range(4):
-        gradient = ordinary(rng, dtype, 20)
+        gradient = training_sizes(rng, dtype, 20)
         optimizers[0]((gradient,))
         optimizers[1]((-gradient,))
         assert np.array_equal(theta, -mirrored)
@@ -219,7 +219,7 @@ def test_maximizing_equals_negated_gradients(dtype):
     maximizer = Adamax([one], weight_decay=0.1, maximize=True)
     minimizer = Adamax([other], weight_decay=0.1)
     for _ in range(5):
-        gradient = ordinary(rng, dtype, 50)
+        gradient = training_sizes(rng, dtype, 50)
         maximizer((gradient,))
         minimizer((-gradient,))
     assert one.tobytes() == other.tobytes()

@@ -1,1 +1,1 @@
-"""The proof of the oracle: rounding, exactness, the bounds from both sides, comparison, identification."""
+"""The proof of the oracles: rounding, exactness, bounds, comparison, identity."""

@@ -1,4 +1,6 @@
-"""Prints the trajectories of a few cases, exactly; run in a process of its own under each backend of mpmath.
+"""Print the exact trajectories of a few cases.
+
+The tests run it in a process of its own under each backend of mpmath.
 
 Each line is a value's integer mantissa and its exponent, so that two runs can be compared to the last digit.
 """

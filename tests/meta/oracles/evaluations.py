@@ -1,7 +1,7 @@
-"""Every admissible evaluation of one step, in rational arithmetic: which order, which roundings, which scalars.
+"""Every admissible evaluation of one step, in rational arithmetic.
 
-Each rounding that an honest evaluation may or may not have is a decision with a name. A search may turn any of
-them, or any number, to drive an error towards its bound. It shares no code with `oracles.bounds.step`.
+Order, scalars, and each rounding that an admissible evaluation may or may not have are decisions with names. A search
+may turn any of them, or any number, to drive an error towards its bound. It shares no code with `oracles.bounds.step`.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ Tree = str | tuple["Tree", str, "Tree"]
 """A leaf (lr, m, c, u), or two trees and the operation between them."""
 
 
-class Overflow(Exception):  # noqa: N818 - an outcome, not a failure
+class OutOfRangeError(Exception):
     """An intermediate left the format, or was divided by zero."""
 
 
-def rounded(format_: Format, value: Fraction) -> Fraction:
+def round_to_format(format_: Format, value: Fraction) -> Fraction:
     """A rational number rounded to a format, to nearest, ties to even."""
     result = _nearest(value, format_.precision, format_.emin)
     if abs(result) > Fraction(format_.largest):
-        raise Overflow
+        raise OutOfRangeError
     return result
 
 
-def widely(format_: Format, value: Fraction) -> Fraction:
-    """The same to the narrowest of the wider formats that its intermediates are kept in."""
+def round_to_wider(format_: Format, value: Fraction) -> Fraction:
+    """Round a rational number to the narrowest wider format of intermediates."""
     return _nearest(value, *_WIDER[format_])
 
 
@@ -58,18 +58,18 @@ def _nearest(value: Fraction, precision: int, emin: int) -> Fraction:
 
 
 def neighbours(format_: Format, value: Fraction) -> tuple[Fraction, Fraction]:
-    """The two numbers of a format around a value: what a function that is right within 1 ulp may return."""
-    nearest = rounded(format_, value)
+    """The two numbers of a format around a value: the results within 1 ulp."""
+    nearest = round_to_format(format_, value)
     if nearest == value:
         return value, value
     ulp = Fraction(format_.ulp(float(nearest)))
     other = nearest + ulp if nearest < value else nearest - ulp
-    return nearest, rounded(format_, other)
+    return nearest, round_to_format(format_, other)
 
 
 @dataclass
 class Decisions:
-    """What an evaluation decides, by name; what was not yet asked for is drawn."""
+    """The decisions of an evaluation by name; new ones are drawn."""
 
     rng: random.Random
     made: dict[str, int] = field(default_factory=dict)
@@ -80,8 +80,8 @@ class Decisions:
             self.made[name] = self.rng.randrange(options)
         return self.made[name] % options
 
-    def turned(self) -> Decisions:
-        """The same with one decision taken anew."""
+    def change_one(self) -> Decisions:
+        """A copy with one decision drawn again."""
         made = dict(self.made)
         if made:
             del made[self.rng.choice(list(made))]
@@ -157,44 +157,44 @@ class Evaluation:
         self.decide = decisions.choose
 
     def operation(self, name: str, exact: Fraction) -> Fraction:
-        """What an operation gives: rounded once or twice, or kept wide, as it is or rounded to the wider format."""
+        """The result of an operation: rounded, rounded twice, or kept wide."""
         match self.decide(f"{name} is wide", 6):
             case 1:
                 return exact
             case 2:
-                return widely(self.format, exact)
+                return round_to_wider(self.format, exact)
             case 3:
-                return rounded(self.format, widely(self.format, exact))
-        return rounded(self.format, exact)
+                return round_to_format(self.format, round_to_wider(self.format, exact))
+        return round_to_format(self.format, exact)
 
-    def entering(self, name: str, value: Fraction) -> Fraction:
+    def enter(self, name: str, value: Fraction) -> Fraction:
         """A scalar as it enters."""
         match self.decide(f"{name} enters wide", 4):
             case 1:
                 return value
             case 2:
-                return rounded(self.format, widely(self.format, value))
-        return rounded(self.format, value)
+                return round_to_format(self.format, round_to_wider(self.format, value))
+        return round_to_format(self.format, value)
 
-    def given(self, name: str, value: float) -> Fraction:
+    def enter_hyperparameter(self, name: str, value: float) -> Fraction:
         """A hyperparameter as it enters."""
-        return self.entering(name, rounded(self.setting.scalars, Fraction(value)))
+        return self.enter(name, round_to_format(self.setting.scalars, Fraction(value)))
 
     def function(self, name: str, exact: Fraction) -> Fraction:
-        """What a function of a library gives that is right within 1 ulp of the scalars' format."""
+        """The result of a library's function, within 1 ulp of the scalars' format."""
         return neighbours(self.setting.scalars, exact)[self.decide(f"{name} goes up", 2)]
 
     def complement(self) -> Fraction:
         """1 - beta1."""
-        exact = 1 - rounded(self.setting.scalars, Fraction(self.setting.hyperparameters.beta1))
+        exact = 1 - round_to_format(self.setting.scalars, Fraction(self.setting.hyperparameters.beta1))
         if self.decide("1 - beta1 is wide", 3) != 1:
-            exact = rounded(self.setting.scalars, exact)
-        return self.entering("complement", exact)
+            exact = round_to_format(self.setting.scalars, exact)
+        return self.enter("complement", exact)
 
     def correction(self) -> Fraction:
         """1 - beta1^t."""
         scalars, t = self.setting.scalars, self.setting.t
-        beta1 = rounded(scalars, Fraction(self.setting.hyperparameters.beta1))
+        beta1 = round_to_format(scalars, Fraction(self.setting.hyperparameters.beta1))
         if not beta1:
             return Fraction(1)
         match self.decide("correction", 3):
@@ -203,17 +203,17 @@ class Evaluation:
             case 1:
                 power = beta1
                 for _ in range(t - 1):
-                    power = rounded(scalars, power * beta1)
+                    power = round_to_format(scalars, power * beta1)
             case _:
-                complement = rounded(scalars, 1 - beta1)
+                complement = round_to_format(scalars, 1 - beta1)
                 logarithm = (
                     self.function("log1p", real(mpmath.log1p, -complement)) if complement < 1 else None
                 )
                 if logarithm is None:
                     return Fraction(1)
-                exponent = rounded(scalars, t * logarithm)
-                return self.entering("correction", -self.function("expm1", real(mpmath.expm1, exponent)))
-        return self.entering("correction", rounded(scalars, 1 - power))
+                exponent = round_to_format(scalars, t * logarithm)
+                return self.enter("correction", -self.function("expm1", real(mpmath.expm1, exponent)))
+        return self.enter("correction", round_to_format(scalars, 1 - power))
 
     def gradient(self, of: str) -> Fraction:
         """The effective gradient, as it enters m or u."""
@@ -221,7 +221,7 @@ class Evaluation:
         g = Fraction(self.setting.g) * (-1 if h.maximize else 1)
         if not h.weight_decay:
             return g
-        decay = self.given(f"weight_decay of {of}", h.weight_decay)
+        decay = self.enter_hyperparameter(f"weight_decay of {of}", h.weight_decay)
         term = self.operation(f"decay of {of}", decay * Fraction(self.setting.theta))
         return self.operation(f"gradient of {of}", g + term)
 
@@ -229,26 +229,32 @@ class Evaluation:
         """The first moment after the step, not yet stored."""
         m, g, h = Fraction(self.setting.m), self.gradient("m"), self.setting.hyperparameters
         if self.setting.form is Form.WEIGHTED:
-            decayed = self.operation("decayed m", self.given("beta1", h.beta1) * m)
+            decayed = self.operation("decayed m", self.enter_hyperparameter("beta1", h.beta1) * m)
             fresh = self.operation("fresh m", self.complement() * g)
             return self.operation("m", decayed + fresh)
         weight = self.complement()
         distance = self.operation("distance", g - m)
         if weight >= Fraction(1, 2) and self.decide("back", 2):
-            beta1 = 1 - weight if self.decide("from the complement", 2) else self.given("beta1", h.beta1)
+            beta1 = (
+                1 - weight
+                if self.decide("from the complement", 2)
+                else self.enter_hyperparameter("beta1", h.beta1)
+            )
             return self.operation("m", g - self.operation("back by", distance * beta1))
         return self.operation("m", m + self.operation("onward by", weight * distance))
 
     def norm(self) -> Fraction:
         """The infinity norm after the step, not yet stored."""
         h = self.setting.hyperparameters
-        decayed = self.operation("decayed u", self.given("beta2", h.beta2) * Fraction(self.setting.u))
-        fresh = self.operation("fresh u", abs(self.gradient("u")) + self.given("eps", h.eps))
+        decayed = self.operation(
+            "decayed u", self.enter_hyperparameter("beta2", h.beta2) * Fraction(self.setting.u)
+        )
+        fresh = self.operation("fresh u", abs(self.gradient("u")) + self.enter_hyperparameter("eps", h.eps))
         return max(decayed, fresh)
 
     def step(self, m: Fraction, u: Fraction) -> Fraction:
         """lr*m / ((1 - beta1^t)*u), in one of the orders."""
-        leaves = {"lr": self.given("lr", self.setting.hyperparameters.lr), "m": m, "u": u}
+        leaves = {"lr": self.enter_hyperparameter("lr", self.setting.hyperparameters.lr), "m": m, "u": u}
         leaves["c"] = self.correction()
 
         def compute(tree: Tree) -> Fraction:
@@ -257,7 +263,7 @@ class Evaluation:
             left, sign, right = tree
             a, b = compute(left), compute(right)
             if sign == "/" and not b:
-                raise Overflow
+                raise OutOfRangeError
             return self.operation(f"operation {tree}", a * b if sign == "*" else a / b)
 
         return compute(TREES[self.decide("order", len(TREES))])
@@ -265,11 +271,11 @@ class Evaluation:
     def result(self) -> tuple[float, float, float]:
         """theta, m and u after the step, as stored."""
         m, u = self.moment(), self.norm()
-        stored_m, stored_u = rounded(self.format, m), rounded(self.format, u)
+        stored_m, stored_u = round_to_format(self.format, m), round_to_format(self.format, u)
         entering_m = m if self.decide("m enters unrounded", 2) else stored_m
         entering_u = u if self.decide("u enters unrounded", 2) else stored_u
         step = self.step(entering_m, entering_u)
-        theta = rounded(self.format, Fraction(self.setting.theta) - step)
+        theta = round_to_format(self.format, Fraction(self.setting.theta) - step)
         return float(theta), float(stored_m), float(stored_u)
 
 
@@ -280,8 +286,8 @@ def real(function: Callable, argument: Fraction) -> Fraction:
     return (-1 if sign else 1) * Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
 
 
-def drawn_number(format_: Format, rng: random.Random, low: int, high: int) -> float:
-    """A number of a format with an exponent in [low, high], often with few bits set, sometimes 0."""
+def draw_number(format_: Format, rng: random.Random, low: int, high: int) -> float:
+    """A number with an exponent in [low, high], often with few bits set, sometimes 0."""
     if rng.random() < 0.05:
         return 0.0
     mantissa = rng.getrandbits(format_.precision) | 1 << (format_.precision - 1)
@@ -292,7 +298,7 @@ def drawn_number(format_: Format, rng: random.Random, low: int, high: int) -> fl
     return format_.round_scaled(mantissa * rng.choice((-1, 1)), exponent)
 
 
-def drawn_hyperparameters(rng: random.Random) -> Hyperparameters:
+def draw_hyperparameters(rng: random.Random) -> Hyperparameters:
     """Hyperparameters at and near the edges of their domains, and in the middle."""
 
     def beta() -> float:
@@ -309,21 +315,21 @@ def drawn_hyperparameters(rng: random.Random) -> Hyperparameters:
     )
 
 
-def drawn_setting(format_: Format, rng: random.Random) -> Setting:
-    """A step with numbers of like size, which lets errors show; sometimes far apart, or tiny, or huge."""
+def draw_setting(format_: Format, rng: random.Random) -> Setting:
+    """A step with numbers of like size; sometimes far apart, tiny, or huge."""
     reach = rng.choice((1, 1, 1, 4, 12))
     middle = 0
     if rng.random() < 0.25:
         middle = rng.choice((format_.emin, format_.emin + 3, format_.emin // 2, format_.emax - 8))
 
     def number() -> float:
-        return drawn_number(format_, rng, middle - reach, middle + reach)
+        return draw_number(format_, rng, middle - reach, middle + reach)
 
     return Setting(
         format_,
         rng.choice((Format.BINARY64, format_)),
         rng.choice(tuple(Form)),
-        drawn_hyperparameters(rng),
+        draw_hyperparameters(rng),
         rng.choice((1, 1, 2, 3, 7, 30)),
         rng.choice((0.0, number(), number())),
         number(),
@@ -332,8 +338,8 @@ def drawn_setting(format_: Format, rng: random.Random) -> Setting:
     )
 
 
-def turned_setting(setting: Setting, rng: random.Random) -> Setting:
-    """The same with one number changed: by a few units in the last place, or drawn anew."""
+def change_setting(setting: Setting, rng: random.Random) -> Setting:
+    """A copy with one number changed: by a few ulp, or drawn again."""
     name = rng.choice(("theta", "m", "u", "g", "g", "m", "u", "t", "hyperparameters"))
     format_ = setting.format_
     if name == "t":
@@ -342,7 +348,7 @@ def turned_setting(setting: Setting, rng: random.Random) -> Setting:
         h = setting.hyperparameters
         option = rng.choice(("lr", "beta1", "beta2", "eps", "weight_decay"))
         if rng.random() < 0.3:
-            fresh = drawn_hyperparameters(rng)
+            fresh = draw_hyperparameters(rng)
             return replace(setting, hyperparameters=replace(h, **{option: getattr(fresh, option)}))
         value = getattr(h, option) * (1 + rng.choice((-1, 1)) * 2.0 ** rng.randint(-53, -2))
         return replace(

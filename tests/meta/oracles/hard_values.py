@@ -1,4 +1,4 @@
-"""Which exact values are hard to round to a format: every kind, as integers mantissa * 2**exponent.
+"""The exact values that are hard to round to a format, as mantissa * 2**exponent.
 
 Each kind sits where a rounding goes wrong that takes a detour: a tie, a near-tie that any fixed wider format
 takes for a tie, the subnormal range, where precision shrinks, and the two sides of the overflow threshold.
@@ -15,19 +15,19 @@ Scaled = tuple[int, int]
 """A mantissa and an exponent: mantissa * 2**exponent."""
 
 NUDGE = 300
-"""How many binary places below a tie the nearest near-tie is: far below any double."""
+"""The bits from a tie to the nearest near-tie: far below any double."""
 
 
 def _around(mantissa: int, exponent: int, rng: random.Random) -> Iterator[Scaled]:
     """A value itself, and the two that are a little above and below it."""
     yield mantissa, exponent
-    places = rng.choice((1, 2, 20, 60, NUDGE))
-    yield (mantissa << places) + 1, exponent - places
-    yield (mantissa << places) - 1, exponent - places
+    bits = rng.choice((1, 2, 20, 60, NUDGE))
+    yield (mantissa << bits) + 1, exponent - bits
+    yield (mantissa << bits) - 1, exponent - bits
 
 
 def ties(format_: Format, count: int, rng: random.Random) -> Iterator[Scaled]:
-    """Midpoints of neighbours in the normal range, and near-ties on both sides of them."""
+    """Midpoints of neighbours in the normal range, and near-ties around them."""
     for _ in range(count):
         lower = rng.getrandbits(format_.precision - 1) | 1 << (format_.precision - 1)
         exponent = rng.randint(format_.emin - format_.precision + 1, format_.emax - format_.precision)
@@ -35,7 +35,7 @@ def ties(format_: Format, count: int, rng: random.Random) -> Iterator[Scaled]:
 
 
 def subnormals(format_: Format, count: int, rng: random.Random) -> Iterator[Scaled]:
-    """Subnormal numbers, midpoints between them down to half the smallest, and near-ties."""
+    """Subnormal numbers, midpoints down to half the smallest, and near-ties."""
     last = format_.emin - format_.precision + 1
     for _ in range(count):
         lower = rng.getrandbits(rng.randint(0, format_.precision))
@@ -43,7 +43,7 @@ def subnormals(format_: Format, count: int, rng: random.Random) -> Iterator[Scal
 
 
 def thresholds(format_: Format, count: int, rng: random.Random) -> Iterator[Scaled]:
-    """The largest number, the midpoint beyond it, where overflow begins, what lies near, and far beyond."""
+    """The largest number, the midpoint to overflow, and numbers near and beyond."""
     last = format_.emax - format_.precision + 1
     largest = (1 << format_.precision) - 1
     for _ in range(count):

@@ -1,4 +1,4 @@
-"""Mutants of a module: its functions with one operator, constant, name or term of one of them altered."""
+"""Mutants of a module: one operator, constant, name or term of a function altered."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ OPERATORS: dict[type, tuple[type, ...]] = {
     ast.And: (ast.Or,),
     ast.Or: (ast.And,),
 }
-"""What each operator is mistaken for."""
+"""The wrong operators for each operator."""
 
 Change = Callable[[ast.AST], ast.AST]
-"""Changes a copy of a node, and returns what stands in its place."""
+"""Changes a copy of a node, and returns what replaces it."""
 
 
-def _setting(name: str, value: object) -> Change:
+def _set_field(name: str, value: object) -> Change:
     def change(copy: ast.AST) -> ast.AST:
         setattr(copy, name, value)
         return copy
@@ -42,31 +42,31 @@ def _setting(name: str, value: object) -> Change:
 
 
 def mutations(node: ast.AST, names: Mapping[str, str]) -> Iterator[tuple[str, Change]]:
-    """What can be mistaken in one node: a description, and what changes a copy of it.
+    """The mutations of one node: a description, and a function that changes a copy.
 
     Args:
         node: the node.
-        names: what each name is mistaken for.
+        names: the wrong name for each name.
     """
     match node:
         case ast.BinOp(op=op) | ast.BoolOp(op=op) | ast.AugAssign(op=op):
             for other in OPERATORS[type(op)]:
-                yield f"{type(op).__name__} to {other.__name__}", _setting("op", other())
+                yield f"{type(op).__name__} to {other.__name__}", _set_field("op", other())
         case ast.UnaryOp(op=ast.USub()):
-            yield "no negation", _setting("op", ast.UAdd())
+            yield "no negation", _set_field("op", ast.UAdd())
         case ast.Compare(ops=[op]):
             for other in OPERATORS[type(op)]:
-                yield f"{type(op).__name__} to {other.__name__}", _setting("ops", [other()])
+                yield f"{type(op).__name__} to {other.__name__}", _set_field("ops", [other()])
         case ast.Constant(value=int(value) | float(value)):
-            yield f"{value} to {value + 1}", _setting("value", value + 1)
+            yield f"{value} to {value + 1}", _set_field("value", value + 1)
         case ast.Attribute(attr=name) if name in names:
-            yield f"{name} to {names[name]}", _setting("attr", names[name])
+            yield f"{name} to {names[name]}", _set_field("attr", names[name])
         case ast.Name(id=name) if name in names:
-            yield f"{name} to {names[name]}", _setting("id", names[name])
+            yield f"{name} to {names[name]}", _set_field("id", names[name])
 
 
 def omissions(node: ast.AST) -> Iterator[tuple[str, Change]]:
-    """What can be forgotten in one node: a term of a sum, or one of several things to take together."""
+    """The omissions in one node: a term of a sum, or an argument of several."""
     match node:
         case ast.BinOp(op=ast.Add()):
             yield "only the left term", lambda copy: copy.left
@@ -74,18 +74,18 @@ def omissions(node: ast.AST) -> Iterator[tuple[str, Change]]:
         case ast.AugAssign(op=ast.Add()):
             yield "no added term", lambda _: ast.Pass()
         case ast.Call(func=ast.Name(id="max" | "min" | "compound" as name), args=[_, _, *_] as arguments):
-            for place in range(len(arguments)):
-                left = arguments[:place] + arguments[place + 1 :]
-                yield f"{name} without argument {place + 1}", _without(left, name)
+            for position in range(len(arguments)):
+                left = arguments[:position] + arguments[position + 1 :]
+                yield f"{name} without argument {position + 1}", _without(left, name)
 
 
 def _without(arguments: list[ast.expr], name: str) -> Change:
     if len(arguments) == 1 and name != "compound":
         return lambda _: arguments[0]
-    return _setting("args", arguments)
+    return _set_field("args", arguments)
 
 
-class _Replacing(ast.NodeTransformer):
+class _Replacer(ast.NodeTransformer):
     def __init__(self, target: ast.AST, change: Change) -> None:
         self.target = target
         self.change = change
@@ -120,7 +120,7 @@ def mutants(module: ModuleType, names: Mapping[str, str], *, omitting: bool = Fa
 
     Args:
         module: the module.
-        names: what each name is mistaken for.
+        names: the wrong name for each name.
         omitting: whether terms are forgotten, too.
     """
     tree = ast.parse(inspect.getsource(module))
@@ -134,6 +134,6 @@ def mutants(module: ModuleType, names: Mapping[str, str], *, omitting: bool = Fa
                 continue
             for what, change in (*mutations(node, names), *(omissions(node) if omitting else ())):
                 copy = deepcopy(tree)
-                changed = _Replacing(list(ast.walk(copy))[index], change).visit(copy)
+                changed = _Replacer(list(ast.walk(copy))[index], change).visit(copy)
                 seen[what] += 1
-                yield Mutant(function.name, f"{function.name}: {what}, place {seen[what]}", changed)
+                yield Mutant(function.name, f"{function.name}: {what}, occurrence {seen[what]}", changed)

@@ -1,4 +1,4 @@
-"""Every rule once more, written plainly over any numbers, to be compared with `reference.formula`.
+"""Every rule once more, written plainly, to be compared with `reference.formula`.
 
 It shares no code with the formula: only the names of a rule's parts. Fractions make it exact; NumPy arrays
 make it an optimizer that follows the rule.

@@ -1,4 +1,4 @@
-"""The trajectory in rational arithmetic, with nothing rounded: the third oracle, for short cases."""
+"""The third oracle, for short cases: the trajectory in rational arithmetic."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ def rational(group: Group, parameter: Parameter, element, rule: Rule = DOCUMENTE
         yield state
 
 
-def places(case: Case):
-    """Every element of a case: its parameter's place, its group, its parameter and its index."""
-    for place, group, parameter in case.placed():
+def elements(case: Case):
+    """Each element of a case: its parameter's number, group, parameter, and its index."""
+    for number, group, parameter in case.indexed_parameters():
         for element in np.ndindex(parameter.theta.shape):
-            yield place, group, parameter, element
+            yield number, group, parameter, element
 
 
-def telling_cases() -> tuple[Case, ...]:
-    """Short cases in which every part of every rule shows, down to each operator and constant."""
+def distinguishing_cases() -> tuple[Case, ...]:
+    """Short cases that show every operator and constant of every rule."""
     settings = (
         {"weight_decay": 0.0},
         {"weight_decay": 0.3},

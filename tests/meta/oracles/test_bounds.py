@@ -1,4 +1,4 @@
-"""The bounds from both sides: nothing honest exceeds them, and they are no wider than needed."""
+"""The bounds from both sides: they hold, and they are not wider than needed."""
 
 from __future__ import annotations
 
@@ -14,36 +14,42 @@ import numpy as np
 import pytest
 from adamax_conformance import oracles
 from adamax_conformance.oracles.bounds.radii import compound
-from adamax_conformance.oracles.bounds.step import StepBounds
 from adamax_conformance.oracles.comparison import lockstep
-from adamax_conformance.oracles.error_model import CORRECTLY_ROUNDED, Arithmetic, Assumption, Form, Habits
-from adamax_conformance.oracles.exact.trajectory import context, exact_scalars
+from adamax_conformance.oracles.error_model import (
+    CORRECTLY_ROUNDED,
+    Arithmetic,
+    ErrorModel,
+    EvaluationScheme,
+    Form,
+)
+from adamax_conformance.oracles.exact.trajectory import exact_scalars, mpmath_context
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.identify.cases import cases as identifying_cases
-from adamax_conformance.oracles.judgement import findings
+from adamax_conformance.oracles.judgement import empty_tallies
 from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.hyperparameters import Hyperparameters
 from adamax_conformance.reference.rules import DOCUMENTED, BiasCorrection, Decay, Epsilon, Rule
+from adamax_conformance.tests.meta.oracles.element_bounds import ElementBounds
 from adamax_conformance.tests.meta.oracles.evaluations import (
     TREES,
     Decisions,
     Evaluation,
     Setting,
-    drawn_number,
-    rounded,
-    widely,
+    draw_number,
+    round_to_format,
+    round_to_wider,
 )
+from adamax_conformance.tests.meta.oracles.observation import declared_error_model, observe
 from adamax_conformance.tests.meta.oracles.rationals import fraction
-from adamax_conformance.tests.meta.oracles.running import declared, observe
 from adamax_conformance.tests.meta.oracles.search import QUANTITIES, climb
 from adamax_conformance.tests.meta.oracles.tightness import (
     DTYPES,
     Mode,
-    caught,
+    largest_fraction,
+    largest_fractions,
     modes,
-    reached,
-    reached_by,
     runs,
+    smallest_caught_shift,
 )
 from adamax_conformance.tests.meta.planted import FAITHFUL
 from adamax_conformance.tests.meta.planted.faithful import Plain, WiderThroughout
@@ -53,25 +59,25 @@ FORMATS = pytest.mark.parametrize("format_", Format, ids=lambda f: f.dtype)
 EVERY_QUANTITY = pytest.mark.parametrize("quantity", QUANTITIES, ids=lambda q: q.value)
 EVERY_MODE = pytest.mark.parametrize("mode", Mode, ids=lambda m: m.value)
 
-CTX = context(200)
+CTX = mpmath_context(200)
 
 
 def bounds(
-    format_, hyperparameters, t=3, rule=DOCUMENTED, habits=None, arithmetic=CORRECTLY_ROUNDED, number=CTX.mpf
+    format_, hyperparameters, t=3, rule=DOCUMENTED, scheme=None, arithmetic=CORRECTLY_ROUNDED, number=CTX.mpf
 ):
     """The bounds of one step."""
-    scalars = exact_scalars(CTX, hyperparameters)
-    return StepBounds(scalars, t, format_, rule, habits or Habits(), arithmetic, number)
+    error_model = ErrorModel(format_, rule, scheme or EvaluationScheme(), arithmetic)
+    return ElementBounds(exact_scalars(CTX, hyperparameters), t, error_model, number)
 
 
-# Nothing honest exceeds them --------------------------------------------------------------------------------
+# No admissible evaluation exceeds them -----------------------------------------------------------------------
 
 
 @FORMATS
 @pytest.mark.parametrize("variant", FAITHFUL, ids=lambda variant: variant.name)
 def test_a_faithful_optimizer_is_within_every_bound(variant, format_) -> None:
     for mode in modes(variant, format_):
-        for quantity, found in reached_by(variant, format_, mode).items():
+        for quantity, found in largest_fractions(variant, format_, mode).items():
             assert found.fraction <= 1, (mode, quantity)
 
 
@@ -103,18 +109,18 @@ class Narrow(Decisions):
 @pytest.mark.parametrize("lr", [1.0, 0.3])
 @pytest.mark.parametrize("beta1", [0.0, 0.9])
 def test_every_order_of_the_step_is_within_what_is_counted_for_the_step_alone(format_, lr, beta1) -> None:
-    """Here m and u are exact, and theta is 0, so that no other rounding hides one that is not counted."""
+    """With m and u exact and theta 0, no other rounding hides one that is not counted."""
     rng = random.Random(20150507)
     setting = Hyperparameters(lr=lr, beta1=beta1)
     step_bounds, zero = bounds(format_, setting, t=1), CTX.mpf(0)
     correction = 1 - Fraction(beta1)
     for order, tree in enumerate(TREES):
         for _ in range(40):
-            m, u = drawn_number(format_, rng, -1, 1), abs(drawn_number(format_, rng, -1, 1)) or 1.0
+            m, u = draw_number(format_, rng, -1, 1), abs(draw_number(format_, rng, -1, 1)) or 1.0
             step = Setting(format_, Format.BINARY64, Form.WEIGHTED, setting, 1, 0.0, 0.0, 0.0, m)
             taken = Evaluation(step, Narrow(rng, {"order": order})).step(Fraction(m), Fraction(u))
             right = Fraction(lr) * Fraction(m) / (correction * Fraction(u))
-            radius = step_bounds.theta(zero, zero, CTX.mpf(m), zero, CTX.mpf(u), zero)
+            radius = step_bounds.theta_radius(zero, zero, CTX.mpf(m), zero, CTX.mpf(u), zero)
             assert abs(taken - right) <= fraction(radius), (tree, m, u)
 
 
@@ -127,27 +133,27 @@ def test_every_order_of_the_step_is_within_what_is_counted_for_the_step_alone(fo
     ],
 )
 def test_a_norm_that_is_rounded_twice_is_not_accused(format_, g, eps) -> None:
-    """A wider register takes |g| + eps for a tie, and it goes down where it should go up."""
+    """A wider register takes |g| + eps for a tie and rounds it down instead of up."""
     total = Fraction(g) + Fraction(eps)
-    stored = rounded(format_, widely(format_, total))
-    assert stored != rounded(format_, total)
+    stored = round_to_format(format_, round_to_wider(format_, total))
+    assert stored != round_to_format(format_, total)
     zero = CTX.mpf(0)
-    radius = bounds(format_, Hyperparameters(eps=eps)).norm(zero, zero, CTX.mpf(g), zero, zero)
+    radius = bounds(format_, Hyperparameters(eps=eps)).norm_radius(zero, zero, CTX.mpf(g), zero, zero)
     assert abs(stored - total) <= fraction(radius)
 
 
 class MasterWeights(Plain):
     """theta goes on in binary64, and what is shown of it is rounded."""
 
-    def visit(self, place, index, theta, g):
+    def visit(self, index, group_index, theta, g):
         masters = self.__dict__.setdefault("_masters", {})
-        wide = masters.setdefault(place, theta.astype(np.float64))
-        scalars = self.scalars_at(self.options_of(index), self.step_of(place), theta.dtype)
+        wide = masters.setdefault(index, theta.astype(np.float64))
+        scalars = self.scalars_at(self.options_of(group_index), self.step_of(index), theta.dtype)
         new, m, u = self.advance(
-            wide, *(x.astype(np.float64) for x in (self.m[place], self.u[place], g)), scalars
+            wide, *(x.astype(np.float64) for x in (self.m[index], self.u[index], g)), scalars
         )
-        masters[place] = new
-        self.store(place, theta, new, m, u)
+        masters[index] = new
+        self.store(index, theta, new, m, u)
 
 
 def test_master_weights_are_right_as_a_trajectory_and_not_step_by_step() -> None:
@@ -156,33 +162,33 @@ def test_master_weights_are_right_as_a_trajectory_and_not_step_by_step() -> None
     states = observe(MasterWeights, case, np.float16)
     exceeded = []
     for mode in (Mode.TRAJECTORY, Mode.LOCKSTEP):
-        found = findings(*QUANTITIES)
-        mode.compare(case, states, declared(Plain, Format.BINARY16), found)
+        found = empty_tallies(*QUANTITIES)
+        mode.compare(case, states, declared_error_model(Plain, Format.BINARY16), found)
         exceeded.append(sum(tally.exceeded for tally in found.values()))
     assert exceeded[0] == 0 < exceeded[1]
 
 
-# And they are no wider than needed --------------------------------------------------------------------------
+# They are not wider than needed ------------------------------------------------------------------------------
 
 
 @EVERY_QUANTITY
 @FORMATS
 def test_the_worst_faithful_optimizer_reaches_a_quarter_of_the_lockstep_bound(format_, quantity) -> None:
-    assert reached(format_, Mode.LOCKSTEP, quantity, ordinary=True).fraction >= 0.25
+    assert largest_fraction(format_, Mode.LOCKSTEP, quantity, ordinary=True).fraction >= 0.25
 
 
 @EVERY_MODE
 @EVERY_QUANTITY
 @FORMATS
 def test_a_systematic_error_of_a_few_ulp_is_caught(format_, quantity, mode) -> None:
-    smallest = caught(format_, mode, quantity)
+    smallest = smallest_caught_shift(format_, mode, quantity)
     assert smallest is not None
     assert smallest <= (8 if mode is Mode.LOCKSTEP else 24)
 
 
 @FORMATS
 def test_most_elements_are_judged_rather_than_open(format_) -> None:
-    found = reached_by(Plain, format_, Mode.LOCKSTEP).values()
+    found = largest_fractions(Plain, format_, Mode.LOCKSTEP).values()
     judged, left_open = (sum(getattr(tally, name) for tally in found) for name in ("judged", "open"))
     assert judged > 1000
     assert judged >= 9 * left_open
@@ -194,21 +200,21 @@ def test_most_elements_are_judged_rather_than_open(format_) -> None:
 @FORMATS
 def test_a_rate_of_zero_leaves_theta_as_it_is_to_the_bit(format_) -> None:
     step = bounds(format_, Hyperparameters(lr=0.0))
-    assert step.stored_theta(CTX.mpf(1), CTX.mpf(2), CTX.mpf(3)) == 0
+    assert step.stored_theta_radius(CTX.mpf(1), CTX.mpf(2), CTX.mpf(3)) == 0
 
 
 @FORMATS
 def test_a_moment_that_was_never_anything_but_zero_leaves_theta_as_it_is_to_the_bit(format_) -> None:
     step = bounds(format_, Hyperparameters(eps=0.25))
     zero = CTX.mpf(0)
-    assert step.moment(zero, zero, zero, CTX.mpf(1), zero) == 0
-    assert step.stored_theta(CTX.mpf(1), zero, CTX.mpf(0.25), zero) == 0
+    assert step.moment_radius(zero, zero, zero, CTX.mpf(1), zero) == 0
+    assert step.stored_theta_radius(CTX.mpf(1), zero, CTX.mpf(0.25), zero) == 0
 
 
 @FORMATS
 def test_a_moment_that_was_stored_as_zero_may_have_moved_theta(format_) -> None:
     step = bounds(format_, Hyperparameters(eps=0.25))
-    assert step.stored_theta(CTX.mpf(0), CTX.mpf(0), CTX.mpf(0.25)) > 0
+    assert step.stored_theta_radius(CTX.mpf(0), CTX.mpf(0), CTX.mpf(0.25)) > 0
 
 
 def test_a_wide_evaluation_that_stores_a_moment_of_zero_is_not_accused() -> None:
@@ -218,8 +224,8 @@ def test_a_wide_evaluation_that_stores_a_moment_of_zero_is_not_accused() -> None
     states = observe(WiderThroughout, case, np.float16)
     assert states[0].m[0][0] == 0
     assert states[0].theta[0][0] != 0
-    found = findings(*QUANTITIES)
-    lockstep(case, states, declared(WiderThroughout, Format.BINARY16), found)
+    found = empty_tallies(*QUANTITIES)
+    lockstep(case, states, declared_error_model(WiderThroughout, Format.BINARY16), found)
     assert not any(tally.exceeded for tally in found.values())
 
 
@@ -227,17 +233,17 @@ def test_a_wide_evaluation_that_stores_a_moment_of_zero_is_not_accused() -> None
 def test_without_memory_the_weighted_moment_is_the_gradient_to_the_bit(format_) -> None:
     one, zero = CTX.mpf(1), CTX.mpf(0)
     forgetful = Hyperparameters(beta1=0.0)
-    assert bounds(format_, forgetful).moment(one, zero, one / 2, one, zero) == 0
-    interpolated = bounds(format_, forgetful, habits=Habits(Form.INTERPOLATED))
-    assert interpolated.moment(one, zero, one / 2, one, zero) > 0
+    assert bounds(format_, forgetful).moment_radius(one, zero, one / 2, one, zero) == 0
+    interpolated = bounds(format_, forgetful, scheme=EvaluationScheme(Form.INTERPOLATED))
+    assert interpolated.moment_radius(one, zero, one / 2, one, zero) > 0
 
 
 @FORMATS
 def test_a_norm_that_is_its_gradient_alone_has_no_error(format_) -> None:
     one, zero = CTX.mpf(1), CTX.mpf(0)
     step = bounds(format_, Hyperparameters(), rule=Rule(epsilon=Epsilon.NONE))
-    assert step.norm(one / 2, zero, one, one, zero) == 0
-    assert step.norm(one, zero, one / 2, one, zero) > 0
+    assert step.norm_radius(one / 2, zero, one, one, zero) == 0
+    assert step.norm_radius(one, zero, one / 2, one, zero) > 0
 
 
 def test_the_first_step_of_a_float32_counts_seven_roundings_from_zero_and_one_more_elsewhere() -> None:
@@ -245,9 +251,9 @@ def test_the_first_step_of_a_float32_counts_seven_roundings_from_zero_and_one_mo
     step = bounds(Format.BINARY32, Hyperparameters(lr=lr, beta1=beta1), t=1)
     taken = CTX.mpf(lr) / (1 - CTX.mpf(beta1))
     u = Format.BINARY32.unit_roundoff
-    from_zero = step.stored_theta(CTX.mpf(0), CTX.mpf(1), CTX.mpf(1))
+    from_zero = step.stored_theta_radius(CTX.mpf(0), CTX.mpf(1), CTX.mpf(1))
     assert 5 * u * taken < from_zero <= 7.004 * u * taken
-    elsewhere = step.stored_theta(CTX.mpf(64), CTX.mpf(1), CTX.mpf(1))
+    elsewhere = step.stored_theta_radius(CTX.mpf(64), CTX.mpf(1), CTX.mpf(1))
     assert from_zero + u * (64 - taken) < elsewhere < from_zero + 1.001 * u * 64
 
 
@@ -263,12 +269,12 @@ def test_a_factor_of_one_spares_no_operation_but_a_rule_without_correction_does(
 
 def test_coarse_scalars_round_what_a_decoupled_decay_leaves() -> None:
     setting, rule = Hyperparameters(lr=0.01, weight_decay=0.1), Rule(decay=Decay.DECOUPLED)
-    coarse = Habits(theta=Format.BINARY32)
+    coarse = EvaluationScheme(theta=Format.BINARY32)
     fine, rough = (
-        bounds(Format.BINARY64, setting, rule=rule, habits=habits).stored_theta(
+        bounds(Format.BINARY64, setting, rule=rule, scheme=scheme).stored_theta_radius(
             CTX.mpf(1), CTX.mpf(0), CTX.mpf(1)
         )
-        for habits in (Habits(), coarse)
+        for scheme in (EvaluationScheme(), coarse)
     )
     roundoff = Format.BINARY32.unit_roundoff
     assert fine < 2.0**-50
@@ -291,21 +297,21 @@ def test_coarse_scalars_round_what_a_decoupled_decay_leaves() -> None:
 )
 def test_a_step_that_an_admissible_order_overflows_is_open(setting, m, u) -> None:
     step = bounds(Format.BINARY32, Hyperparameters(**setting), t=1)
-    assert step.stored_theta(CTX.mpf(1), CTX.mpf(m), CTX.mpf(u)) == math.inf
+    assert step.stored_theta_radius(CTX.mpf(1), CTX.mpf(m), CTX.mpf(u)) == math.inf
 
 
 def test_a_moment_that_an_interpolation_overflows_is_open_only_for_that_form() -> None:
     huge, zero = CTX.mpf(3e38), CTX.mpf(0)
     for form, is_open in ((Form.WEIGHTED, False), (Form.INTERPOLATED, True)):
-        step = bounds(Format.BINARY32, Hyperparameters(), habits=Habits(form))
-        assert (step.moment(huge, zero, -huge, zero, zero) == math.inf) == is_open
+        step = bounds(Format.BINARY32, Hyperparameters(), scheme=EvaluationScheme(form))
+        assert (step.moment_radius(huge, zero, -huge, zero, zero) == math.inf) == is_open
 
 
 def test_a_decay_that_overflows_opens_m_and_u() -> None:
     step = bounds(Format.BINARY32, Hyperparameters(weight_decay=10.0))
     huge, one, zero = CTX.mpf(1e38), CTX.mpf(1), CTX.mpf(0)
-    assert step.moment(one, zero, one, huge, zero) == math.inf
-    assert step.norm(one, zero, one, huge, zero) == math.inf
+    assert step.moment_radius(one, zero, one, huge, zero) == math.inf
+    assert step.norm_radius(one, zero, one, huge, zero) == math.inf
 
 
 def test_a_quotient_that_may_be_subnormal_counts_for_a_large_norm() -> None:
@@ -313,7 +319,7 @@ def test_a_quotient_that_may_be_subnormal_counts_for_a_large_norm() -> None:
     setting = Hyperparameters(lr=0.002, beta1=0.0)
     step = bounds(Format.BINARY32, setting)
     m = u = CTX.mpf(2) ** 118
-    off = step.stored_theta(CTX.mpf(0), m, u)
+    off = step.stored_theta_radius(CTX.mpf(0), m, u)
     assert off > 8 * Format.BINARY32.unit_roundoff * 0.002
 
 
@@ -321,17 +327,17 @@ def test_a_scalar_that_rounds_to_infinity_opens_what_it_enters() -> None:
     setting = Hyperparameters(lr=1e6, eps=1e6)
     one, zero = CTX.mpf(1), CTX.mpf(0)
     step = bounds(Format.BINARY16, setting)
-    assert step.moment(one, zero, one, one, zero) < math.inf
-    assert step.norm(one, zero, one, one, zero) == math.inf
-    assert step.stored_theta(one, one, one) == math.inf
+    assert step.moment_radius(one, zero, one, one, zero) < math.inf
+    assert step.norm_radius(one, zero, one, one, zero) == math.inf
+    assert step.stored_theta_radius(one, one, one) == math.inf
 
 
 def test_a_beta1_that_rounds_to_one_opens_the_step_only_with_scalars_of_the_working_format() -> None:
     nearest = Hyperparameters(beta1=1 - 2.0**-53)
     one = CTX.mpf(1)
-    assert bounds(Format.BINARY32, nearest).stored_theta(one, one / 4, one) < math.inf
-    working = Habits().with_scalars(Format.BINARY32)
-    assert bounds(Format.BINARY32, nearest, habits=working).stored_theta(one, one / 4, one) == math.inf
+    assert bounds(Format.BINARY32, nearest).stored_theta_radius(one, one / 4, one) < math.inf
+    working = EvaluationScheme().with_scalars(Format.BINARY32)
+    assert bounds(Format.BINARY32, nearest, scheme=working).stored_theta_radius(one, one / 4, one) == math.inf
 
 
 # The second branch of an interpolation ----------------------------------------------------------------------
@@ -342,8 +348,10 @@ def test_going_back_by_beta1_counts_only_where_it_is_the_shorter_way() -> None:
     u = Format.BINARY32.unit_roundoff
 
     def radius(beta1):
-        step = bounds(Format.BINARY32, Hyperparameters(beta1=beta1), habits=Habits(Form.INTERPOLATED))
-        return float(step.moment(one, zero, -one, zero, zero)) / u
+        step = bounds(
+            Format.BINARY32, Hyperparameters(beta1=beta1), scheme=EvaluationScheme(Form.INTERPOLATED)
+        )
+        return float(step.moment_radius(one, zero, -one, zero, zero)) / u
 
     # distance 2: onward 3 roundings of (1 - beta1)*2 and one of the result
     assert radius(0.9) <= 3 * 0.2 + 0.8 + 1e-6
@@ -359,9 +367,9 @@ def test_a_coarser_arithmetic_widens_every_bound() -> None:
     right, wide = (
         bounds(Format.BINARY32, Hyperparameters(), arithmetic=a) for a in (CORRECTLY_ROUNDED, coarse)
     )
-    assert wide.moment(one, zero, g, one, zero) > 1.5 * right.moment(one, zero, g, one, zero)
-    assert wide.norm(one, zero, g, one, zero) > 1.3 * right.norm(one, zero, g, one, zero)
-    assert wide.stored_theta(zero, one, one) > 1.5 * right.stored_theta(zero, one, one)
+    assert wide.moment_radius(one, zero, g, one, zero) > 1.5 * right.moment_radius(one, zero, g, one, zero)
+    assert wide.norm_radius(one, zero, g, one, zero) > 1.3 * right.norm_radius(one, zero, g, one, zero)
+    assert wide.stored_theta_radius(zero, one, one) > 1.5 * right.stored_theta_radius(zero, one, one)
 
 
 class Flushing(Plain):
@@ -370,19 +378,19 @@ class Flushing(Plain):
     def scalars_at(self, options, t, dtype):
         right = super().scalars_at(options, t, dtype)
         names = ("lr", "beta1", "complement", "beta2", "eps", "weight_decay", "correction", "rate")
-        return replace(right, **{name: flushed(getattr(right, name)) for name in names})
+        return replace(right, **{name: flush(getattr(right, name)) for name in names})
 
     def advance(self, theta, m, u, g, scalars):
-        theta, m, u, g = (flushed(x) for x in (theta, m, u, -g if scalars.maximize else g))
+        theta, m, u, g = (flush(x) for x in (theta, m, u, -g if scalars.maximize else g))
         if scalars.weight_decay:
-            g = flushed(g + flushed(scalars.weight_decay * theta))
-        m = flushed(flushed(scalars.beta1 * m) + flushed(scalars.complement * g))
-        u = flushed(np.maximum(flushed(scalars.beta2 * u), flushed(np.abs(g) + scalars.eps)))
-        step = flushed(scalars.rate * flushed(m / u))
-        return flushed(theta - np.where(m == 0, m, step)), m, u
+            g = flush(g + flush(scalars.weight_decay * theta))
+        m = flush(flush(scalars.beta1 * m) + flush(scalars.complement * g))
+        u = flush(np.maximum(flush(scalars.beta2 * u), flush(np.abs(g) + scalars.eps)))
+        step = flush(scalars.rate * flush(m / u))
+        return flush(theta - np.where(m == 0, m, step)), m, u
 
 
-def flushed(x):
+def flush(x):
     """The numbers, with zeros for subnormal ones."""
     return np.where(np.abs(x) < ml_dtypes.finfo(x.dtype).smallest_normal, x * 0, x)
 
@@ -391,11 +399,11 @@ def flushed(x):
 def test_a_device_that_flushes_is_within_the_bound_that_says_so_and_not_within_the_other(format_) -> None:
     exceeded = {}
     for arithmetic in (CORRECTLY_ROUNDED, Arithmetic("flushes", flush_to_zero=True)):
-        found = findings(*QUANTITIES)
+        found = empty_tallies(*QUANTITIES)
         for case in runs(format_):
             states = observe(Flushing, case, DTYPES[format_])
             for mode in Mode:
-                mode.compare(case, states, Assumption(format_, arithmetic=arithmetic), found)
+                mode.compare(case, states, ErrorModel(format_, arithmetic=arithmetic), found)
         exceeded[arithmetic.flush_to_zero] = sum(tally.exceeded for tally in found.values())
     assert exceeded[False] > 0
     assert exceeded[True] == 0
@@ -415,10 +423,10 @@ class ComputedNarrow(Plain):
 def test_a_subject_that_reads_float64_as_float32_is_within_the_bound_that_says_so(mode) -> None:
     exceeded = []
     for rounds in (True, False):
-        assumption = Assumption(Format.BINARY32, habits=Habits(rounds_operands=rounds))
-        found = findings(*QUANTITIES)
+        error_model = ErrorModel(Format.BINARY32, scheme=EvaluationScheme(rounds_operands=rounds))
+        found = empty_tallies(*QUANTITIES)
         for case in runs(Format.BINARY64):
-            mode.compare(case, observe(ComputedNarrow, case, np.float64), assumption, found)
+            mode.compare(case, observe(ComputedNarrow, case, np.float64), error_model, found)
         exceeded.append(sum(tally.exceeded for tally in found.values()))
         assert sum(tally.judged - tally.open for tally in found.values()) > 1000
     assert exceeded[0] == 0 < exceeded[1]
@@ -433,15 +441,19 @@ def test_a_bound_is_the_same_in_binary64_as_in_many_digits(format_, form) -> Non
     rng = random.Random(20150507)
     for t in (1, 2, 50):
         setting = Hyperparameters(lr=0.3, beta1=0.9, beta2=0.7, eps=0.01, weight_decay=0.3)
-        habits = Habits(form)
-        exact, fast = (bounds(format_, setting, t, habits=habits, number=n) for n in (CTX.mpf, float))
+        scheme = EvaluationScheme(form)
+        exact, fast = (bounds(format_, setting, t, scheme=scheme, number=n) for n in (CTX.mpf, float))
         for _ in range(50):
             theta, m, u, g = (format_.round_float(rng.uniform(-2, 2)) for _ in range(4))
             radii = [abs(x) * format_.unit_roundoff * rng.randrange(3) for x in (theta, m, u)]
             u = abs(u)
             near = [CTX.mpf(x) for x in (theta, m, u, g, *radii)]
             results = [
-                (b.moment(m_, rm, g_, th, rt), b.norm(u_, ru, g_, th, rt), b.theta(th, rt, m_, rm, u_, ru))
+                (
+                    b.moment_radius(m_, rm, g_, th, rt),
+                    b.norm_radius(u_, ru, g_, th, rt),
+                    b.theta_radius(th, rt, m_, rm, u_, ru),
+                )
                 for b, (th, m_, u_, g_, rt, rm, ru) in ((exact, near), (fast, (theta, m, u, g, *radii)))
             ]
             for right, quick in zip(*results, strict=True):
@@ -456,7 +468,7 @@ def test_errors_multiply_without_losing_their_second_order() -> None:
 class Decoupled(Plain):
     """Theta is decayed by itself."""
 
-    def decayed(self, _theta, g, _scalars):
+    def decayed_gradient(self, _theta, g, _scalars):
         return g
 
     def update(self, theta, m, u, s):
@@ -483,10 +495,10 @@ class DecoupledBeforeTheRate(Decoupled):
 def test_the_bound_of_another_rule_holds_for_each_way_to_decouple_the_decay(format_, way) -> None:
     rule = Rule(decay=Decay.DECOUPLED)
     for case in identifying_cases(format_):
-        found = findings(*QUANTITIES)
+        found = empty_tallies(*QUANTITIES)
         states = observe(way, case, DTYPES[format_])
         for mode in Mode:
-            mode.compare(case, states, Assumption(format_, rule), found)
+            mode.compare(case, states, ErrorModel(format_, rule), found)
         assert not any(tally.exceeded for tally in found.values())
 
 
@@ -497,9 +509,9 @@ def test_a_sum_of_step_and_decay_before_the_rate_is_one_rounding_more_of_each(fo
         bounds(format_, setting, t=1, rule=Rule(decay=decay)) for decay in (Decay.NONE, Decay.DECOUPLED)
     )
     u, tiny, one = format_.unit_roundoff, CTX.mpf(2) ** -12, CTX.mpf(1)
-    more = apart.stored_theta(tiny, one, one) - coupled.stored_theta(tiny, one, one)
+    more = apart.stored_theta_radius(tiny, one, one) - coupled.stored_theta_radius(tiny, one, one)
     assert u * 0.999 < more < u * 1.1
-    at_rest = [step.stored_theta(CTX.mpf(0), one, one) for step in (coupled, apart)]
+    at_rest = [step.stored_theta_radius(CTX.mpf(0), one, one) for step in (coupled, apart)]
     assert at_rest[0] == at_rest[1]
 
 

@@ -1,4 +1,4 @@
-"""The comparison: what it judges, what it leaves open, and what it says of an error."""
+"""Tests of the comparison: judged elements, open ones, and the report of an error."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 from adamax_conformance.oracles import comparison
 from adamax_conformance.oracles.comparison import lockstep, trajectory
-from adamax_conformance.oracles.error_model import Assumption
+from adamax_conformance.oracles.error_model import ErrorModel
 from adamax_conformance.oracles.formats import Format
-from adamax_conformance.oracles.judgement import Tally, findings
+from adamax_conformance.oracles.judgement import ComparisonTally, empty_tallies
 from adamax_conformance.oracles.verdict import Quantity
 from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.hyperparameters import Hyperparameters
 from adamax_conformance.reference.rules import Epsilon, Rule
-from adamax_conformance.tests.meta.oracles.running import observe
+from adamax_conformance.tests.meta.oracles.observation import observe
 from adamax_conformance.tests.meta.oracles.search import QUANTITIES
 from adamax_conformance.tests.meta.planted.faithful import Plain
 
-BINARY32 = Assumption(Format.BINARY32)
+BINARY32 = ErrorModel(Format.BINARY32)
 PLAIN = Hyperparameters(lr=0.1, beta1=0.6, beta2=0.7, eps=0.06)
 BOTH = pytest.mark.parametrize("compare", [lockstep, trajectory], ids=lambda c: c.__name__)
 
@@ -33,10 +33,10 @@ def case_of(theta, gradients, setting=PLAIN, **of_group) -> Case:
 ORDINARY = case_of([0.5, -1.25, 2.0], [[1.0, 0.5, -0.75], [0.25, -1.0, 1.5], [-0.5, 2.0, 0.125]])
 
 
-def judged(compare, case, states, assumption=BINARY32, **options):
-    """What a comparison finds of all quantities."""
-    found = findings(*QUANTITIES)
-    compare(case, states, assumption, found, **options)
+def compare_all(compare, case, states, error_model=BINARY32, **options):
+    """The tallies of a comparison of all quantities."""
+    found = empty_tallies(*QUANTITIES)
+    compare(case, states, error_model, found, **options)
     return found
 
 
@@ -45,8 +45,8 @@ def run(case):
     return observe(Plain, case, np.float32)
 
 
-def tampered(states, step, quantity, element, change):
-    """The same run with one number changed; a lockstep sees it in the next step's start, too."""
+def change_state(states, step, quantity, element, change):
+    """A copy of a run with one number changed; lockstep starts the next step from it."""
     arrays = [np.array(x) for x in getattr(states[step - 1], quantity.value)]
     arrays[0][element] = change(arrays[0][element])
     return [
@@ -55,7 +55,7 @@ def tampered(states, step, quantity, element, change):
     ]
 
 
-def moved(ulps):
+def move_by(ulps):
     """A number of float32 moved by so many ulp."""
     return lambda x: x + ulps * Format.BINARY32.ulp(x)
 
@@ -65,7 +65,7 @@ def moved(ulps):
 
 @BOTH
 def test_a_right_run_conforms_in_every_element_of_every_step(compare) -> None:
-    for tally in judged(compare, ORDINARY, run(ORDINARY)).values():
+    for tally in compare_all(compare, ORDINARY, run(ORDINARY)).values():
         assert (tally.judged, tally.open, tally.exceeded, tally.divergence) == (9, 0, 0, None)
         assert 0 < tally.largest_over_bound <= 1
         assert set(tally.by_step) == {1, 2, 3}
@@ -73,7 +73,7 @@ def test_a_right_run_conforms_in_every_element_of_every_step(compare) -> None:
 
 @BOTH
 def test_only_the_quantities_that_are_asked_for_are_judged(compare) -> None:
-    found = findings(Quantity.U)
+    found = empty_tallies(Quantity.U)
     compare(ORDINARY, run(ORDINARY), BINARY32, found)
     assert set(found) == {Quantity.U}
     assert found[Quantity.U].judged == 9
@@ -84,8 +84,8 @@ def test_a_learning_rate_that_changes_is_followed(compare) -> None:
     gradients = [[1.0, 0.5], [0.25, -1.0], [0.5, 1.0]]
     changing = case_of([0.5, 1.0], gradients, learning_rates=(0.1, 0.3, 0.01))
     states = run(changing)
-    assert not any(tally.exceeded for tally in judged(compare, changing, states).values())
-    frozen = judged(compare, case_of([0.5, 1.0], gradients), states)
+    assert not any(tally.exceeded for tally in compare_all(compare, changing, states).values())
+    frozen = compare_all(compare, case_of([0.5, 1.0], gradients), states)
     assert frozen[Quantity.THETA].exceeded
     assert not frozen[Quantity.M].exceeded
 
@@ -96,9 +96,9 @@ def test_every_group_is_judged_by_its_own_hyperparameters(compare) -> None:
     groups = (Group(PLAIN, (parameter,)), Group(replace(PLAIN, beta1=0.25), (parameter, parameter)))
     case = Case("groups", groups)
     states = run(case)
-    assert not any(tally.exceeded for tally in judged(compare, case, states).values())
+    assert not any(tally.exceeded for tally in compare_all(compare, case, states).values())
     swapped = Case("swapped", (Group(groups[1].hyperparameters, (parameter,)), groups[1]))
-    divergence = judged(compare, swapped, states)[Quantity.M].divergence
+    divergence = compare_all(compare, swapped, states)[Quantity.M].divergence
     assert divergence is not None
     assert divergence.parameter == 0
 
@@ -108,7 +108,7 @@ def test_numbers_at_the_ends_of_the_range_are_judged(compare) -> None:
     tiny, huge = 2.0**-120, 2.0**120
     setting = Hyperparameters(lr=0.5, beta1=0.5, beta2=0.5, eps=tiny)
     case = case_of([0.0, 0.0], [[tiny, huge], [-tiny, huge / 2]], setting)
-    for tally in judged(compare, case, run(case)).values():
+    for tally in compare_all(compare, case, run(case)).values():
         assert tally.judged == 4
         assert not tally.exceeded
 
@@ -119,8 +119,8 @@ def test_numbers_at_the_ends_of_the_range_are_judged(compare) -> None:
 @BOTH
 @pytest.mark.parametrize("quantity", QUANTITIES, ids=lambda q: q.value)
 def test_a_number_far_off_is_found_and_described(compare, quantity) -> None:
-    states = tampered(run(ORDINARY), 3, quantity, 1, moved(1000))
-    tally = judged(compare, ORDINARY, states)[quantity]
+    states = change_state(run(ORDINARY), 3, quantity, 1, move_by(1000))
+    tally = compare_all(compare, ORDINARY, states)[quantity]
     divergence = tally.divergence
     assert tally.exceeded == 1
     assert (divergence.step, divergence.parameter, divergence.element) == (3, 0, (1,))
@@ -138,8 +138,8 @@ def test_a_number_far_off_is_found_and_described(compare, quantity) -> None:
 @pytest.mark.parametrize("quantity", QUANTITIES, ids=lambda q: q.value)
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf], ids=str)
 def test_what_is_not_finite_is_wrong_wherever_the_bound_is_finite(compare, quantity, wrong) -> None:
-    states = tampered(run(ORDINARY), 3, quantity, 0, lambda _: wrong)
-    tally = judged(compare, ORDINARY, states)[quantity]
+    states = change_state(run(ORDINARY), 3, quantity, 0, lambda _: wrong)
+    tally = compare_all(compare, ORDINARY, states)[quantity]
     assert tally.exceeded == 1
     assert tally.divergence.error_over_bound == math.inf
     assert "is not within any bound" in tally.divergence.reason
@@ -149,8 +149,8 @@ def test_what_is_not_finite_is_wrong_wherever_the_bound_is_finite(compare, quant
 def test_the_first_error_is_kept_and_all_are_counted(compare) -> None:
     states = run(ORDINARY)
     for step, element in ((3, 2), (2, 1), (3, 0)):
-        states = tampered(states, step, Quantity.U, element, moved(500))
-    tally = judged(compare, ORDINARY, states)[Quantity.U]
+        states = change_state(states, step, Quantity.U, element, move_by(500))
+    tally = compare_all(compare, ORDINARY, states)[Quantity.U]
     assert tally.exceeded >= 3
     first = (2, (1,)) if compare is lockstep else (3, (0,))  # by step, or by element
     assert (tally.divergence.step, tally.divergence.element) == first
@@ -158,16 +158,16 @@ def test_the_first_error_is_kept_and_all_are_counted(compare) -> None:
 
 @BOTH
 def test_a_brief_comparison_ends_at_the_first_error(compare) -> None:
-    states = tampered(run(ORDINARY), 1, Quantity.M, 0, moved(500))
-    states = tampered(states, 1, Quantity.M, 2, moved(500))
-    tally = judged(compare, ORDINARY, states, brief=True)[Quantity.M]
+    states = change_state(run(ORDINARY), 1, Quantity.M, 0, move_by(500))
+    states = change_state(states, 1, Quantity.M, 2, move_by(500))
+    tally = compare_all(compare, ORDINARY, states, brief=True)[Quantity.M]
     assert (tally.exceeded, tally.judged) == (1, 1)
 
 
 def test_a_lockstep_judges_the_next_step_from_the_wrong_number_and_a_trajectory_does_not() -> None:
-    states = tampered(run(ORDINARY), 1, Quantity.THETA, 0, moved(500))
-    assert judged(trajectory, ORDINARY, states)[Quantity.THETA].exceeded == 1
-    assert judged(lockstep, ORDINARY, states)[Quantity.THETA].exceeded == 2
+    states = change_state(run(ORDINARY), 1, Quantity.THETA, 0, move_by(500))
+    assert compare_all(trajectory, ORDINARY, states)[Quantity.THETA].exceeded == 1
+    assert compare_all(lockstep, ORDINARY, states)[Quantity.THETA].exceeded == 2
 
 
 # Bounds of zero ---------------------------------------------------------------------------------------------
@@ -176,16 +176,18 @@ def test_a_lockstep_judges_the_next_step_from_the_wrong_number_and_a_trajectory_
 @BOTH
 def test_where_there_is_no_error_to_be_had_the_smallest_one_is_wrong(compare) -> None:
     case = case_of([0.5, -1.25], [[1.0, 0.5]] * 2, replace(PLAIN, lr=0.0))
-    right = judged(compare, case, run(case))[Quantity.THETA]
+    right = compare_all(compare, case, run(case))[Quantity.THETA]
     assert (right.exceeded, right.largest_over_bound) == (0, 0.0)
-    wrong = judged(compare, case, tampered(run(case), 2, Quantity.THETA, 1, moved(1)))[Quantity.THETA]
+    wrong = compare_all(compare, case, change_state(run(case), 2, Quantity.THETA, 1, move_by(1)))[
+        Quantity.THETA
+    ]
     assert (wrong.exceeded, wrong.divergence.error_over_bound) == (1, math.inf)
 
 
 @BOTH
 def test_zero_of_either_sign_is_zero(compare) -> None:
     case = case_of([-0.0, 0.0], [[0.0, -0.0]] * 2)
-    assert not any(tally.exceeded for tally in judged(compare, case, run(case)).values())
+    assert not any(tally.exceeded for tally in compare_all(compare, case, run(case)).values())
 
 
 # What is left open ------------------------------------------------------------------------------------------
@@ -195,15 +197,15 @@ def test_zero_of_either_sign_is_zero(compare) -> None:
 @pytest.mark.parametrize("strange", [0.0, 1e30, math.inf, math.nan], ids=str)
 def test_anything_goes_where_an_admissible_evaluation_divides_zero_by_zero(compare, strange) -> None:
     case = case_of([1.0], [[0.0]], replace(PLAIN, eps=1e-50))
-    states = tampered(run(case), 1, Quantity.THETA, 0, lambda _: strange)
-    tally = judged(compare, case, states)[Quantity.THETA]
+    states = change_state(run(case), 1, Quantity.THETA, 0, lambda _: strange)
+    tally = compare_all(compare, case, states)[Quantity.THETA]
     assert (tally.judged, tally.open, tally.exceeded) == (1, 1, 0)
 
 
 def test_an_open_theta_leaves_m_and_u_judged() -> None:
     case = case_of([1.0], [[3e38]], Hyperparameters(lr=100.0))
-    states = tampered(run(case), 1, Quantity.M, 0, moved(100))
-    found = judged(lockstep, case, states)
+    states = change_state(run(case), 1, Quantity.M, 0, move_by(100))
+    found = compare_all(lockstep, case, states)
     assert found[Quantity.THETA].open == 1
     assert found[Quantity.M].exceeded == 1
     assert found[Quantity.U].exceeded == 0
@@ -212,13 +214,13 @@ def test_an_open_theta_leaves_m_and_u_judged() -> None:
 def test_a_lockstep_leaves_what_follows_a_number_that_is_not_finite_to_other_checks() -> None:
     gradients = [[1.0, 0.5], [math.nan, 0.5], [1.0, 0.5]]
     case = case_of([0.5, 1.0], gradients)
-    found = judged(lockstep, case, run(case))
+    found = compare_all(lockstep, case, run(case))
     assert all(tally.judged == 4 and not tally.exceeded for tally in found.values())
 
 
 def test_a_trajectory_ends_where_a_gradient_is_not_finite() -> None:
     case = case_of([0.5, 1.0], [[1.0, 0.5], [math.inf, 0.5], [1.0, 0.5]])
-    found = judged(trajectory, case, run(case))
+    found = compare_all(trajectory, case, run(case))
     assert all(tally.judged == 4 and not tally.exceeded for tally in found.values())
 
 
@@ -227,16 +229,16 @@ def test_a_trajectory_ends_where_a_gradient_is_not_finite() -> None:
 
 def test_a_trajectory_needs_no_state_but_theta() -> None:
     states = [replace(state, m=None, u=None) for state in run(ORDINARY)]
-    found = judged(trajectory, ORDINARY, states)
+    found = compare_all(trajectory, ORDINARY, states)
     assert [found[q].judged for q in QUANTITIES] == [0, 0, 9]
-    states = tampered(states, 3, Quantity.THETA, 0, moved(1000))
-    assert judged(trajectory, ORDINARY, states)[Quantity.THETA].exceeded == 1
+    states = change_state(states, 3, Quantity.THETA, 0, move_by(1000))
+    assert compare_all(trajectory, ORDINARY, states)[Quantity.THETA].exceeded == 1
 
 
 def test_a_lockstep_without_state_is_refused() -> None:
     states = [replace(state, u=None) for state in run(ORDINARY)]
     with pytest.raises(ValueError, match="needs m and u"):
-        judged(lockstep, ORDINARY, states)
+        compare_all(lockstep, ORDINARY, states)
 
 
 # Large arrays -----------------------------------------------------------------------------------------------
@@ -250,16 +252,16 @@ def large_case(size=1000, period=7):
 
 
 def elementwise(monkeypatch, *arguments, **options):
-    """What is found without looking for equal elements."""
+    """The tallies without a search for equal elements."""
     with monkeypatch.context() as patch:
         patch.setattr(comparison, "_FEW", 10**9)
-        return judged(lockstep, *arguments, **options)
+        return compare_all(lockstep, *arguments, **options)
 
 
 def test_equal_elements_of_a_large_array_are_judged_once_and_to_the_same_result(monkeypatch) -> None:
     case = large_case()
     states = run(case)
-    once, all_of_them = judged(lockstep, case, states), elementwise(monkeypatch, case, states)
+    once, all_of_them = compare_all(lockstep, case, states), elementwise(monkeypatch, case, states)
     for quantity in QUANTITIES:
         few, many = once[quantity], all_of_them[quantity]
         assert (few.judged, many.judged) == (7 * 3, 1000 * 3)
@@ -275,11 +277,11 @@ def test_one_wrong_element_of_a_large_array_is_found_and_named(monkeypatch, elem
     flat = large_case()
     parameter = flat.parameters[0]
     case = case_of(parameter.theta.reshape(shape), [g.reshape(shape) for g in parameter.gradients])
-    place = tuple(int(i) for i in np.unravel_index(element, shape))
-    states = tampered(run(case), 3, Quantity.M, place, moved(50))
-    for found in (judged(lockstep, case, states), elementwise(monkeypatch, case, states)):
+    index = tuple(int(i) for i in np.unravel_index(element, shape))
+    states = change_state(run(case), 3, Quantity.M, index, move_by(50))
+    for found in (compare_all(lockstep, case, states), elementwise(monkeypatch, case, states)):
         assert found[Quantity.M].exceeded == 1
-        assert found[Quantity.M].divergence.element == place
+        assert found[Quantity.M].divergence.element == index
 
 
 @BOTH
@@ -289,10 +291,10 @@ def test_many_elements_are_judged_at_once_as_they_are_one_by_one(monkeypatch, co
     states = run(case)
     if wrong is not None:
         step, quantity = wrong
-        states = tampered(states, step, quantity, (500,), moved(50))
-    one_by_one = judged(compare, case, states)
+        states = change_state(states, step, quantity, (500,), move_by(50))
+    one_by_one = compare_all(compare, case, states)
     monkeypatch.setattr(comparison, "_MANY", 1)
-    at_once = judged(compare, case, states)
+    at_once = compare_all(compare, case, states)
     for quantity, few in one_by_one.items():
         many = at_once[quantity]
         assert (many.judged, many.open, many.exceeded) == (few.judged, few.open, few.exceeded)
@@ -305,8 +307,8 @@ def test_many_elements_are_judged_at_once_as_they_are_one_by_one(monkeypatch, co
 
 def test_nan_and_the_sign_of_zero_make_elements_of_a_large_array_distinct() -> None:
     case = case_of(np.zeros(100), [np.zeros(100)])
-    states = tampered(run(case), 1, Quantity.THETA, 77, lambda _: math.nan)
-    tally = judged(lockstep, case, states)[Quantity.THETA]
+    states = change_state(run(case), 1, Quantity.THETA, 77, lambda _: math.nan)
+    tally = compare_all(lockstep, case, states)[Quantity.THETA]
     assert (tally.exceeded, tally.judged) == (1, 2)
     assert tally.divergence.element == (77,)
 
@@ -323,7 +325,7 @@ def test_nan_and_the_sign_of_zero_make_elements_of_a_large_array_distinct() -> N
 def test_a_step_is_shown_where_its_error_is_the_largest_fraction_of_its_bound(errors) -> None:
     worst = max(errors, key=lambda pair: math.inf if pair[0] > pair[1] else pair[0] / (pair[1] or 1))
     for order in (errors, errors[::-1]):
-        tally = Tally()
+        tally = ComparisonTally()
         for error, bound in order:
             tally.at_step(7, error, bound)
         assert tally.by_step == {7: worst}
@@ -334,8 +336,8 @@ def test_a_step_is_shown_where_its_error_is_the_largest_fraction_of_its_bound(er
 
 @BOTH
 def test_a_run_is_judged_by_the_rule_that_is_assumed(compare) -> None:
-    other = Assumption(Format.BINARY32, Rule(epsilon=Epsilon.IN_DENOMINATOR))
-    found = judged(compare, ORDINARY, run(ORDINARY), other)
+    other = ErrorModel(Format.BINARY32, Rule(epsilon=Epsilon.IN_DENOMINATOR))
+    found = compare_all(compare, ORDINARY, run(ORDINARY), other)
     assert not found[Quantity.M].exceeded
     assert found[Quantity.U].exceeded
     assert found[Quantity.THETA].exceeded
@@ -345,7 +347,7 @@ def test_a_run_is_judged_by_the_rule_that_is_assumed(compare) -> None:
 def test_a_narrow_run_is_beyond_the_bound_of_a_finer_format(compare) -> None:
     states = observe(Plain, ORDINARY, np.float16)
     assert not any(
-        t.exceeded for t in judged(compare, ORDINARY, states, Assumption(Format.BINARY16)).values()
+        t.exceeded for t in compare_all(compare, ORDINARY, states, ErrorModel(Format.BINARY16)).values()
     )
-    found = judged(compare, ORDINARY, states)
+    found = compare_all(compare, ORDINARY, states)
     assert found[Quantity.THETA].exceeded

@@ -1,20 +1,20 @@
-"""The norm of complex numbers: told apart without bounds, for plain optimizers and for PyTorch."""
+"""Tests that identify the norm of complex numbers, without bounds."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from adamax_conformance.oracles.exact.complex_norm import GRADIENTS, SETTING, identify_norm, trajectory
 from adamax_conformance.reference.rules import Epsilon, Norm, Rule
-from adamax_conformance.tests.meta.oracles.ruled import following
+from adamax_conformance.tests.meta.oracles.complex_norm import GRADIENTS, SETTING, identify_norm, trajectory
+from adamax_conformance.tests.meta.oracles.rule_optimizer import make_rule_optimizer
 
 
 def plain(norm: Norm, rule: Rule, dtype: str) -> list[complex]:
-    """An optimizer over complex arrays; its parts are a real array's elements, or it takes the modulus."""
+    """The thetas of a plain optimizer over complex arrays with one of the norms."""
     theta = np.zeros(1, dtype)
     split = norm is Norm.PARTS
     own = theta.view(theta.real.dtype) if split else theta
-    optimizer = following(rule)([own], **SETTING.options())
+    optimizer = make_rule_optimizer(rule)([own], **SETTING.options())
     seen = []
     for g in GRADIENTS:
         gradient = np.array([g], dtype)

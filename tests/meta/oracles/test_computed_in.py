@@ -1,4 +1,4 @@
-"""Is a format in which everything was computed told from one in which only the scalars were?"""
+"""A format of all computation is distinguished from a format of the scalars alone."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ComputesInFloat32:
         return [u.astype(np.float64) for u in self.inner.exp_inf]
 
 
-def identified(factory) -> Identification:
+def identify_rule(factory) -> Identification:
     with Subject.in_process(factory) as subject:
         runs = [(case, subject.observe(case, "float64")) for case in cases(Format.BINARY64)]
     return identify(runs, Format.BINARY64)
@@ -50,12 +50,12 @@ def identified(factory) -> Identification:
     ],
 )
 def test_the_format_of_the_numbers_and_that_of_the_scalars_are_told_apart(factory, computes_in, scalars):
-    found = identified(factory)
+    found = identify_rule(factory)
     assert found.rule == DOCUMENTED
     assert found.computes_in is computes_in
-    assert scalars in {None, found.habits.theta}
+    assert scalars in {None, found.scheme.theta}
     assert found.admissible is (factory is Adamax)
 
 
 def test_numbers_of_a_coarser_format_are_said_to_be():
-    assert "computed in binary32" in identified(ComputesInFloat32).describe()
+    assert "computed in binary32" in identify_rule(ComputesInFloat32).describe()

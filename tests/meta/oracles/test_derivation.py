@@ -1,4 +1,4 @@
-"""The bounds that are computed are those that are derived: `radii.py` against the text, term by term."""
+"""The computed bounds are the derived ones: `radii.py` against BOUNDS.md."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ import pytest
 from adamax_conformance.oracles.bounds import radii
 from adamax_conformance.oracles.bounds.radii import StepConstants
 from adamax_conformance.oracles.bounds.step import step_constants
-from adamax_conformance.oracles.error_model import CORRECTLY_ROUNDED, Form, Habits
-from adamax_conformance.oracles.exact.trajectory import context, exact_scalars
+from adamax_conformance.oracles.error_model import ErrorModel, EvaluationScheme, Form
+from adamax_conformance.oracles.exact.trajectory import exact_scalars, mpmath_context
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.reference.formula import Scalars, effective_gradient, norm_branches
 from adamax_conformance.reference.hyperparameters import Hyperparameters
 from adamax_conformance.reference.rules import DOCUMENTED, Rule
-from adamax_conformance.tests.meta.oracles.derivation import Derivation, Number, Open
-from adamax_conformance.tests.meta.oracles.drawn_steps import drawn_assumption, drawn_options
+from adamax_conformance.tests.meta.oracles.derivation import Derivation, Number, OpenStepError
 from adamax_conformance.tests.meta.oracles.mutants import Mutant, mutants
+from adamax_conformance.tests.meta.oracles.random_steps import draw_error_model, draw_options
 from adamax_conformance.tests.meta.oracles.rationals import fraction
 
-CTX = context(400)
+CTX = mpmath_context(400)
 FORMATS = pytest.mark.parametrize("format_", Format, ids=lambda f: f.dtype)
 QUANTITIES = ("m", "u", "theta", "stored theta")
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnStep:
     """A step and the numbers of one element, all exact.
 
     Attributes:
@@ -50,21 +50,21 @@ class Drawn:
     radii: tuple[Any, Any, Any]
     formed: tuple[Any, Any]
 
-    def computed(self) -> dict[str, Any]:
+    def computed_radii(self) -> dict[str, Any]:
         """The radii that `radii.py` computes."""
         k, (theta, m, u, g) = self.constants, map(CTX.mpf, self.numbers)
         theta_off, m_off, u_off = self.radii
         effective = effective_gradient(theta, g, self.scalars, self.rule)
         branches = norm_branches(u, effective, self.scalars, self.rule)
         return {
-            "m": radii.moment(k, m, m_off, g, effective, theta, theta_off),
-            "u": radii.norm(k, u, u_off, g, effective, branches, theta, theta_off),
-            "theta": radii.theta(k, theta, theta_off, m, m_off, u, u_off),
-            "stored theta": radii.stored_theta(k, theta, m, u, *self.formed),
+            "m": radii.moment_radius(k, m, m_off, g, effective, theta, theta_off),
+            "u": radii.norm_radius(k, u, u_off, g, effective, branches, theta, theta_off),
+            "theta": radii.theta_radius(k, theta, theta_off, m, m_off, u, u_off),
+            "stored theta": radii.stored_theta_radius(k, theta, m, u, *self.formed),
         }
 
-    def derived(self) -> dict[str, Any]:
-        """The radii that the text derives; infinite ones where it says that the step is open."""
+    def derived_radii(self) -> dict[str, Any]:
+        """The radii that the text derives; infinite where the step is open."""
         text, (theta, m, u, g) = Derivation(self.constants), map(Fraction, self.numbers)
         theta_, m_, u_ = (Number(x, fraction(r)) for x, r in zip((theta, m, u), self.radii, strict=True))
         h = self.scalars
@@ -77,7 +77,7 @@ class Drawn:
             "m": lambda: text.moment(m_, theta_, g, effective),
             "u": lambda: text.norm(u_, theta_, g, effective, branches),
             "theta": lambda: text.theta(theta_, m_, u_),
-            "stored theta": lambda: text.stored_theta(theta, m, u, formed),
+            "stored theta": lambda: text.stored_theta_radius(theta, m, u, formed),
         }
         return {quantity: _or_infinite(call) for quantity, call in calls.items()}
 
@@ -85,16 +85,16 @@ class Drawn:
 def _or_infinite(call) -> Any:
     try:
         return call()
-    except Open:
+    except OpenStepError:
         return math.inf
 
 
-def drawn(rng: np.random.Generator, format_: Format) -> Drawn:
-    """A step of any rule, habits and arithmetic; numbers of any size, those at which a bound changes among them."""
-    assumption = drawn_assumption(rng, format_)
-    rule, habits, arithmetic = assumption.rule, assumption.habits, assumption.arithmetic
+def draw_element(rng: np.random.Generator, format_: Format) -> DrawnStep:
+    """A step of any error model, with numbers of any size, corner cases among them."""
+    error_model = draw_error_model(rng, format_)
+    rule, scheme = error_model.rule, error_model.scheme
     if rng.random() < 0.1:
-        habits = replace(habits, theta=list(Format)[rng.integers(4)])
+        scheme = replace(scheme, theta=list(Format)[rng.integers(4)])
     low, high = format_.emin, format_.emax
     reach = (low, high) if rng.random() < 0.3 else (-2, 2)
     if rng.random() < 0.2:
@@ -109,7 +109,7 @@ def drawn(rng: np.random.Generator, format_: Format) -> Drawn:
         size = math.ldexp(float(rng.uniform(1, 2)), int(rng.integers(*reach)))
         return format_.round_float(size * float(rng.choice([-1, 1])))
 
-    options = drawn_options(rng)
+    options = draw_options(rng)
     if rng.random() < 0.3:
         options = replace(options, beta1=float(rng.uniform(0.25, 0.55)))
     if rng.random() < 0.3:
@@ -118,7 +118,7 @@ def drawn(rng: np.random.Generator, format_: Format) -> Drawn:
         options = replace(options, weight_decay=abs(number(0)))
     scalars = exact_scalars(CTX, options)
     t = int(rng.choice([1, 1, 2, 3, 10, 1000]))
-    constants = step_constants(scalars, t, format_, rule, habits, arithmetic, CTX.mpf)
+    constants = step_constants(scalars, t, replace(error_model, scheme=scheme), CTX.mpf)
 
     def radius(x: float) -> Any:
         return (
@@ -128,27 +128,27 @@ def drawn(rng: np.random.Generator, format_: Format) -> Drawn:
         )
 
     theta, m, u, g = number(), number(), abs(number()), number()
-    if habits.form is Form.INTERPOLATED and 0.25 < options.beta1 < 0.5 and rng.random() < 0.5:
+    if scheme.form is Form.INTERPOLATED and 0.25 < options.beta1 < 0.5 and rng.random() < 0.5:
         # Where the longer way back loses to underflow, and the way onward does not.
         m = float(rng.choice([0.0, 0.0, format_.smallest_subnormal]))
         g = format_.round_float(math.ldexp(float(rng.uniform(1.3, 3.5)), low))
     before = tuple(radius(x) for x in (theta, m, u))
     formed = tuple(radius(x) if rng.random() < 0.5 else math.inf for x in (m, u))
-    return Drawn(constants, scalars, rule, (theta, m, u, g), before, formed)
+    return DrawnStep(constants, scalars, rule, (theta, m, u, g), before, formed)
 
 
-def edges(format_: Format) -> Iterator[Drawn]:
-    """Steps in which one size alone leaves the format's range, or all but does: it is what opens them, or not.
+def edge_steps(format_: Format) -> Iterator[DrawnStep]:
+    """Steps in which one size alone leaves the format's range, or nearly does.
 
-    And one of which c*u/lr alone is subnormal, of all that may divide.
+    That size decides whether they are open. In one more step, c*u/lr is the only subnormal divisor.
     """
     largest, high, nought = format_.largest, math.ldexp(1.0, format_.emax), CTX.mpf(0)
 
     def step(options, theta=0.0, m=0.0, u=1.0, g=0.0, *, form=Form.WEIGHTED, theta_off=0):
         scalars = exact_scalars(CTX, Hyperparameters(**{"beta1": 0.5, "eps": 0.0} | options))
-        constants = step_constants(scalars, 1, format_, DOCUMENTED, Habits(form), CORRECTLY_ROUNDED, CTX.mpf)
+        constants = step_constants(scalars, 1, ErrorModel(format_, scheme=EvaluationScheme(form)), CTX.mpf)
         radii_ = (theta_off * format_.unit_roundoff * abs(CTX.mpf(theta)), nought, nought)
-        return Drawn(constants, scalars, DOCUMENTED, (theta, m, u, g), radii_, (math.inf, math.inf))
+        return DrawnStep(constants, scalars, DOCUMENTED, (theta, m, u, g), radii_, (math.inf, math.inf))
 
     for below in range(12):
         near = largest * (1 - 2 * below * format_.unit_roundoff)
@@ -169,29 +169,29 @@ def edges(format_: Format) -> Iterator[Drawn]:
     yield step({"lr": 2.0**lr, "beta1": 1 - 2.0**-c}, m=2.0**-u, u=2.0**-u)
 
 
-def agree(computed: Any, derived: Any) -> bool:
-    """Whether a radius is the derived one, enlarged by no more than `SLACK` on its way."""
-    if math.inf in (computed, derived):
-        return computed == derived
-    return derived <= fraction(CTX.mpf(computed)) <= derived * (1 + Fraction(1, 2**39))
+def agree(computed_radii: Any, derived_radii: Any) -> bool:
+    """Check that a radius is the derived one, enlarged by at most `SLACK`."""
+    if math.inf in (computed_radii, derived_radii):
+        return computed_radii == derived_radii
+    return derived_radii <= fraction(CTX.mpf(computed_radii)) <= derived_radii * (1 + Fraction(1, 2**39))
 
 
 @functools.cache
-def corpus(format_: Format, count: int = 600) -> tuple[tuple[Drawn, dict[str, Any]], ...]:
+def corpus(format_: Format, count: int = 600) -> tuple[tuple[DrawnStep, dict[str, Any]], ...]:
     """Drawn steps and those at the edge of the range, with their derived radii."""
     rng = np.random.default_rng(20150507)
-    steps = [*(drawn(rng, format_) for _ in range(count)), *edges(format_)]
-    return tuple((step, step.derived()) for step in steps)
+    steps = [*(draw_element(rng, format_) for _ in range(count)), *edge_steps(format_)]
+    return tuple((step, step.derived_radii()) for step in steps)
 
 
-def disagreement(format_: Format) -> Drawn | None:
-    """The first step of which a computed radius is not the derived one."""
+def disagreement(format_: Format) -> DrawnStep | None:
+    """The first step with a computed radius that is not the derived one."""
     for step, wanted in corpus(format_):
         try:
-            computed = step.computed()
+            computed_radii = step.computed_radii()
         except (ArithmeticError, TypeError, ValueError):
             return step
-        if not all(agree(computed[quantity], wanted[quantity]) for quantity in wanted):
+        if not all(agree(computed_radii[quantity], wanted[quantity]) for quantity in wanted):
             return step
     return None
 
@@ -202,8 +202,10 @@ def test_each_radius_is_the_derived_one(format_) -> None:
 
 
 def test_some_steps_are_open_and_most_are_not() -> None:
-    derived = [radius for format_ in Format for _, wanted in corpus(format_) for radius in wanted.values()]
-    assert 0.1 < derived.count(math.inf) / len(derived) < 0.5
+    derived_radii = [
+        radius for format_ in Format for _, wanted in corpus(format_) for radius in wanted.values()
+    ]
+    assert 0.1 < derived_radii.count(math.inf) / len(derived_radii) < 0.5
 
 
 # A bug in the bounds is noticed -----------------------------------------------------------------------------
@@ -214,43 +216,43 @@ MUTANTS = {mutant.name: mutant for mutant in mutants(radii, NAMES, omitting=True
 
 UNNOTICED = {
     "the same for every admissible step": (
-        "compound: 0 to 1, place 2",  # the other error times 0
-        "shrinks: only the right term, place 1",  # 0 + 1
-        "shrinks: 1 to 2, place 1",  # either may vanish
-        "vanishes: only the right term, place 1",
-        "weighted: Add to Sub, place 4",  # only whether a sum is 0 is asked
+        "compound: 0 to 1, occurrence 2",  # the other error times 0
+        "divisor_underflow: only the right term, occurrence 1",  # 0 + 1
+        "divisor_underflow: 1 to 2, occurrence 1",  # either may vanish
+        "factor_underflow: only the right term, occurrence 1",
+        "weighted_error: Add to Sub, occurrence 4",  # only whether a sum is 0 matters
         # beta1's rounding is never farther off than that of 1 - beta1, whose spacing is the larger
-        "interpolated: max without argument 1, place 1",
-        "interpolated: Mult to Div, place 6",
-        "interpolated: Add to Sub, place 8",
-        "interpolated: only the right term, place 6",
-        "norm: abs to float, place 1",  # u is not negative
-        "norm: abs to float, place 2",
-        "norm: abs to float, place 4",
-        "stored_theta: abs to float, place 2",
+        "interpolated_error: max without argument 1, occurrence 1",
+        "interpolated_error: Mult to Div, occurrence 6",
+        "interpolated_error: Add to Sub, occurrence 8",
+        "interpolated_error: only the right term, occurrence 6",
+        "norm_radius: abs to float, occurrence 1",  # u is not negative
+        "norm_radius: abs to float, occurrence 2",
+        "norm_radius: abs to float, occurrence 4",
+        "stored_theta_radius: abs to float, occurrence 2",
     ),
-    "told apart by numbers that are equal, or as near to each other as roundings or `SLACK`": (
-        "overflows: Lt to LtE, place 1",
-        "interpolated: GtE to Gt, place 1",
-        "interpolated: Mult to Div, place 4",
-        "interpolated: Add to Sub, place 5",
-        "interpolated: only the left term, place 3",
-        "interpolated: Add to Sub, place 9",
-        "interpolated: Add to Mult, place 9",
-        "interpolated: only the left term, place 7",
-        "interpolated: only the right term, place 7",
-        "norm: Lt to LtE, place 1",
-        "norm: Lt to LtE, place 2",
-        "norm: Mult to Div, place 3",
-        "norm: Mult to Div, place 5",
-        "plus_eps: Lt to LtE, place 1",
-        "update: Lt to LtE, place 1",
+    "distinguished only by numbers that are equal, or nearly so within roundings or `SLACK`": (
+        "overflows: Lt to LtE, occurrence 1",
+        "interpolated_error: GtE to Gt, occurrence 1",
+        "interpolated_error: Mult to Div, occurrence 4",
+        "interpolated_error: Add to Sub, occurrence 5",
+        "interpolated_error: only the left term, occurrence 3",
+        "interpolated_error: Add to Sub, occurrence 9",
+        "interpolated_error: Add to Mult, occurrence 9",
+        "interpolated_error: only the left term, occurrence 7",
+        "interpolated_error: only the right term, occurrence 7",
+        "norm_radius: Lt to LtE, occurrence 1",
+        "norm_radius: Lt to LtE, occurrence 2",
+        "norm_radius: Mult to Div, occurrence 3",
+        "norm_radius: Mult to Div, occurrence 5",
+        "eps_sum_radius: Lt to LtE, occurrence 1",
+        "step_and_radius: Lt to LtE, occurrence 1",
     ),
 }
 """What is not noticed, and why; nothing of it makes a finite bound wrong by more than that."""
 
 
-def noticed(mutant: Mutant) -> bool:
+def notices(mutant: Mutant) -> bool:
     """Whether a mutant of the bounds disagrees with what is derived."""
     function = getattr(radii, mutant.function)
     right = function.__code__
@@ -264,7 +266,7 @@ def noticed(mutant: Mutant) -> bool:
 @pytest.mark.parametrize("function", sorted({mutant.function for mutant in MUTANTS.values()}))
 def test_a_mutant_of_the_bounds_is_noticed(function) -> None:
     unnoticed = {
-        name for name, mutant in MUTANTS.items() if mutant.function == function and not noticed(mutant)
+        name for name, mutant in MUTANTS.items() if mutant.function == function and not notices(mutant)
     }
     assert unnoticed == {
         name for names in UNNOTICED.values() for name in names if name.startswith(f"{function}:")

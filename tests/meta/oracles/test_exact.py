@@ -1,4 +1,4 @@
-"""The exact oracle, against rational arithmetic, against balls, and under every backend of mpmath."""
+"""The exact oracle against rational and ball arithmetic, with each mpmath backend."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pytest
 from adamax_conformance.oracles.exact.trajectory import (
     GUARD_BITS,
     backend,
-    context,
     decimal,
     element_trajectory,
+    mpmath_context,
+    needs_wide_range,
     precision_for,
-    wide_range,
 )
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.identify.cases import cases as identifying_cases
@@ -27,12 +27,12 @@ from adamax_conformance.tests.conformance.cases import pinned
 from adamax_conformance.tests.conformance.cases.strategies import cases
 from adamax_conformance.tests.meta.oracles import backend_digest
 from adamax_conformance.tests.meta.oracles.rationals import (
+    distinguishing_cases,
+    elements,
     exact_state,
     fraction,
     numbers,
-    places,
     rational,
-    telling_cases,
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -51,7 +51,7 @@ CLAIMED = Fraction(1, 2 ** (53 + GUARD_BITS))
 
 
 def magnitudes(group: Group, parameter: Parameter, element, trajectory):
-    """What an error is measured by: theta, m and u with every subtraction made an addition.
+    """The magnitudes: theta, m and u with every subtraction made an addition.
 
     A step's error grows further by how much u lost to cancellation, its size over magnitudes over u itself.
     """
@@ -59,17 +59,17 @@ def magnitudes(group: Group, parameter: Parameter, element, trajectory):
     beta1 = Fraction(group.hyperparameters.beta1)
     for t, (g, (_, _, exact_u)) in enumerate(zip(parameter.gradients, trajectory, strict=True), start=1):
         # 60 bits are plenty for a yardstick, and keep the fractions short.
-        weights = shortened(1 + beta1 * weights)
+        weights = shorten(1 + beta1 * weights)
         n = numbers(group, t, (1 - beta1) * weights)
         size = abs(Fraction(g[element])) + n.weight_decay * theta
         m = n.beta1 * m + n.complement * size
         u = max(n.beta2 * u, size + n.eps)
         theta = theta + n.lr * m / (n.correction * exact_u) * (u / exact_u)
-        theta, m, u = (shortened(x) for x in (theta, m, u))
+        theta, m, u = (shorten(x) for x in (theta, m, u))
         yield theta, m, u
 
 
-def shortened(value: Fraction) -> Fraction:
+def shorten(value: Fraction) -> Fraction:
     """A fraction to 60 bits, rounded up."""
     if not value:
         return value
@@ -88,17 +88,17 @@ def assert_within_claim(found, right, sizes) -> None:
 @given(data=st.data())
 def test_drawn_runs_agree_with_rational_arithmetic_to_the_last_digit_claimed(format_, data) -> None:
     case = data.draw(cases(format_, most_steps=4))
-    for place, group, parameter, element in places(case):
+    for number, group, parameter, element in elements(case):
         right = list(rational(group, parameter, element))
         sizes = magnitudes(group, parameter, element, right)
-        found = element_trajectory(case, place, element)
+        found = element_trajectory(case, number, element)
         for step, exact, size in zip(found, right, sizes, strict=True):
             assert_within_claim(step.state, exact, size)
 
 
 @pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.name)
 def test_every_rule_agrees_with_its_plain_form_in_rational_arithmetic(rule) -> None:
-    for case in (*telling_cases(), *identifying_cases(Format.BINARY64)):
+    for case in (*distinguishing_cases(), *identifying_cases(Format.BINARY64)):
         group, parameter = case.groups[0], case.parameters[0]
         for element in ((0,), (parameter.theta.size - 1,)):
             right = list(rational(group, parameter, element, rule))
@@ -111,14 +111,14 @@ def test_every_rule_agrees_with_its_plain_form_in_rational_arithmetic(rule) -> N
 
 
 def assert_within_balls(case: Case) -> None:
-    """Every value is within the claimed error of the enclosure that shares nothing but the case."""
+    """Assert that every value is within the claimed error of the ball's."""
     ball = pytest.importorskip("adamax_conformance.tests.meta.oracles.ball")
     bits = 3 * precision_for(case.steps)
-    for place, group, parameter, element in places(case):
-        balls = ball.ball_trajectory(case, place, element, bits)
+    for number, group, parameter, element in elements(case):
+        balls = ball.ball_trajectory(case, number, element, bits)
         middles = [tuple(midpoint(x) for x in (b.theta, b.m, b.u)) for b in balls]
         sizes = magnitudes(group, parameter, element, middles)
-        found = element_trajectory(case, place, element)
+        found = element_trajectory(case, number, element)
         for step, enclosure, middle, size in zip(found, balls, middles, sizes, strict=True):
             radii = [radius(x) for x in (enclosure.theta, enclosure.m, enclosure.u)]
             assert all(r <= CLAIMED * s / 2**16 for r, s in zip(radii, size, strict=True))
@@ -166,7 +166,7 @@ def test_betas_next_to_one_and_an_lr_of_zero_agree_with_ball_arithmetic() -> Non
 def test_the_second_oracle_turns_a_double_into_a_ball_of_radius_zero() -> None:
     ball = pytest.importorskip("adamax_conformance.tests.meta.oracles.ball")
     for value in (0.0, 0.1, -0.9, 5e-324, 1.7976931348623157e308, 2.0**-1022 * (1 - 2.0**-52)):
-        enclosed = ball.enclosed(value)
+        enclosed = ball.to_ball(value)
         assert radius(enclosed) == 0
         assert midpoint(enclosed) == Fraction(value)
 
@@ -227,13 +227,13 @@ def test_the_record_names_the_version_and_the_integers_of_mpmath() -> None:
 
 
 def test_a_number_is_wide_where_a_product_of_four_could_leave_the_range_of_binary64() -> None:
-    assert not wide_range([0.0, 1.0, -(2.0**199), 2.0**-199])
-    assert wide_range([2.0**200])
-    assert wide_range([-(2.0**-200)])
-    assert wide_range([context(200).mpf(10) ** 400])
+    assert not needs_wide_range([0.0, 1.0, -(2.0**199), 2.0**-199])
+    assert needs_wide_range([2.0**200])
+    assert needs_wide_range([-(2.0**-200)])
+    assert needs_wide_range([mpmath_context(200).mpf(10) ** 400])
 
 
 def test_values_are_shown_with_digits_enough_to_tell_them_apart() -> None:
     assert decimal(0.1) == "0.10000000000000001"
     assert decimal(float("nan")) == "nan"
-    assert decimal(context(200).mpf(1) / 3).startswith("0.3333333333333333333333")
+    assert decimal(mpmath_context(200).mpf(1) / 3).startswith("0.3333333333333333333333")

@@ -1,4 +1,4 @@
-"""Correct rounding, against three that share no code with it: MPFR, division of integers, and hardware."""
+"""Correct rounding against MPFR, division of integers, and hardware."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fractions import Fraction
 import mpmath
 import numpy as np
 import pytest
-from adamax_conformance.oracles.exact.trajectory import context
+from adamax_conformance.oracles.exact.trajectory import mpmath_context
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.tests.meta.oracles.hard_values import hard_values
 
@@ -28,7 +28,7 @@ def exactly(mantissa: int, exponent: int) -> Fraction:
 
 
 def by_division(format_: Format, value: Fraction) -> float:
-    """Nearest, ties to even, by one exact division: value over the spacing of the numbers around it."""
+    """Round to nearest, ties to even, by one exact division by the spacing."""
     size = abs(value)
     if not size:
         return 0.0
@@ -121,7 +121,7 @@ def test_rounding_a_single_to_bfloat16_agrees_with_ml_dtypes() -> None:
 
 @FORMATS
 def test_rounding_an_mpf_agrees_with_rounding_its_mantissa_and_exponent(format_: Format) -> None:
-    ctx = context(400)
+    ctx = mpmath_context(400)
     for mantissa, exponent in hard_values(format_, COUNT // 10, SEED + 5):
         value = ctx.ldexp(ctx.mpf(mantissa), exponent)
         rounded = format_.round(value)
@@ -129,13 +129,13 @@ def test_rounding_an_mpf_agrees_with_rounding_its_mantissa_and_exponent(format_:
 
 
 def test_three_and_a_half_smallest_subnormals_less_a_tiny_bit_round_down_once() -> None:
-    ctx = context(300)
+    ctx = mpmath_context(300)
     value = ctx.mpf(7) * ctx.mpf(2) ** -1075 - ctx.mpf(2) ** -1300
     assert Format.BINARY64.round(value) == 3 * 2.0**-1074
 
 
 def test_one_and_half_a_unit_of_binary32_and_a_tiny_bit_round_up_though_a_double_lies_on_the_tie() -> None:
-    ctx = context(300)
+    ctx = mpmath_context(300)
     value = 1 + ctx.mpf(2) ** -24 + ctx.mpf(2) ** -60
     assert Format.BINARY32.round(value) == 1 + 2.0**-23
     assert float(value) == 1 + 2.0**-24  # the tie, where a detour over binary64 would go to 1.0

@@ -1,4 +1,4 @@
-"""A bug in the oracle makes the kit's own tests fail: each operator, constant and name of the formula in turn."""
+"""A bug in any operator, constant or name of the formula makes the tests fail."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from adamax_conformance.reference import formula
 from adamax_conformance.reference.formula import Scalars, State
 from adamax_conformance.reference.rules import DOCUMENTED, Rule, all_rules
 from adamax_conformance.tests.meta.oracles.mutants import mutants
-from adamax_conformance.tests.meta.oracles.rationals import numbers, rational, telling_cases
+from adamax_conformance.tests.meta.oracles.rationals import distinguishing_cases, numbers, rational
 
 NAMES = {
     "lr": "eps",
@@ -30,7 +30,7 @@ NAMES = {
     "NEGATE_GRADIENT": "NEGATE_AFTER_DECAY",
     "NEGATE_AFTER_DECAY": "NEGATE_GRADIENT",
 }
-"""What each name is mistaken for."""
+"""The wrong name for each name."""
 
 FUNCTIONS = {
     name
@@ -41,12 +41,12 @@ MUTANTS = {mutant.name: mutant.tree for mutant in mutants(formula, NAMES)}
 RULES = all_rules()
 
 EQUIVALENT = {
-    "retained: weight_decay to lr, place 1": "lr*weight_decay*theta takes off nothing where either is 0"
+    "theta_after_decay: weight_decay to lr, occurrence 1": "lr*weight_decay*theta takes off nothing where either is 0"
 }
 """Mutants that compute the same, and why."""
 
 
-def loaded(tree: ast.Module) -> Callable:
+def load_step(tree: ast.Module) -> Callable:
     """The mutant's `step`."""
     module = types.ModuleType(formula.__name__)
     module.__package__ = formula.__package__
@@ -55,9 +55,9 @@ def loaded(tree: ast.Module) -> Callable:
 
 
 def agrees(step: Callable, rules: Sequence[Rule] = RULES) -> bool:
-    """Whether a `step` gives what the plain form gives, to the last digit, in every rule."""
+    """Check that a `step` agrees with the plain form exactly, in every rule."""
     for rule in rules:
-        for case in telling_cases():
+        for case in distinguishing_cases():
             group, parameter = case.groups[0], case.parameters[0]
             state = State(Fraction(parameter.theta[0]), Fraction(0), Fraction(0))
             for t, wanted in enumerate(rational(group, parameter, (0,), rule), start=1):
@@ -74,7 +74,7 @@ def agrees(step: Callable, rules: Sequence[Rule] = RULES) -> bool:
 
 def test_the_formula_itself_agrees_with_the_plain_form_to_the_last_digit() -> None:
     assert agrees(formula.step)
-    assert agrees(loaded(ast.parse(inspect.getsource(formula))))
+    assert agrees(load_step(ast.parse(inspect.getsource(formula))))
 
 
 def test_there_is_a_mutant_of_every_function_and_of_every_operation_of_the_documented_step() -> None:
@@ -84,14 +84,14 @@ def test_there_is_a_mutant_of_every_function_and_of_every_operation_of_the_docum
 
 @pytest.mark.parametrize("name", [name for name in MUTANTS if name not in EQUIVALENT])
 def test_a_mutant_of_the_formula_is_noticed(name) -> None:
-    assert not agrees(loaded(MUTANTS[name]))
+    assert not agrees(load_step(MUTANTS[name]))
 
 
 @pytest.mark.parametrize("name", EQUIVALENT)
 def test_a_mutant_that_is_said_to_compute_the_same_does(name) -> None:
-    assert agrees(loaded(MUTANTS[name]))
+    assert agrees(load_step(MUTANTS[name]))
 
 
 def test_most_mutants_are_noticed_by_the_documented_rule_alone() -> None:
-    noticed = sum(not agrees(loaded(tree), (DOCUMENTED,)) for tree in MUTANTS.values())
+    noticed = sum(not agrees(load_step(tree), (DOCUMENTED,)) for tree in MUTANTS.values())
     assert noticed >= len(MUTANTS) // 2

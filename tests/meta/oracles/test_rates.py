@@ -1,4 +1,4 @@
-"""The documented rates: two ways to each, the examples of the pages, and bounds that are neither broken nor loose."""
+"""The documented rates: both forms, documented examples, and tight bounds."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from adamax_conformance.impl.protocol.messages import Schedule
 from adamax_conformance.oracles.bounds.learning_rate import rates
 from adamax_conformance.oracles.formats import Format
-from adamax_conformance.reference.schedules import NAMES, Moment, chained, closed
-from adamax_conformance.tests.conformance.cases.schedulers import SETTINGS, STEPS
+from adamax_conformance.reference.schedules import NAMES, SchedulePoint, chained_form_rate, closed_form_rate
+from adamax_conformance.tests.conformance.cases.schedulers import SCHEDULER_SETTINGS, STEPS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -52,24 +52,25 @@ def sequence(schedule, lr, mathematics, form, metrics=()):
     """The rates of some steps, each from its number or from the rate before."""
     result = []
     for k in range(STEPS):
-        moment = Moment(mathematics, mathematics.number(lr), k, metrics)
-        if form is chained and k:
-            result.append(chained(schedule, moment, result[-1]))
+        point = SchedulePoint(mathematics, mathematics.number(lr), k, metrics)
+        if form is chained_form_rate and k:
+            result.append(chained_form_rate(schedule, point, result[-1]))
         else:
-            result.append(closed(schedule, moment))
+            result.append(closed_form_rate(schedule, point))
     return result
 
 
 def test_every_form_has_a_setting_and_every_setting_a_form():
-    assert {setting.schedule.name for setting in SETTINGS.values()} == set(NAMES)
+    assert {setting.schedule.name for setting in SCHEDULER_SETTINGS.values()} == set(NAMES)
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", SCHEDULER_SETTINGS)
 def test_the_rate_from_the_one_before_is_the_rate(name):
-    setting = SETTINGS[name]
+    setting = SCHEDULER_SETTINGS[name]
     with mpmath.workprec(200):
         one, other = (
-            sequence(setting.schedule, 0.1, Exactly(), form, setting.metrics) for form in (closed, chained)
+            sequence(setting.schedule, 0.1, Exactly(), form, setting.metrics)
+            for form in (closed_form_rate, chained_form_rate)
         )
         assert all(abs(a - b) < mpmath.mpf(2) ** -150 for a, b in zip(one, other, strict=True))
 
@@ -161,7 +162,7 @@ def test_the_rate_falls_once_patience_is_over_and_rests_then():
     assert [float(r.exact) for r in rested] == pytest.approx([0.1, 0.1, 0.02, 0.02, 0.02, 0.02])
 
 
-def _varied(schedule, scale):
+def _vary(schedule, scale):
     """The same scheduler with other reals."""
     kept = {"threshold", "pct_start"}
     options = {
@@ -170,10 +171,10 @@ def _varied(schedule, scale):
     }
     if "lr_lambda" in options:
         options["lr_lambda"] = tuple(x * scale for x in options["lr_lambda"])
-    return replace(schedule, options=options, parts=tuple(_varied(part, scale) for part in schedule.parts))
+    return replace(schedule, options=options, parts=tuple(_vary(part, scale) for part in schedule.parts))
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", SCHEDULER_SETTINGS)
 @pytest.mark.parametrize("format_", _FORMATS)
 @settings(
     max_examples=30,
@@ -184,20 +185,20 @@ def _varied(schedule, scale):
 )
 @given(lr=st.floats(1e-4, 1.0), scale=st.floats(0.5, 1.0))
 def test_an_honest_scheduler_is_within_the_bound(name, format_, lr, scale):
-    setting = SETTINGS[name]
-    schedule = _varied(setting.schedule, scale)
+    setting = SCHEDULER_SETTINGS[name]
+    schedule = _vary(setting.schedule, scale)
     wanted = rates(schedule, lr, STEPS, format_, setting.metrics)
-    for form in (closed, chained):
+    for form in (closed_form_rate, chained_form_rate):
         computed = sequence(schedule, lr, Plainly(_FORMATS[format_]), form, setting.metrics)
         for rate, value in zip(wanted, computed, strict=True):
             assert abs(rate.exact - float(value)) <= rate.radius
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", SCHEDULER_SETTINGS)
 @pytest.mark.parametrize("format_", _FORMATS)
 def test_a_rate_that_is_off_in_the_last_digits_is_beyond_the_bound(name, format_):
-    """The bound is at most some hundred unit roundoffs of the largest rate: nothing that a wrong formula fits in."""
-    setting = SETTINGS[name]
+    """A bound of some hundred unit roundoffs hides no wrong formula."""
+    setting = SCHEDULER_SETTINGS[name]
     wanted = rates(setting.schedule, 0.1, STEPS, format_, setting.metrics)
     largest = max(rate.exact for rate in wanted)
     assert all(rate.radius < 2**10 * format_.unit_roundoff * largest for rate in wanted)

@@ -6,22 +6,22 @@ import math
 import random
 
 import pytest
-from adamax_conformance.oracles.bounds.scalar_errors import Entrance, scalar_errors
+from adamax_conformance.oracles.bounds.scalar_errors import ScalarPath, scalar_errors
 from adamax_conformance.oracles.error_model import CORRECTLY_ROUNDED
-from adamax_conformance.oracles.exact.trajectory import context, exact_scalars
+from adamax_conformance.oracles.exact.trajectory import exact_scalars, mpmath_context
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.reference.formula import bias_correction
 from adamax_conformance.reference.hyperparameters import Hyperparameters
 
 FORMATS = pytest.mark.parametrize("format_", Format, ids=lambda f: f.dtype)
-CTX = context(200)
+CTX = mpmath_context(200)
 
 
-def errors(format_, habit, hyperparameters, t=3, arithmetic=CORRECTLY_ROUNDED):
+def errors(format_, scalar_format, hyperparameters, t=3, arithmetic=CORRECTLY_ROUNDED):
     """The errors of the scalars of one step."""
     scalars = exact_scalars(CTX, hyperparameters)
     correction = bias_correction(t, scalars)
-    return scalar_errors(scalars, t, correction, Entrance(format_, habit, arithmetic), float)
+    return scalar_errors(scalars, t, correction, ScalarPath(format_, scalar_format, arithmetic), float)
 
 
 @FORMATS
@@ -72,9 +72,11 @@ def test_the_correction_by_a_logarithm_is_within_what_is_counted_for_it(t) -> No
 @FORMATS
 def test_a_beta1_below_every_roundoff_leaves_the_correction_at_one_within_a_few_roundings(format_) -> None:
     """A logarithm of 1 - (1 - beta1) loses it, and no more than it."""
-    for habit in (Format.BINARY64, format_):
-        found = errors(format_, habit, Hyperparameters(beta1=1.3 * 2.0**-60), t=1).correction
-        assert found <= 4.001 * habit.unit_roundoff  # of 1 - beta1; an ulp of the result; as it enters
+    for scalar_format in (Format.BINARY64, format_):
+        found = errors(format_, scalar_format, Hyperparameters(beta1=1.3 * 2.0**-60), t=1).correction
+        assert (
+            found <= 4.001 * scalar_format.unit_roundoff
+        )  # of 1 - beta1; an ulp of the result; as it enters
 
 
 def test_a_scalar_that_rounds_to_infinity_has_an_infinite_error() -> None:

@@ -16,20 +16,20 @@ from adamax_conformance.oracles.batch.lockstep import (
     merge,
 )
 from adamax_conformance.oracles.comparison import lockstep
-from adamax_conformance.oracles.error_model import Assumption
+from adamax_conformance.oracles.error_model import ErrorModel
 from adamax_conformance.oracles.formats import Format
-from adamax_conformance.oracles.judgement import divergence_of, findings
+from adamax_conformance.oracles.judgement import divergence_of, empty_tallies
 from adamax_conformance.oracles.verdict import Quantity
 from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.hyperparameters import Hyperparameters
-from adamax_conformance.tests.meta.oracles.running import observe
+from adamax_conformance.tests.meta.oracles.observation import observe
 from adamax_conformance.tests.meta.planted.faithful import Plain
 
 SETTING = Hyperparameters(lr=0.1, beta1=0.6, beta2=0.7, eps=0.06, weight_decay=0.01)
 
 
 def run(dtype, size: int = 100, steps: int = 2, setting=SETTING):
-    """A run of a right optimizer: the case, its states, and the block of its last step."""
+    """Run a right optimizer: the case, its states, and the block of its last step."""
     rng = np.random.default_rng(1)
     theta = rng.normal(size=size).astype(dtype)
     gradients = [rng.normal(size=size).astype(dtype) for _ in range(steps)]
@@ -50,9 +50,9 @@ def run(dtype, size: int = 100, steps: int = 2, setting=SETTING):
 )
 def test_a_step_is_judged_as_the_comparison_judges_it(format_) -> None:
     case, states, block = run(format_.dtype, steps=1)
-    found = findings(*QUANTITIES)
-    lockstep(case, states, Assumption(format_), found)
-    for quantity, tally in judge_block(block, SETTING, 1, Assumption(format_)).items():
+    found = empty_tallies(*QUANTITIES)
+    lockstep(case, states, ErrorModel(format_), found)
+    for quantity, tally in judge_block(block, SETTING, 1, ErrorModel(format_)).items():
         expected = found[quantity]
         assert (tally.judged, tally.open, tally.exceeded) == (
             expected.judged,
@@ -69,24 +69,24 @@ def test_what_is_not_finite_before_the_step_is_skipped_and_counted() -> None:
     block.gradient[3] = math.nan
     block.m[5] = math.inf
     block.u_after[7] = math.inf
-    tallies = judge_block(block, SETTING, 2, Assumption(Format.BINARY32))
+    tallies = judge_block(block, SETTING, 2, ErrorModel(Format.BINARY32))
     assert {q: (t.judged, t.skipped, t.exceeded) for q, t in tallies.items()} == {
         Quantity.M: (98, 2, 0),
         Quantity.U: (98, 2, 1),
         Quantity.THETA: (97, 3, 0),
     }
-    assert tallies[Quantity.U].first_exceeded.place == 7
+    assert tallies[Quantity.U].first_exceeded.index == 7
 
 
 def test_the_worst_elements_are_named_and_can_be_judged_again_for_the_record() -> None:
     _, _, block = run("float32")
     block.theta_after[[11, 40]] += np.float32([1e-3, 1e-2])
-    tally = judge_block(block, SETTING, 2, Assumption(Format.BINARY32), start=1000)[Quantity.THETA]
+    tally = judge_block(block, SETTING, 2, ErrorModel(Format.BINARY32), start=1000)[Quantity.THETA]
     assert tally.exceeded == 2
-    assert [found.place for found in tally.worst[:2]] == [1040, 1011]
+    assert [error.index for error in tally.worst[:2]] == [1040, 1011]
     assert tally.largest_over_bound == tally.worst[0]
-    assert tally.first_exceeded.place == 1011
-    judged = judge_element(block, 40, SETTING, 2, Assumption(Format.BINARY32))[Quantity.THETA]
+    assert tally.first_exceeded.index == 1011
+    judged = judge_element(block, 40, SETTING, 2, ErrorModel(Format.BINARY32))[Quantity.THETA]
     divergence = divergence_of(Quantity.THETA, "it is wrong", judged, (2, 0, (40,)), None)
     assert divergence.error_over_bound == pytest.approx(tally.worst[0].over_bound, rel=2.0**-20)
     assert float.fromhex(divergence.actual_hex) == block.theta_after[40]
@@ -95,10 +95,10 @@ def test_the_worst_elements_are_named_and_can_be_judged_again_for_the_record() -
 def test_a_block_cut_anywhere_adds_up_to_the_same_to_the_bit() -> None:
     _, _, block = run("float32")
     block.theta_after[[11, 40]] += np.float32([1e-3, 1e-2])
-    whole = judge_block(block, SETTING, 2, Assumption(Format.BINARY32))
+    whole = judge_block(block, SETTING, 2, ErrorModel(Format.BINARY32))
     for cuts in ((0, 1, 100), (0, 33, 34, 90, 100), (0, 0, 50, 100, 100)):
         parts = [
-            judge_block(block.cut(a, b), SETTING, 2, Assumption(Format.BINARY32), start=a)
+            judge_block(block.cut(a, b), SETTING, 2, ErrorModel(Format.BINARY32), start=a)
             for a, b in pairwise(cuts)
         ]
         for quantity in QUANTITIES:
@@ -116,9 +116,9 @@ def test_bfloat16_is_passed_as_bits_or_widened() -> None:
         (rng.normal(size=20).astype(np.float32).view(np.uint32) >> 16).astype(np.uint16) for _ in range(7)
     ]
     block = Block(*bits)
-    assumption = Assumption(Format.BFLOAT16)
-    assert judge_block(block, SETTING, 1, assumption) == judge_block(
-        block.widened(np.float32), SETTING, 1, assumption
+    error_model = ErrorModel(Format.BFLOAT16)
+    assert judge_block(block, SETTING, 1, error_model) == judge_block(
+        block.widen(np.float32), SETTING, 1, error_model
     )
 
 

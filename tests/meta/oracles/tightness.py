@@ -1,4 +1,6 @@
-"""How tight are the bounds? Printed as a table: `python -m adamax_conformance.tests.meta.oracles.tightness`.
+"""The tightness of the bounds, as a table.
+
+`python -m adamax_conformance.tests.meta.oracles.tightness` prints it.
 
 For each quantity, mode and dtype: the largest fraction of the bound that a faithful optimizer reaches, over
 ordinary numbers and over those of every magnitude, and a search over admissible evaluations; and the smallest
@@ -21,12 +23,12 @@ from adamax_conformance.oracles.comparison import lockstep, trajectory
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.identify.cases import cases as identifying_cases
 from adamax_conformance.oracles.identify.cases import rule_cases
-from adamax_conformance.oracles.judgement import Tally, findings
+from adamax_conformance.oracles.judgement import ComparisonTally, empty_tallies
 from adamax_conformance.oracles.verdict import Quantity
 from adamax_conformance.reference.case import Case
 from adamax_conformance.tests.conformance.cases import pinned
 from adamax_conformance.tests.conformance.cases.strategies import cases as drawn
-from adamax_conformance.tests.meta.oracles.running import declared, observe
+from adamax_conformance.tests.meta.oracles.observation import declared_error_model, observe
 from adamax_conformance.tests.meta.oracles.search import QUANTITIES, climb
 from adamax_conformance.tests.meta.planted import FAITHFUL
 from adamax_conformance.tests.meta.planted.faithful import Plain
@@ -44,7 +46,7 @@ SHIFTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 
 class Mode(Enum):
-    """How a run is judged."""
+    """The mode in which a run is judged."""
 
     LOCKSTEP = "lockstep"
     TRAJECTORY = "trajectory"
@@ -77,20 +79,20 @@ def runs(format_: Format, examples: int = 6) -> tuple[Case, ...]:
 
 
 @dataclass(frozen=True)
-class Reached:
-    """The largest fraction of a bound, who reached it, how much was judged, and how much was open."""
+class LargestFraction:
+    """The largest fraction of a bound, the optimizer that reached it, and the counts."""
 
     fraction: float = 0.0
-    who: str = "nobody"
+    optimizer: str = "nobody"
     judged: int = 0
     open: int = 0
 
-    def and_also(self, tally: Tally, who: str) -> Reached:
-        """With what one more comparison found."""
+    def add(self, tally: ComparisonTally, optimizer: str) -> LargestFraction:
+        """Add one more comparison's tally."""
         counts = (self.judged + tally.judged - tally.open, self.open + tally.open)
         if tally.largest_over_bound > self.fraction:
-            return Reached(tally.largest_over_bound, who, *counts)
-        return Reached(self.fraction, self.who, *counts)
+            return LargestFraction(tally.largest_over_bound, optimizer, *counts)
+        return LargestFraction(self.fraction, self.optimizer, *counts)
 
 
 def modes(variant, format_: Format) -> Iterator[Mode]:
@@ -101,32 +103,38 @@ def modes(variant, format_: Format) -> Iterator[Mode]:
 
 
 @functools.cache
-def reached_by(variant, format_: Format, mode: Mode, *, ordinary: bool = False) -> dict[Quantity, Reached]:
-    """How near to its bound one faithful optimizer comes; with ordinary numbers, or any."""
-    result = dict.fromkeys(QUANTITIES, Reached())
+def largest_fractions(
+    variant, format_: Format, mode: Mode, *, ordinary: bool = False
+) -> dict[Quantity, LargestFraction]:
+    """The largest fraction of each bound of one optimizer, ordinary numbers or any."""
+    result = dict.fromkeys(QUANTITIES, LargestFraction())
     for case in rule_cases(format_) if ordinary else runs(format_):
-        found = findings(*QUANTITIES)
-        mode.compare(case, observe(variant, case, DTYPES[format_]), declared(variant, format_), found)
-        result = {q: result[q].and_also(tally, variant.name) for q, tally in found.items()}
+        found = empty_tallies(*QUANTITIES)
+        mode.compare(
+            case, observe(variant, case, DTYPES[format_]), declared_error_model(variant, format_), found
+        )
+        result = {q: result[q].add(tally, variant.name) for q, tally in found.items()}
     return result
 
 
-def reached(format_: Format, mode: Mode, quantity: Quantity, *, ordinary: bool = False) -> Reached:
-    """How near to its bound any faithful optimizer comes; with ordinary numbers, or any."""
+def largest_fraction(
+    format_: Format, mode: Mode, quantity: Quantity, *, ordinary: bool = False
+) -> LargestFraction:
+    """The largest fraction of a bound of all faithful optimizers."""
     everyone = [v for v in FAITHFUL if mode in modes(v, format_)]
-    found = (reached_by(v, format_, mode, ordinary=ordinary)[quantity] for v in everyone)
+    found = (largest_fractions(v, format_, mode, ordinary=ordinary)[quantity] for v in everyone)
     return max(found, key=lambda one: one.fraction)
 
 
-def searched(format_: Format, mode: Mode, quantity: Quantity, climbs: int, turns: int) -> float:
-    """How near a search comes that turns every decision of an evaluation."""
+def searched_fraction(format_: Format, mode: Mode, quantity: Quantity, climbs: int, turns: int) -> float:
+    """The largest fraction of a bound that a search over all decisions reaches."""
     rng = random.Random(f"{format_.dtype} {mode.value} {quantity.value}")
     whole = mode is Mode.TRAJECTORY
     return max(climb(format_, quantity, rng, turns, whole=whole).fraction for _ in range(climbs))
 
 
-def shifted(quantity: Quantity, ulps: int) -> type[Plain]:
-    """The plain optimizer with one quantity too large by so many ulp, every time; of theta, the step."""
+def make_shifted_optimizer(quantity: Quantity, ulps: int) -> type[Plain]:
+    """The plain optimizer with m, u or the step always too large by so many ulp."""
 
     def away(x):
         return x + ulps * np.spacing(x)
@@ -150,14 +158,14 @@ def shifted(quantity: Quantity, ulps: int) -> type[Plain]:
 
 
 @functools.cache
-def caught(format_: Format, mode: Mode, quantity: Quantity) -> int | None:
-    """The smallest systematic error, in ulp, that is caught on the identifying cases; None if none is."""
+def smallest_caught_shift(format_: Format, mode: Mode, quantity: Quantity) -> int | None:
+    """The smallest systematic error in ulp that the identifying cases catch, or None."""
     for ulps in SHIFTS:
-        wrong = shifted(quantity, ulps)
+        wrong = make_shifted_optimizer(quantity, ulps)
         for case in identifying_cases(format_):
-            found = findings(quantity)
+            found = empty_tallies(quantity)
             states = observe(wrong, case, DTYPES[format_])
-            mode.compare(case, states, declared(Plain, format_), found, brief=True)
+            mode.compare(case, states, declared_error_model(Plain, format_), found, brief=True)
             if found[quantity].exceeded:
                 return ulps
     return None
@@ -170,18 +178,18 @@ HEAD = (
 
 
 def table(climbs: int, turns: int) -> Iterator[str]:
-    """The table in Markdown, line by line; the figures are the largest fractions of the bound."""
+    """The table of the largest fractions of the bounds in Markdown, line by line."""
     yield from HEAD
     for mode in Mode:
         for quantity in QUANTITIES:
             for format_ in Format:
                 start = f"| {mode.value} | {quantity.value} | {format_.dtype}"
-                by_search = f"{searched(format_, mode, quantity, climbs, turns):.2f}"
-                ordinary = reached(format_, mode, quantity, ordinary=True)
-                anywhere = reached(format_, mode, quantity)
-                smallest = caught(format_, mode, quantity)
+                by_search = f"{searched_fraction(format_, mode, quantity, climbs, turns):.2f}"
+                ordinary = largest_fraction(format_, mode, quantity, ordinary=True)
+                anywhere = largest_fraction(format_, mode, quantity)
+                smallest = smallest_caught_shift(format_, mode, quantity)
                 yield (
-                    f"{start} | {ordinary.fraction:.2f} | {ordinary.who} | {anywhere.fraction:.2f} "
+                    f"{start} | {ordinary.fraction:.2f} | {ordinary.optimizer} | {anywhere.fraction:.2f} "
                     f"| {by_search} | {'none' if smallest is None else f'{smallest} ulp'} |"
                 )
 

@@ -1,6 +1,8 @@
-"""Planted bugs and faithful variants: what the conformance suite must catch, and what it must not accuse.
+"""Planted bugs, which the suite must catch, and faithful variants.
 
-Every one is a class with the factory interface of a subject, over the plain right `Adamax` of `base`.
+The suite must not accuse a faithful variant.
+
+Each is a class with the factory interface of a subject, over the plain right `Adamax` of `base`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rounding to fewer bits, and operations without a rounding of their own: what NumPy lacks."""
+"""Arithmetic that NumPy lacks: rounding to fewer bits, and exact operations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 _NARROWER = {np.dtype(np.float64): 24, np.dtype(np.float32): 11, np.dtype(np.float16): 4}
 """The precision of the next narrower format: binary32, binary16, E4M3."""
 WIDER = {"float16": np.float32, "bfloat16": np.float32, "float32": np.float64, "float64": np.longdouble}
-"""The next wider format, by a dtype's name: of binary64 the registers of an x87, where there are any."""
+"""The next wider format by a dtype's name; for binary64 the registers of an x87, if any."""
 
 
 def precision(dtype) -> int:
@@ -17,8 +17,8 @@ def precision(dtype) -> int:
     return np.finfo(dtype).nmant + 1
 
 
-def rounded(x, bits):
-    """X with its significand rounded to so many bits, its range left as it is."""
+def round_to_bits(x, bits):
+    """X with its significand rounded to so many bits, and its range unchanged."""
     x = np.asarray(x)
     significand, exponent = np.frexp(x)
     shift = x.dtype.type(2**bits)
@@ -28,24 +28,27 @@ def rounded(x, bits):
 def narrow(x):
     """X with the precision of the next narrower format."""
     x = np.asarray(x)
-    return rounded(x, _NARROWER[x.dtype])
+    return round_to_bits(x, _NARROWER[x.dtype])
 
 
-def coarse(x, units=16):
-    """x, too large by so many unit roundoffs."""
+def coarsen(x, units=16):
+    """A number that is too large by so many unit roundoffs."""
     x = np.asarray(x)
     return (x * x.dtype.type(1 + units * 2.0 ** -precision(x.dtype)))[()]
 
 
 def two_sum(a, b):
-    """The rounded sum, and what the rounding took from it: exact (Knuth)."""
+    """The rounded sum, and its rounding error, exactly (Knuth)."""
     total = a + b
     part = total - a
     return total, (a - (total - part)) + (b - part)
 
 
 def two_product(a, b):
-    """The rounded product, and what the rounding took from it (Dekker), in binary64, in the normal range."""
+    """The rounded product in binary64, and its rounding error (Dekker).
+
+    The operands and the product are normal numbers.
+    """
     product = a * b
     a_high, a_low = _split(a)
     b_high, b_low = _split(b)
@@ -58,8 +61,8 @@ def _split(x):
     return high, x - high
 
 
-def fused(a, b, c):
-    """a*b + c as a fused multiply-add gives it, to within 2^-20 of a unit roundoff; c is an array."""
+def fused_multiply_add(a, b, c):
+    """Fused multiply-add a*b + c, to within 2^-20 of a unit roundoff; c is an array."""
     dtype = np.asarray(c).dtype
     if dtype != np.float64:
         return (np.float64(a) * np.float64(b) + np.float64(c)).astype(dtype)

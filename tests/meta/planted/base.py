@@ -1,4 +1,4 @@
-"""A right Adamax over NumPy arrays, cut so that each thing that can go wrong is one small method.
+"""A right Adamax over NumPy arrays: a small method for all that can go wrong.
 
 It is written to be read, and independently of `impl`, so that a bug there cannot hide here. A planted bug or
 a faithful variant overrides one method. With m and u zero before the first step, and g negated first when
@@ -22,7 +22,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Scalars:
-    """What one step of one group multiplies and divides by; numbers of the parameter's dtype.
+    """The factors and divisors of one step of one group, in the parameter's dtype.
 
     Attributes:
         t: the number of the step, from 1.
@@ -50,7 +50,7 @@ class Scalars:
 
 
 class Adamax:
-    """The documented optimizer: a weighted moment, and scalars in binary64, rounded once.
+    """The documented optimizer, with a weighted moment and scalars rounded once.
 
     Args:
         params: a list of arrays, or a list of dicts with the key `params` and any of the options below.
@@ -86,31 +86,31 @@ class Adamax:
         self.param_groups = [self.defaults | group | {"params": list(group["params"])} for group in groups]
         for group in self.param_groups:
             self.validate(group)
-        thetas = [theta for _, theta in self.placed()]
+        thetas = [theta for _, theta in self.indexed_parameters()]
         self.m = [np.zeros(theta.shape, theta.dtype) for theta in thetas]
         self.u = [np.zeros(theta.shape, theta.dtype) for theta in thetas]
         self.steps = 0
 
     @property
     def exp_avg(self):
-        """M of every parameter, in the order of the gradients."""
+        """The first moment of every parameter, in the order of the gradients."""
         return self.m
 
     @property
     def exp_inf(self):
-        """U of every parameter, in the order of the gradients."""
+        """The infinity norm of every parameter, in the order of the gradients."""
         return self.u
 
-    def placed(self) -> Iterator[tuple[int, np.ndarray]]:
+    def indexed_parameters(self) -> Iterator[tuple[int, np.ndarray]]:
         """Every parameter with the index of its group, in the order of the gradients."""
-        for index, group in enumerate(self.param_groups):
+        for group_index, group in enumerate(self.param_groups):
             for theta in group["params"]:
-                yield index, theta
+                yield group_index, theta
 
-    # What is refused.
+    # Refusals.
 
     def validate(self, options) -> None:
-        """Refuse what the page promises to refuse."""
+        """Refuse the arguments that the page promises to refuse."""
         self.check_lr_type(options["lr"])
         self.check_lr(options["lr"])
         self.check_betas(options["betas"])
@@ -131,9 +131,9 @@ class Adamax:
         self.check_beta(0, beta1)
         self.check_beta(1, beta2)
 
-    def check_beta(self, place, beta) -> None:
+    def check_beta(self, index, beta) -> None:
         if not 0 <= beta < 1:
-            raise ValueError(f"betas[{place}] must be in [0, 1), not {beta!r}")
+            raise ValueError(f"betas[{index}] must be in [0, 1), not {beta!r}")
 
     def check_eps(self, eps) -> None:
         if not eps >= 0:
@@ -146,7 +146,7 @@ class Adamax:
     # Bookkeeping.
 
     def __call__(self, gradients):
-        """One step: the arrays of params are updated in place.
+        """Take one step, and update the arrays of params in place.
 
         Args:
             gradients: one array for each parameter, of its shape and dtype.
@@ -158,33 +158,33 @@ class Adamax:
             raise ValueError(f"gradients must be {len(self.m)} arrays, not {len(gradients)}")
         self.steps = self.next_step(self.steps)
         with np.errstate(all="ignore"):
-            for place, (index, theta) in enumerate(self.placed()):
-                self.visit(place, index, theta, gradients[place])
+            for index, (group_index, theta) in enumerate(self.indexed_parameters()):
+                self.visit(index, group_index, theta, gradients[index])
 
     def next_step(self, t):
         """The number of the step that follows step t."""
         return t + 1
 
-    def step_of(self, _place):
-        """The number of the step that this parameter is at."""
+    def step_of(self, _index):
+        """The number of this parameter's step."""
         return self.steps
 
-    def options_of(self, index):
+    def options_of(self, group_index):
         """The options in force for the group with this index."""
-        return self.param_groups[index]
+        return self.param_groups[group_index]
 
-    def visit(self, place, index, theta, g) -> None:
-        """Step one parameter, and store what came."""
-        scalars = self.scalars_at(self.options_of(index), self.step_of(place), theta.dtype)
-        self.store(place, theta, *self.advance(theta, self.m[place], self.u[place], g, scalars))
+    def visit(self, index, group_index, theta, g) -> None:
+        """Step one parameter, and store the results."""
+        scalars = self.scalars_at(self.options_of(group_index), self.step_of(index), theta.dtype)
+        self.store(index, theta, *self.advance(theta, self.m[index], self.u[index], g, scalars))
 
-    def store(self, place, theta, new_theta, m, u) -> None:
+    def store(self, index, theta, new_theta, m, u) -> None:
         theta[...] = new_theta
-        self.m[place][...] = m
-        self.u[place][...] = u
+        self.m[index][...] = m
+        self.u[index][...] = u
 
     def state_dict(self):
-        """Everything that a run needs to go on, in copies."""
+        """Copies of everything that a run needs to go on."""
         return {
             "step": self.steps,
             "exp_avg": [m.copy() for m in self.m],
@@ -193,7 +193,7 @@ class Adamax:
         }
 
     def load_state_dict(self, state) -> None:
-        """Go on where the optimizer was that `state_dict` was called of."""
+        """Take over the state of another optimizer."""
         self.steps = state["step"]
         self.m = [m.copy() for m in state["exp_avg"]]
         self.u = [u.copy() for u in state["exp_inf"]]
@@ -203,7 +203,7 @@ class Adamax:
     # The numbers of a step.
 
     def scalars_at(self, options, t, dtype) -> Scalars:
-        """The scalars of step t: computed in binary64, rounded once to the working format."""
+        """The scalars of step t, computed in binary64 and rounded once."""
         number = np.dtype(dtype).type
         lr = np.float64(options["lr"])
         beta1, beta2 = (np.float64(beta) for beta in options["betas"])
@@ -228,19 +228,19 @@ class Adamax:
     # The formula.
 
     def advance(self, theta, m, u, g, scalars):
-        """theta, m and u after the step."""
+        """The numbers theta, m and u after the step."""
         g = self.effective_gradient(theta, g, scalars)
         m = self.first_moment(m, g, scalars)
         u = self.norm(u, g, scalars)
         return self.update(theta, m, u, scalars), m, u
 
     def effective_gradient(self, theta, g, scalars):
-        return self.decayed(theta, self.ascent(g, scalars), scalars)
+        return self.decayed_gradient(theta, self.ascent(g, scalars), scalars)
 
     def ascent(self, g, scalars):
         return -g if scalars.maximize else g
 
-    def decayed(self, theta, g, scalars):
+    def decayed_gradient(self, theta, g, scalars):
         return g + scalars.weight_decay * theta if scalars.weight_decay != 0 else g
 
     def first_moment(self, m, g, scalars):
@@ -250,7 +250,7 @@ class Adamax:
         return np.maximum(scalars.beta2 * u, np.abs(g) + scalars.eps)
 
     def update(self, theta, m, u, scalars):
-        """Theta less the step; where m is 0 the step is, also where eps and so u rounded to 0."""
+        """Theta less the step, which is 0 if m is 0, even if u rounded to 0."""
         return theta - np.where(m == 0, m, self.step(m, u, scalars))
 
     def step(self, m, u, scalars):

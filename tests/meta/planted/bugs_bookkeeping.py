@@ -1,4 +1,4 @@
-"""Wrong bookkeeping: step counters, groups, options, the learning rate's changes, saving and resuming."""
+"""Wrong bookkeeping: step counters, groups, options, learning rates, resuming."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class StepStuckAt256(BookkeepingBug):
 
 
 class StepWrapsAt256(BookkeepingBug):
-    """The counter is one byte and starts anew after 255."""
+    """The counter is one byte and starts again after 255."""
 
     def next_step(self, t):
         return t % 255 + 1
 
 
 class StepWrapsAt1024(BookkeepingBug):
-    """The counter has ten bits and starts anew after 1023."""
+    """The counter has ten bits and starts again after 1023."""
 
     def next_step(self, t):
         return t % 1023 + 1
@@ -63,7 +63,7 @@ class StepCountedPerParameter(BookkeepingBug):
     def next_step(self, t):
         return t
 
-    def step_of(self, _place):
+    def step_of(self, _index):
         self.steps += 1
         return self.steps
 
@@ -86,7 +86,7 @@ class StepIgnoresZeroGradients(BookkeepingBug):
 
 
 class StepRestartsOnNewLearningRate(BookkeepingBug):
-    """Setting a learning rate starts the count anew."""
+    """Setting a learning rate starts the count again."""
 
     def __call__(self, gradients):
         rates = [float(group["lr"]) for group in self.param_groups]
@@ -109,47 +109,46 @@ class StateRestartsAt512(BookkeepingBug):
 class FirstParameterOnly(BookkeepingBug):
     """Only the first parameter of a group is stepped."""
 
-    def visit(self, place, index, theta, g):
-        if theta is self.param_groups[index]["params"][0]:
-            super().visit(place, index, theta, g)
+    def visit(self, index, group_index, theta, g):
+        if theta is self.param_groups[group_index]["params"][0]:
+            super().visit(index, group_index, theta, g)
 
 
 class LastParameterForgotten(BookkeepingBug):
     """The last of several parameters is not stepped."""
 
-    def visit(self, place, index, theta, g):
-        if place == 0 or place < len(self.m) - 1:
-            super().visit(place, index, theta, g)
+    def visit(self, index, group_index, theta, g):
+        if index == 0 or index < len(self.m) - 1:
+            super().visit(index, group_index, theta, g)
 
 
 class ParametersBeyondSixteenForgotten(BookkeepingBug):
     """One launch takes sixteen parameters, and there is no second."""
 
-    def visit(self, place, index, theta, g):
-        if place < 16:
-            super().visit(place, index, theta, g)
+    def visit(self, index, group_index, theta, g):
+        if index < 16:
+            super().visit(index, group_index, theta, g)
 
 
 class ParametersBeyondHundredForgotten(BookkeepingBug):
-    """One launch takes 110 parameters, as PyTorch's multi-tensor kernels do, and there is no second."""
+    """One launch takes 110 parameters, as in PyTorch, and there is no second."""
 
-    def visit(self, place, index, theta, g):
-        if place < 110:
-            super().visit(place, index, theta, g)
+    def visit(self, index, group_index, theta, g):
+        if index < 110:
+            super().visit(index, group_index, theta, g)
 
 
 class GradientsRestartPerGroup(BookkeepingBug):
-    """Each group takes its gradients from the front, where the shapes allow it."""
+    """Each group takes its gradients from the front, if the shapes allow it."""
 
     def __call__(self, gradients):
-        places = [place for group in self.param_groups for place in range(len(group["params"]))]
-        taken = [gradients[place] for place in places]
+        taken = [gradients[i] for group in self.param_groups for i in range(len(group["params"]))]
         fits = all(a.shape == b.shape for a, b in zip(taken, gradients, strict=True))
         super().__call__(taken if fits else gradients)
 
 
 class StateSharedBetweenGroups(BookkeepingBug):
-    """State is kept by place within the group, so groups share it where the shapes allow it."""
+    """State is kept by the index in the group, so groups of equal shapes share it."""
 
     def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, *, maximize=False):
         super().__init__(params, lr, betas, eps, weight_decay, maximize=maximize)
@@ -157,10 +156,10 @@ class StateSharedBetweenGroups(BookkeepingBug):
 
     def share(self):
         first = len(self.param_groups[0]["params"]) if self.param_groups else 0
-        for place in range(first, len(self.m)):
-            other = place - first
-            if other < first and self.m[other].shape == self.m[place].shape:
-                self.m[place], self.u[place] = self.m[other], self.u[other]
+        for index in range(first, len(self.m)):
+            other = index - first
+            if other < first and self.m[other].shape == self.m[index].shape:
+                self.m[index], self.u[index] = self.m[other], self.u[other]
 
     def load_state_dict(self, state):
         super().load_state_dict(state)
@@ -170,8 +169,8 @@ class StateSharedBetweenGroups(BookkeepingBug):
 class NormSharedByShape(BookkeepingBug):
     """Parameters of one shape share their norm."""
 
-    def store(self, place, theta, new_theta, m, u):
-        super().store(place, theta, new_theta, m, u)
+    def store(self, index, theta, new_theta, m, u):
+        super().store(index, theta, new_theta, m, u)
         for other in self.u:
             if other.shape == theta.shape:
                 other[...] = u
@@ -194,14 +193,14 @@ class NormStartsAtOne(BookkeepingBug):
 class FirstGroupRules(BookkeepingBug):
     """The first group's options hold for every group."""
 
-    def options_of(self, _index):
+    def options_of(self, _group_index):
         return self.param_groups[0]
 
 
 class LastGroupRules(BookkeepingBug):
     """The last group's options hold for every group."""
 
-    def options_of(self, _index):
+    def options_of(self, _group_index):
         return self.param_groups[-1]
 
 
@@ -210,12 +209,12 @@ class GroupOptionIgnored(BookkeepingBug):
 
     option: str
 
-    def options_of(self, index):
-        return super().options_of(index) | {self.option: self.defaults[self.option]}
+    def options_of(self, group_index):
+        return super().options_of(group_index) | {self.option: self.defaults[self.option]}
 
 
 class GroupLearningRateIgnored(BookkeepingBug):
-    """A group's own learning rate is overwritten with the constructor's when it is made."""
+    """The constructor's learning rate overwrites a group's own."""
 
     def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, *, maximize=False):
         super().__init__(params, lr, betas, eps, weight_decay, maximize=maximize)
@@ -261,26 +260,26 @@ class MissingOptionsTakenFromFirstGroup(BookkeepingBug):
 class ZeroLearningRateMeansDefault(BookkeepingBug):
     """A learning rate of 0 counts as none, and the default is taken."""
 
-    def options_of(self, index):
-        right = super().options_of(index)
+    def options_of(self, group_index):
+        right = super().options_of(group_index)
         return right | {"lr": right["lr"] or 2e-3}
 
 
 class LearningRateFrozen(BookkeepingBug):
     """The learning rate is read once, at the first step."""
 
-    def options_of(self, index):
+    def options_of(self, group_index):
         self._rates = getattr(self, "_rates", [group["lr"] for group in self.param_groups])
-        return super().options_of(index) | {"lr": self._rates[index]}
+        return super().options_of(group_index) | {"lr": self._rates[group_index]}
 
 
 class LearningRateFrozenForSecondGroup(BookkeepingBug):
     """A schedule reaches the first group only."""
 
-    def options_of(self, index):
+    def options_of(self, group_index):
         self._rates = getattr(self, "_rates", [group["lr"] for group in self.param_groups])
-        right = super().options_of(index)
-        return right if index == 0 else right | {"lr": self._rates[index]}
+        right = super().options_of(group_index)
+        return right if group_index == 0 else right | {"lr": self._rates[group_index]}
 
 
 class LearningRateOneStepLate(BookkeepingBug):
@@ -311,10 +310,12 @@ class LearningRateOfFirstGroupForAll(BookkeepingBug):
 class LearningRateOnlyFalls(BookkeepingBug):
     """A learning rate that is raised again has no effect."""
 
-    def options_of(self, index):
+    def options_of(self, group_index):
         lowest = self.__dict__.setdefault("_lowest", {})
-        lowest[index] = min(lowest.get(index, np.inf), float(self.param_groups[index]["lr"]))
-        return super().options_of(index) | {"lr": lowest[index]}
+        lowest[group_index] = min(
+            lowest.get(group_index, np.inf), float(self.param_groups[group_index]["lr"])
+        )
+        return super().options_of(group_index) | {"lr": lowest[group_index]}
 
 
 class ResumeLosesMoment(BookkeepingBug):
@@ -334,7 +335,7 @@ class ResumeLosesNorm(BookkeepingBug):
 
 
 class ResumeLosesStep(BookkeepingBug):
-    """The count starts anew after resuming."""
+    """The count starts again after resuming."""
 
     def load_state_dict(self, state):
         super().load_state_dict(dict(state, step=0))
@@ -355,18 +356,18 @@ class ResumeSavesStepInOneByte(BookkeepingBug):
 
 
 class ResumeSavesStepInBfloat16(BookkeepingBug):
-    """The count is cast to bfloat16 when it is loaded (PyTorch's step, cast to the parameter's dtype)."""
+    """The count is cast to bfloat16 when it is loaded, as PyTorch casts its step."""
 
     dtypes = ("float32", "float64")
 
     def load_state_dict(self, state):
         step = state["step"]
-        places = max(step.bit_length() - 8, 0)
-        super().load_state_dict(dict(state, step=round(step / 2**places) * 2**places))
+        lost_bits = max(step.bit_length() - 8, 0)
+        super().load_state_dict(dict(state, step=round(step / 2**lost_bits) * 2**lost_bits))
 
 
 class ResumeSavesStepInHalf(BookkeepingBug):
-    """The count is cast to a half when it is loaded, which holds odd numbers up to 2048."""
+    """The count is cast to a half when loaded, which holds odd numbers up to 2048."""
 
     dtypes = ("float32", "float64")
 
@@ -383,7 +384,7 @@ class ResumeRoundsState(BookkeepingBug):
 
 
 class ResumeReversesState(BookkeepingBug):
-    """The parameters' states come back in the opposite order, where the shapes allow it."""
+    """The parameters' states come back in the opposite order, if the shapes allow it."""
 
     def load_state_dict(self, state):
         super().load_state_dict(state)
@@ -405,7 +406,7 @@ class ResumeSharesState(BookkeepingBug):
 
     def load_state_dict(self, state):
         super().load_state_dict(state)
-        first = {m.shape: place for place, m in reversed(list(enumerate(self.m)))}
+        first = {m.shape: index for index, m in reversed(list(enumerate(self.m)))}
         self.m = [self.m[first[m.shape]] for m in self.m]
         self.u = [self.u[first[u.shape]] for u in self.u]
 

@@ -1,4 +1,4 @@
-"""Wrong about arguments: exceptions missing, of a wrong type, too eager, too late; defaults and signature."""
+"""Wrong arguments: exceptions missing, wrong, too eager or too late; defaults."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from adamax_conformance.tests.meta.planted.base import Adamax
 
 
 class ContractBug(Adamax):
-    """A right step behind the wrong door."""
+    """A right step, behind wrong handling of the arguments."""
 
     family = "contract"
 
@@ -114,40 +114,40 @@ class WeightDecayCheckedAsInteger(ContractBug):
 class BetaOneUnchecked(ContractBug):
     """beta1 is not checked."""
 
-    def check_beta(self, place, beta):
-        if place == 1:
-            super().check_beta(place, beta)
+    def check_beta(self, index, beta):
+        if index == 1:
+            super().check_beta(index, beta)
 
 
 class BetaTwoUnchecked(ContractBug):
     """beta2 is not checked."""
 
-    def check_beta(self, place, beta):
-        if place == 0:
-            super().check_beta(place, beta)
+    def check_beta(self, index, beta):
+        if index == 0:
+            super().check_beta(index, beta)
 
 
 class BetaOfOneAccepted(ContractBug):
     """A beta of exactly 1 is accepted."""
 
-    def check_beta(self, place, beta):
+    def check_beta(self, index, beta):
         if beta != 1:
-            super().check_beta(place, beta)
+            super().check_beta(index, beta)
 
 
 class NegativeBetaAccepted(ContractBug):
     """A beta below 0 is accepted."""
 
-    def check_beta(self, place, beta):
-        super().check_beta(place, abs(beta))
+    def check_beta(self, index, beta):
+        super().check_beta(index, abs(beta))
 
 
 class NaNBetaAccepted(ContractBug):
     """A beta that is NaN is accepted: it is neither below 0 nor at least 1."""
 
-    def check_beta(self, place, beta):
+    def check_beta(self, index, beta):
         if beta < 0 or beta >= 1:
-            super().check_beta(place, beta)
+            super().check_beta(index, beta)
 
 
 # Of the wrong type.
@@ -173,9 +173,9 @@ class LearningRateAssertion(ContractBug):
 class BetasIndexError(ContractBug):
     """A beta out of range raises IndexError."""
 
-    def check_beta(self, place, beta):
+    def check_beta(self, index, beta):
         if not 0 <= beta < 1:
-            raise IndexError(f"beta {place} out of range")
+            raise IndexError(f"beta {index} out of range")
 
 
 class EpsArithmeticError(ContractBug):
@@ -210,7 +210,7 @@ class IntegerLearningRateRefused(ContractBug):
 
     def check_lr_type(self, lr):
         if isinstance(lr, int):
-            raise ValueError("lr must be a float")  # noqa: TRY004 - the page promises ValueError
+            raise ValueError("lr must be a float")
         super().check_lr_type(lr)
 
 
@@ -219,7 +219,7 @@ class ArrayLearningRateRefused(ContractBug):
 
     def check_lr_type(self, lr):
         if isinstance(lr, np.ndarray):
-            raise ValueError("lr must be a float")  # noqa: TRY004 - the page promises ValueError
+            raise ValueError("lr must be a float")
         super().check_lr_type(lr)
 
 
@@ -234,16 +234,16 @@ class LargeLearningRateRefused(ContractBug):
 class ZeroBetasRefused(ContractBug):
     """A beta of 0 is refused."""
 
-    def check_beta(self, place, beta):
+    def check_beta(self, index, beta):
         if not 0 < beta < 1:
-            raise ValueError(f"betas[{place}] must be in (0, 1), not {beta!r}")
+            raise ValueError(f"betas[{index}] must be in (0, 1), not {beta!r}")
 
 
 class BetaNearOneRefused(ContractBug):
     """A beta is checked in float32, where the largest double below 1 is 1."""
 
-    def check_beta(self, place, beta):
-        super().check_beta(place, np.float32(beta))
+    def check_beta(self, index, beta):
+        super().check_beta(index, np.float32(beta))
 
 
 class SmallEpsRefused(ContractBug):
@@ -271,7 +271,7 @@ class LargeWeightDecayRefused(ContractBug):
 
 
 class ZeroWeightDecayRefused(ContractBug):
-    """weight_decay=0 is refused; no decay is asked for by None."""
+    """weight_decay=0 is refused; None stands for no decay."""
 
     def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=None, *, maximize=False):
         if weight_decay == 0:
@@ -302,8 +302,8 @@ class ArrayLearningRateIgnored(ContractBug):
 class LargeWeightDecayCapped(ContractBug):
     """weight_decay above 1 is accepted, and 1 is used."""
 
-    def options_of(self, index):
-        right = super().options_of(index)
+    def options_of(self, group_index):
+        right = super().options_of(group_index)
         return right | {"weight_decay": min(right["weight_decay"], 1.0)}
 
 
@@ -337,7 +337,7 @@ class ParamsClearedBeforeCheck(ContractBug):
 
 
 class ParamsShrunkBeforeBetasChecked(ContractBug):
-    """The first decay is applied between the check of lr and that of betas, and undone only on success."""
+    """The first decay is applied before betas are checked, and undone only on success."""
 
     def check_betas(self, betas):
         try:
@@ -408,7 +408,7 @@ class DefaultsBehindSignature(ContractBug):
 class MaximizePositional(ContractBug):
     """maximize is taken by position, too."""
 
-    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, maximize=False):  # noqa: FBT002 - the bug
+    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, maximize=False):
         super().__init__(params, lr, betas, eps, weight_decay, maximize=maximize)
 
 

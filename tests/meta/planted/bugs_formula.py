@@ -1,4 +1,4 @@
-"""Wrong formulas: places of eps, bias correction, betas, decay, sign, order of negation and decay."""
+"""Wrong formulas: eps, bias correction, betas, decay, sign, order of operations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class FormulaBug(Adamax):
 
 
 class EpsOutsideMaximum(FormulaBug):
-    """eps is added to the denominator, not to the gradient's size (Keras, TensorFlow, MLX)."""
+    """eps is in the denominator, not the gradient's size (Keras, TensorFlow, MLX)."""
 
     def norm(self, u, g, scalars):
         return np.maximum(scalars.beta2 * u, np.abs(g))
@@ -81,7 +81,7 @@ class EpsSquaredRoot(FormulaBug):
 
 
 class EpsInNumerator(FormulaBug):
-    """eps is added to the moment that steps, so that theta drifts where gradients are zero."""
+    """eps is added to the moment in the step, so that theta drifts at zero gradients."""
 
     def step(self, m, u, scalars):
         return super().step(m + scalars.eps, u, scalars)
@@ -160,7 +160,7 @@ class BiasCorrectionEndsAfterThousandSteps(FormulaBug):
 
 
 class BiasCorrectionLinear(FormulaBug):
-    """The bias correction uses t*beta1 in the place of beta1^t."""
+    """The bias correction uses t*beta1 instead of beta1^t."""
 
     def correction(self, beta1, t):
         return 1 - beta1 * t if beta1 * t < 1 else np.ones_like(beta1)
@@ -213,7 +213,7 @@ class StaleMoment(FormulaBug):
 
 
 class StaleNorm(FormulaBug):
-    """The step is taken with the norm from before it, where there is one."""
+    """The step is taken with the norm from before it, if there is one."""
 
     def advance(self, theta, m, u, g, scalars):
         _, new_m, new_u = super().advance(theta, m, u, g, scalars)
@@ -282,7 +282,7 @@ class NormOfWholeArray(FormulaBug):
 class DecayDecoupled(FormulaBug):
     """The decay is taken from theta, apart from the gradient (AdamW)."""
 
-    def decayed(self, _theta, g, _scalars):
+    def decayed_gradient(self, _theta, g, _scalars):
         return g
 
     def update(self, theta, m, u, scalars):
@@ -292,7 +292,7 @@ class DecayDecoupled(FormulaBug):
 class DecayOfNewTheta(FormulaBug):
     """The decay shrinks theta after the step."""
 
-    def decayed(self, _theta, g, _scalars):
+    def decayed_gradient(self, _theta, g, _scalars):
         return g
 
     def update(self, theta, m, u, scalars):
@@ -302,35 +302,35 @@ class DecayOfNewTheta(FormulaBug):
 class DecayIgnored(FormulaBug):
     """weight_decay does nothing."""
 
-    def decayed(self, _theta, g, _scalars):
+    def decayed_gradient(self, _theta, g, _scalars):
         return g
 
 
 class DecaySubtracted(FormulaBug):
     """The decay has the wrong sign."""
 
-    def decayed(self, theta, g, scalars):
+    def decayed_gradient(self, theta, g, scalars):
         return g - scalars.weight_decay * theta
 
 
 class DecayDoubled(FormulaBug):
     """The penalty is differentiated without its factor of one half."""
 
-    def decayed(self, theta, g, scalars):
+    def decayed_gradient(self, theta, g, scalars):
         return g + 2 * scalars.weight_decay * theta
 
 
 class DecayOfSign(FormulaBug):
     """The decay is that of an L1 penalty."""
 
-    def decayed(self, theta, g, scalars):
+    def decayed_gradient(self, theta, g, scalars):
         return g + scalars.weight_decay * np.sign(theta)
 
 
 class DecayTimesLearningRate(FormulaBug):
     """The decay is multiplied by the learning rate before it joins the gradient."""
 
-    def decayed(self, theta, g, scalars):
+    def decayed_gradient(self, theta, g, scalars):
         return g + scalars.lr * scalars.weight_decay * theta
 
 
@@ -346,19 +346,19 @@ class DecayOfMomentOnly(FormulaBug):
 class DecayWithComplement(FormulaBug):
     """g is damped by 1 - lambda as if the decay interpolated."""
 
-    def decayed(self, theta, g, scalars):
+    def decayed_gradient(self, theta, g, scalars):
         return (1 - scalars.weight_decay) * g + scalars.weight_decay * theta
 
 
 class DecayTowardsStart(FormulaBug):
     """The decay pulls towards the parameter as it was first seen, not towards 0."""
 
-    def visit(self, place, index, theta, g):
-        self._start = self.__dict__.setdefault("_starts", {}).setdefault(place, theta.copy())
-        super().visit(place, index, theta, g)
+    def visit(self, index, group_index, theta, g):
+        self._start = self.__dict__.setdefault("_starts", {}).setdefault(index, theta.copy())
+        super().visit(index, group_index, theta, g)
 
-    def decayed(self, theta, g, scalars):
-        return super().decayed(theta - self._start, g, scalars)
+    def decayed_gradient(self, theta, g, scalars):
+        return super().decayed_gradient(theta - self._start, g, scalars)
 
 
 class MaximizeIgnored(FormulaBug):
@@ -372,11 +372,11 @@ class MaximizeAfterDecay(FormulaBug):
     """The decay is added first, and the sum negated."""
 
     def effective_gradient(self, theta, g, scalars):
-        return self.ascent(self.decayed(theta, g, scalars), scalars)
+        return self.ascent(self.decayed_gradient(theta, g, scalars), scalars)
 
 
 class MaximizeFlipsStep(FormulaBug):
-    """The step is added instead of the gradient negated: m has the wrong sign, the decay grows theta."""
+    """The step is negated, not the gradient: m has the wrong sign, decay grows theta."""
 
     def ascent(self, g, _scalars):
         return g

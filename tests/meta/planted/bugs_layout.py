@@ -1,9 +1,9 @@
-"""Wrong for some layout: strides, transposition, 0-d, tails of vector loops, blocks, large arrays."""
+"""Wrong for some layout: strides, transposition, 0-d, tails, blocks, large arrays."""
 
 from __future__ import annotations
 
 import numpy as np
-from adamax_conformance.tests.meta.planted.arithmetic import coarse
+from adamax_conformance.tests.meta.planted.arithmetic import coarsen
 from adamax_conformance.tests.meta.planted.base import Adamax
 
 
@@ -14,14 +14,14 @@ class LayoutBug(Adamax):
 
 
 class ElementsSkipped(LayoutBug):
-    """The elements that `skipped` names keep theta, m and u."""
+    """The elements that `skip_mask` names keep theta, m and u."""
 
     def advance(self, theta, m, u, g, scalars):
-        skipped = self.skipped(theta.size).reshape(theta.shape)
+        skipped = self.skip_mask(theta.size).reshape(theta.shape)
         news = super().advance(theta, m, u, g, scalars)
         return tuple(np.where(skipped, old, new) for old, new in zip((theta, m, u), news, strict=True))
 
-    def skipped(self, size):
+    def skip_mask(self, size):
         """A mask over the elements in row-major order."""
         raise NotImplementedError
 
@@ -29,17 +29,17 @@ class ElementsSkipped(LayoutBug):
 class NonContiguousNotUpdated(LayoutBug):
     """A theta that is not contiguous is updated in a copy, which is lost."""
 
-    def store(self, place, theta, new_theta, m, u):
-        super().store(place, theta if theta.flags.c_contiguous else theta.copy(), new_theta, m, u)
+    def store(self, index, theta, new_theta, m, u):
+        super().store(index, theta if theta.flags.c_contiguous else theta.copy(), new_theta, m, u)
 
 
 class NonContiguousThetaRaises(LayoutBug):
     """A theta that is not contiguous is refused."""
 
-    def visit(self, place, index, theta, g):
+    def visit(self, index, group_index, theta, g):
         if not theta.flags.c_contiguous:
             raise TypeError("theta must be contiguous")
-        super().visit(place, index, theta, g)
+        super().visit(index, group_index, theta, g)
 
 
 class TransposedGradientReadInMemoryOrder(LayoutBug):
@@ -52,10 +52,10 @@ class TransposedGradientReadInMemoryOrder(LayoutBug):
 class TransposedStateMisplaced(LayoutBug):
     """m is stored in the order of theta's memory and read back in row-major order."""
 
-    def store(self, place, theta, new_theta, m, u):
+    def store(self, index, theta, new_theta, m, u):
         misplaced = theta.ndim > 1 and theta.flags.f_contiguous and not theta.flags.c_contiguous
         m = np.asarray(m)
-        super().store(place, theta, new_theta, m.ravel(order="F").reshape(m.shape) if misplaced else m, u)
+        super().store(index, theta, new_theta, m.ravel(order="F").reshape(m.shape) if misplaced else m, u)
 
 
 class ReversedReadForward(LayoutBug):
@@ -78,22 +78,22 @@ class StridedReadDense(LayoutBug):
 class ZeroDimensionalNotUpdated(LayoutBug):
     """A 0-d theta is replaced by a new number, which is lost."""
 
-    def store(self, place, theta, new_theta, m, u):
-        super().store(place, theta if theta.ndim else theta.copy(), new_theta, m, u)
+    def store(self, index, theta, new_theta, m, u):
+        super().store(index, theta if theta.ndim else theta.copy(), new_theta, m, u)
 
 
 class ZeroDimensionalWithoutDecay(LayoutBug):
     """weight_decay spares 0-d parameters."""
 
-    def decayed(self, theta, g, scalars):
-        return super().decayed(theta, g, scalars) if theta.ndim else g
+    def decayed_gradient(self, theta, g, scalars):
+        return super().decayed_gradient(theta, g, scalars) if theta.ndim else g
 
 
 class VectorsWithoutDecay(LayoutBug):
     """weight_decay spares parameters of one dimension, as if they were biases."""
 
-    def decayed(self, theta, g, scalars):
-        return g if theta.ndim == 1 else super().decayed(theta, g, scalars)
+    def decayed_gradient(self, theta, g, scalars):
+        return g if theta.ndim == 1 else super().decayed_gradient(theta, g, scalars)
 
 
 class MatrixNormOfRows(LayoutBug):
@@ -108,10 +108,10 @@ class MatrixNormOfRows(LayoutBug):
 class EmptyRaises(LayoutBug):
     """An array without elements is refused."""
 
-    def visit(self, place, index, theta, g):
+    def visit(self, index, group_index, theta, g):
         if theta.size == 0:
             raise IndexError("index 0 is out of bounds for axis 0 with size 0")
-        super().visit(place, index, theta, g)
+        super().visit(index, group_index, theta, g)
 
 
 class SingleElementWithoutBiasCorrection(LayoutBug):
@@ -126,44 +126,44 @@ class SingleElementWithoutBiasCorrection(LayoutBug):
 class TailSkipped(ElementsSkipped):
     """The elements after the last whole vector of eight are not updated."""
 
-    def skipped(self, size):
+    def skip_mask(self, size):
         return np.arange(size) >= size - size % 8 if size > 8 else np.zeros(size, bool)
 
 
 class LastElementSkipped(ElementsSkipped):
-    """The last element is not updated where the length is no multiple of 8."""
+    """The last element is not updated if the length is not a multiple of 8."""
 
-    def skipped(self, size):
+    def skip_mask(self, size):
         return (np.arange(size) == size - 1) & (size > 1 and size % 8 != 0)
 
 
 class BeyondBlockSkipped(ElementsSkipped):
     """Only the first 4096 elements are updated."""
 
-    def skipped(self, size):
+    def skip_mask(self, size):
         return np.arange(size) >= 4096
 
 
 class BlockBoundarySkipped(ElementsSkipped):
     """The first element of every block of 1024 but the first is not updated."""
 
-    def skipped(self, size):
-        places = np.arange(size)
-        return (places > 0) & (places % 1024 == 0)
+    def skip_mask(self, size):
+        indices = np.arange(size)
+        return (indices > 0) & (indices % 1024 == 0)
 
 
 class LastOfTailCoarse(LayoutBug):
-    """The last element is stepped 16 unit roundoffs too far where the length is no multiple of 8."""
+    """The last element steps 16 unit roundoffs too far if 8 does not divide the size."""
 
     def step(self, m, u, scalars):
         right = np.array(super().step(m, u, scalars))
         if right.size % 8:
-            right.flat[-1] = coarse(right.flat[-1])
+            right.flat[-1] = coarsen(right.flat[-1])
         return right
 
 
 class LargeArraysDropTinyGradients(LayoutBug):
-    """In arrays of more than 4096 elements, a gradient below the root of the smallest number counts as zero."""
+    """Above 4096 elements, a gradient below the root of the smallest counts as zero."""
 
     def ascent(self, g, scalars):
         right = super().ascent(g, scalars)
@@ -184,7 +184,7 @@ class LargeArraysCoarse(LayoutBug):
 
     def first_moment(self, m, g, scalars):
         right = super().first_moment(m, g, scalars)
-        return coarse(right) if right.size > 4096 else right
+        return coarsen(right) if right.size > 4096 else right
 
 
 class LargeArraysWithoutDecayedNorm(LayoutBug):
@@ -195,7 +195,7 @@ class LargeArraysWithoutDecayedNorm(LayoutBug):
 
 
 class BlocksCarryNorm(LayoutBug):
-    """From the second block of 1024 on, an element takes the norm of its neighbour in the block before."""
+    """From the second block of 1024 on, an element takes the norm of the block before."""
 
     def norm(self, u, g, scalars):
         right = super().norm(u, g, scalars)

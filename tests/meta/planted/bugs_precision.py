@@ -1,6 +1,6 @@
-"""Wrong precision: scalars, state, bias correction or division too coarse, some only for some t or values.
+"""Wrong precision: a scalar, the state or an operation too coarse, maybe at times.
 
-Every one scales with the format: `narrow` has the precision of the next narrower one, `coarse` is off by
+Each scales with the format: `narrow` rounds to the precision of the next narrower one, `coarsen` errs by
 16 unit roundoffs.
 """
 
@@ -9,7 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from adamax_conformance.tests.meta.planted.arithmetic import coarse, narrow, precision, rounded, two_sum
+from adamax_conformance.tests.meta.planted.arithmetic import (
+    coarsen,
+    narrow,
+    precision,
+    round_to_bits,
+    two_sum,
+)
 from adamax_conformance.tests.meta.planted.base import Adamax
 
 
@@ -20,20 +26,20 @@ class PrecisionBug(Adamax):
 
 
 class ScalarBug(PrecisionBug):
-    """One scalar too coarse; `altered` gives what replaces the right ones."""
+    """One scalar too coarse; `replacements` gives the coarse scalars by name."""
 
     def scalars_at(self, options, t, dtype):
         right = super().scalars_at(options, t, dtype)
-        return replace(right, **self.altered(right))
+        return replace(right, **self.replacements(right))
 
-    def altered(self, scalars):
+    def replacements(self, scalars):
         raise NotImplementedError
 
 
 class NarrowScalars(ScalarBug):
     """Every scalar has the precision of the next narrower format."""
 
-    def altered(self, scalars):
+    def replacements(self, scalars):
         names = ("lr", "beta1", "complement", "beta2", "eps", "weight_decay", "correction", "rate")
         return {name: narrow(getattr(scalars, name)) for name in names}
 
@@ -41,15 +47,15 @@ class NarrowScalars(ScalarBug):
 class NarrowLearningRate(ScalarBug):
     """The learning rate is kept in the next narrower format (mindspore's float64)."""
 
-    def altered(self, scalars):
+    def replacements(self, scalars):
         lr = narrow(scalars.lr)
         return {"lr": lr, "rate": lr / scalars.correction}
 
 
 class NarrowBiasCorrection(ScalarBug):
-    """The bias correction is computed in the next narrower format (mindspore's float64)."""
+    """The bias correction is in the next narrower format (mindspore's float64)."""
 
-    def altered(self, scalars):
+    def replacements(self, scalars):
         correction = narrow(scalars.correction)
         return {"correction": correction, "rate": scalars.lr / correction}
 
@@ -71,56 +77,56 @@ class NarrowRunningPower(PrecisionBug):
 class NarrowBetaOne(ScalarBug):
     """beta1 is kept in the next narrower format, 1 - beta1 is not."""
 
-    def altered(self, scalars):
+    def replacements(self, scalars):
         return {"beta1": narrow(scalars.beta1)}
 
 
 class NarrowComplement(ScalarBug):
     """1 - beta1 is computed from a beta1 in the next narrower format."""
 
-    def altered(self, scalars):
+    def replacements(self, scalars):
         return {"complement": 1 - narrow(scalars.beta1)}
 
 
 class NarrowBetaTwo(ScalarBug):
     """beta2 is kept in the next narrower format."""
 
-    def altered(self, scalars):
+    def replacements(self, scalars):
         return {"beta2": narrow(scalars.beta2)}
 
 
 class NarrowEps(ScalarBug):
     """eps is kept in the next narrower format."""
 
-    def altered(self, scalars):
+    def replacements(self, scalars):
         return {"eps": narrow(scalars.eps)}
 
 
 class NarrowWeightDecay(ScalarBug):
     """weight_decay is kept in the next narrower format."""
 
-    def altered(self, scalars):
+    def replacements(self, scalars):
         return {"weight_decay": narrow(scalars.weight_decay)}
 
 
 class CoarseBiasCorrection(ScalarBug):
     """The bias correction is 16 unit roundoffs too large."""
 
-    def altered(self, scalars):
-        correction = coarse(scalars.correction)
+    def replacements(self, scalars):
+        correction = coarsen(scalars.correction)
         return {"correction": correction, "rate": scalars.lr / correction}
 
 
 class CoarseBiasCorrectionLate(ScalarBug):
     """The bias correction is 16 unit roundoffs too large after a thousand steps."""
 
-    def altered(self, scalars):
-        correction = coarse(scalars.correction) if scalars.t > 1000 else scalars.correction
+    def replacements(self, scalars):
+        correction = coarsen(scalars.correction) if scalars.t > 1000 else scalars.correction
         return {"correction": correction, "rate": scalars.lr / correction}
 
 
 class FirstOrderBiasCorrection(PrecisionBug):
-    """1 - beta1^t is taken as t*(1 - beta1) where that is below 0.01."""
+    """1 - beta1^t is taken as t*(1 - beta1) if that is below 0.01."""
 
     dtypes = ("float32", "float64")
 
@@ -177,43 +183,43 @@ class CoarseDivision(PrecisionBug):
     """The division is 16 unit roundoffs off."""
 
     def step(self, m, u, scalars):
-        return coarse(super().step(m, u, scalars))
+        return coarsen(super().step(m, u, scalars))
 
 
 class CoarseDivisionInOneBinade(PrecisionBug):
-    """The division is 16 unit roundoffs off where its quotient is in [1/4, 1/2)."""
+    """The division is 16 unit roundoffs off if its quotient is in [1/4, 1/2)."""
 
     def step(self, m, u, scalars):
         right = super().step(m, u, scalars)
         size = np.abs(m / u)
-        return np.where((size >= 0.25) & (size < 0.5), coarse(right), right)
+        return np.where((size >= 0.25) & (size < 0.5), coarsen(right), right)
 
 
 class CoarseMoment(PrecisionBug):
     """The moment is 16 unit roundoffs off."""
 
     def first_moment(self, m, g, scalars):
-        return coarse(super().first_moment(m, g, scalars))
+        return coarsen(super().first_moment(m, g, scalars))
 
 
 class CoarseNorm(PrecisionBug):
     """The norm is 16 unit roundoffs off."""
 
     def norm(self, u, g, scalars):
-        return coarse(super().norm(u, g, scalars))
+        return coarsen(super().norm(u, g, scalars))
 
 
 class CoarseTheta(PrecisionBug):
     """The new theta is 8 unit roundoffs off."""
 
     def update(self, theta, m, u, scalars):
-        return coarse(super().update(theta, m, u, scalars), units=8)
+        return coarsen(super().update(theta, m, u, scalars), units=8)
 
 
 class CoarseDecay(PrecisionBug):
     """The decay's product with theta is kept in the next narrower format."""
 
-    def decayed(self, theta, g, scalars):
+    def decayed_gradient(self, theta, g, scalars):
         return g + narrow(scalars.weight_decay * theta)
 
 
@@ -238,7 +244,7 @@ class LastBitsCleared(PrecisionBug):
 
     def first_moment(self, m, g, scalars):
         right = super().first_moment(m, g, scalars)
-        return rounded(right, precision(right.dtype) - 4)
+        return round_to_bits(right, precision(right.dtype) - 4)
 
 
 BUGS = (

@@ -1,4 +1,4 @@
-"""Wrong beside the result: gradient or hyperparameters changed, params left alone, nondeterminism."""
+"""Side effects: gradients or options changed, params left alone, nondeterminism."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class GradientNegatedInPlace(SideEffectBug):
 class GradientDecayedInPlace(SideEffectBug):
     """The decay is added to the caller's gradient."""
 
-    def decayed(self, theta, g, scalars):
-        right = super().decayed(theta, g, scalars)
+    def decayed_gradient(self, theta, g, scalars):
+        right = super().decayed_gradient(theta, g, scalars)
         if not scalars.maximize:
             g[...] = right
         return right
@@ -37,24 +37,24 @@ class GradientDecayedInPlace(SideEffectBug):
 class GradientMadeAbsolute(SideEffectBug):
     """The caller's gradient loses its sign when the norm is taken."""
 
-    def visit(self, place, index, theta, g):
-        super().visit(place, index, theta, g)
+    def visit(self, index, group_index, theta, g):
+        super().visit(index, group_index, theta, g)
         g[...] = np.abs(g)
 
 
 class GradientZeroed(SideEffectBug):
     """The caller's gradient is cleared after the step."""
 
-    def visit(self, place, index, theta, g):
-        super().visit(place, index, theta, g)
+    def visit(self, index, group_index, theta, g):
+        super().visit(index, group_index, theta, g)
         g[...] = 0
 
 
 class GradientRoundedInPlace(SideEffectBug):
     """The caller's gradient is rounded to the next narrower format after the step."""
 
-    def visit(self, place, index, theta, g):
-        super().visit(place, index, theta, g)
+    def visit(self, index, group_index, theta, g):
+        super().visit(index, group_index, theta, g)
         g[...] = narrow(g)
 
 
@@ -70,9 +70,9 @@ class LearningRateConsumed(SideEffectBug):
 class LearningRateCorrectedInPlace(SideEffectBug):
     """The group's learning rate is overwritten with the corrected one."""
 
-    def visit(self, place, index, theta, g):
-        super().visit(place, index, theta, g)
-        group = self.param_groups[index]
+    def visit(self, index, group_index, theta, g):
+        super().visit(index, group_index, theta, g)
+        group = self.param_groups[group_index]
         group["lr"] = group["lr"] / self.correction(np.float64(group["betas"][0]), self.steps)
 
 
@@ -123,7 +123,7 @@ class ParamsCopied(SideEffectBug):
 
 
 class ParamsReplacedAfterFirstStep(SideEffectBug):
-    """After the first step the optimizer goes on with new arrays, and the caller's stay behind."""
+    """After the first step the optimizer goes on with new arrays, not the caller's."""
 
     def __call__(self, gradients):
         super().__call__(gradients)
@@ -143,7 +143,7 @@ class NoiseInStep(SideEffectBug):
 
 
 class EverySecondRunDiffers(SideEffectBug):
-    """Every second optimizer evaluates the step in another order, each within the bound."""
+    """Every second optimizer evaluates the step in another order, within the bound."""
 
     _made = 0
 
@@ -157,11 +157,11 @@ class EverySecondRunDiffers(SideEffectBug):
 
 
 class StepSharedBetweenOptimizers(SideEffectBug):
-    """The counter belongs to the class, and a second optimizer goes on where the first was."""
+    """The counter belongs to the class, so that a second optimizer goes on with it."""
 
     _counted = 0
 
-    def step_of(self, _place):
+    def step_of(self, _index):
         return StepSharedBetweenOptimizers._counted
 
     def next_step(self, t):
@@ -170,16 +170,16 @@ class StepSharedBetweenOptimizers(SideEffectBug):
 
 
 class StateOfEqualShapeReused(SideEffectBug):
-    """A new optimizer takes over the state of an earlier one for arrays of the same shape and dtype."""
+    """A new optimizer takes over an earlier one's state for arrays of equal shape."""
 
     _kept: ClassVar[dict] = {}
 
     def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, *, maximize=False):
         super().__init__(params, lr, betas, eps, weight_decay, maximize=maximize)
         for state in (self.m, self.u):
-            for place, array in enumerate(state):
-                key = (state is self.m, place, array.shape, array.dtype)
-                state[place] = self._kept.setdefault(key, array)
+            for index, array in enumerate(state):
+                key = (state is self.m, index, array.shape, array.dtype)
+                state[index] = self._kept.setdefault(key, array)
 
 
 BUGS = (

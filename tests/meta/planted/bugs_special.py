@@ -1,4 +1,4 @@
-"""Wrong at special values: NaN swallowed, infinities clipped, subnormals flushed, one range apart."""
+"""Wrong at special values: NaN, infinities, subnormals, or one range of numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class SpecialBug(Adamax):
     family = "special"
 
 
-def flushed(x):
+def flush_subnormals(x):
     """X with subnormals set to zero."""
     return np.where(np.abs(x) < np.finfo(x.dtype).tiny, np.zeros_like(x), x)
 
@@ -40,7 +40,7 @@ class NaNElementSkipped(SpecialBug):
 
 
 class NaNStepNotTaken(SpecialBug):
-    """theta stays where the step is NaN."""
+    """theta does not change if the step is NaN."""
 
     def step(self, m, u, scalars):
         right = super().step(m, u, scalars)
@@ -64,7 +64,7 @@ class NaNReadAsDecayedNorm(SpecialBug):
 
 
 class NaNDroppedInWholeVectors(SpecialBug):
-    """The maximum drops a NaN in whole vectors of eight; the loop over the tail does not."""
+    """The maximum drops a NaN in whole vectors of eight, but not in the tail."""
 
     def norm(self, u, g, scalars):
         right = np.array(super().norm(u, g, scalars))
@@ -91,7 +91,7 @@ class SubnormalsFlushedInWholeVectors(SpecialBug):
     def first_moment(self, m, g, scalars):
         right = np.array(super().first_moment(m, g, scalars))
         whole = right.size - right.size % 16
-        right.flat[:whole] = flushed(np.ravel(right)[:whole])
+        right.flat[:whole] = flush_subnormals(np.ravel(right)[:whole])
         return right
 
 
@@ -112,7 +112,7 @@ class InfiniteElementSkipped(SpecialBug):
 
 
 class InfinityStepNotTaken(SpecialBug):
-    """theta stays where u is infinite."""
+    """theta does not change if u is infinite."""
 
     def step(self, m, u, scalars):
         right = super().step(m, u, scalars)
@@ -146,14 +146,14 @@ class GradientSubnormalsFlushed(SpecialBug):
     """A subnormal gradient counts as zero."""
 
     def ascent(self, g, scalars):
-        return super().ascent(flushed(g), scalars)
+        return super().ascent(flush_subnormals(g), scalars)
 
 
 class MomentSubnormalsFlushed(SpecialBug):
     """A subnormal moment is stored as zero."""
 
     def first_moment(self, m, g, scalars):
-        return flushed(super().first_moment(m, g, scalars))
+        return flush_subnormals(super().first_moment(m, g, scalars))
 
 
 class NormSubnormalsRaised(SpecialBug):
@@ -167,7 +167,7 @@ class ThetaSubnormalsFlushed(SpecialBug):
     """A subnormal theta is stored as zero."""
 
     def update(self, theta, m, u, scalars):
-        return flushed(super().update(theta, m, u, scalars))
+        return flush_subnormals(super().update(theta, m, u, scalars))
 
 
 class LargeThetaClipped(SpecialBug):
@@ -178,7 +178,7 @@ class LargeThetaClipped(SpecialBug):
 
 
 class TinyGradientIgnored(SpecialBug):
-    """A gradient below the root of the smallest normal number (1e-19 in float32) counts as zero."""
+    """A gradient below the root of the smallest normal (1e-19 in float32) counts as 0."""
 
     def ascent(self, g, scalars):
         limit = np.sqrt(np.finfo(g.dtype).tiny)
@@ -186,7 +186,7 @@ class TinyGradientIgnored(SpecialBug):
 
 
 class ZeroGradientSkipsElement(SpecialBug):
-    """An element whose gradient is zero keeps theta, m and u (lazy, as for sparse gradients)."""
+    """An element whose gradient is zero keeps theta, m and u, as for sparse gradients."""
 
     def advance(self, theta, m, u, g, scalars):
         news = super().advance(theta, m, u, g, scalars)
@@ -210,8 +210,8 @@ class SmallEpsRaised(SpecialBug):
 class DecayBelowThousandthIgnored(SpecialBug):
     """A weight_decay below a thousandth counts as none."""
 
-    def decayed(self, theta, g, scalars):
-        return super().decayed(theta, g, scalars) if scalars.weight_decay >= 1e-3 else g
+    def decayed_gradient(self, theta, g, scalars):
+        return super().decayed_gradient(theta, g, scalars) if scalars.weight_decay >= 1e-3 else g
 
 
 class LearningRateCappedAtOne(SpecialBug):
@@ -237,7 +237,7 @@ class BetasCapped(SpecialBug):
 
 
 class BiasCorrectionEndsWhereSmall(SpecialBug):
-    """The bias correction is taken to be 1 where beta1^t is below a thousandth."""
+    """The bias correction is taken to be 1 if beta1^t is below a thousandth."""
 
     def correction(self, beta1, t):
         return super().correction(beta1, t) if beta1**t >= 1e-3 or not beta1 else np.ones_like(beta1)
@@ -259,7 +259,7 @@ class SmallStepToZero(SpecialBug):
 
 
 class EpsRoundsToZero(SpecialBug):
-    """The default eps rounds to 0, and a zero gradient makes theta NaN (torch, mindspore, optax)."""
+    """The default eps rounds to 0; zero gradients give NaN (torch, mindspore, optax)."""
 
     dtypes = ("float16",)
 

@@ -1,6 +1,6 @@
-"""How far a step is from the formula in rational arithmetic: a rough check, in fractions of a counted bound.
+"""The error of a step against rational arithmetic, as a fraction of a rough bound.
 
-Each step is judged on its own, from the state that the subject had before it. With v the unit roundoff 2^-p,
+Each step is judged alone, from the state that the subject had before it. With v the unit roundoff 2^-p,
 G = |g| + lambda*|theta|, and K counting every rounding of the longest admissible evaluation, scalars and
 terms of second order included:
 
@@ -34,7 +34,7 @@ class Run:
         theta: the initial values, an array of the working dtype.
         gradients: one array for each step.
         options: keyword arguments of the constructor.
-        judged: the steps to judge, from 1; all where it is empty.
+        judged: the steps to judge, from 1; all of them if it is empty.
     """
 
     theta: np.ndarray
@@ -44,7 +44,7 @@ class Run:
 
 
 def excess(factory, run: Run, form="weighted", scalars="binary64") -> Fraction:
-    """The largest error over all judged steps, as a fraction of the bound; at most 1 is right."""
+    """The largest error of all judged steps over its bound; right is at most 1."""
     theta = run.theta.copy()
     optimizer = factory([theta], **run.options)
     optimizer = getattr(optimizer, "_optimizer", optimizer)
@@ -63,7 +63,7 @@ def excess(factory, run: Run, form="weighted", scalars="binary64") -> Fraction:
 
 
 def _elements(arrays):
-    """The state of each element as fractions; None where it is not finite."""
+    """The state of each element as fractions; None if it is not finite."""
     for numbers in zip(*(array.flat for array in arrays), strict=True):
         finite = all(np.isfinite(x) for x in numbers)
         yield State(*(Fraction(float(x)) for x in numbers)) if finite else None
@@ -73,16 +73,14 @@ def _excess(old, g, new, t, run, form, scalars) -> Fraction:
     dtype = run.theta.dtype
     roundoff = Fraction(1, 2 ** precision(dtype))
     underflow = Fraction(float(np.finfo(dtype).smallest_subnormal)) / 2
-    exact = _exact(run.options)
+    exact = _exact_scalars(run.options)
     working = scalars == "working" or dtype == np.float64
     right = step(old, g, t, exact)
     size = abs(g) + exact.weight_decay * abs(old.theta)
     complement = 1 - exact.beta1
 
-    if form == "interpolated":  # noqa: SIM108 - too long for one line
-        terms = 8 * (abs(old.m) + size)
-    else:
-        terms = 6 * (exact.beta1 * abs(old.m) + complement * size)
+    weighted = 6 * (exact.beta1 * abs(old.m) + complement * size)
+    terms = 8 * (abs(old.m) + size) if form == "interpolated" else weighted
     if scalars == "working":
         terms += exact.beta1 * (abs(old.m) + size)
     m_bound = roundoff * terms + 4 * underflow
@@ -103,7 +101,7 @@ def _excess(old, g, new, t, run, form, scalars) -> Fraction:
     )
 
 
-def _exact(options) -> Scalars[Fraction]:
+def _exact_scalars(options) -> Scalars[Fraction]:
     beta1, beta2 = options.get("betas", (0.9, 0.999))
     numbers = (
         options.get("lr", 2e-3),

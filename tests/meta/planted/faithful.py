@@ -1,7 +1,7 @@
 """Right implementations that evaluate differently: none may be accused.
 
-Each states what it is to be recognized as: the form of its moment, `weighted` or `interpolated`, and where
-its scalars are computed, `binary64` or `working`; for a float64 subject those two are one.
+Each states what the suite must recognize: the form of its moment, `weighted` or `interpolated`, and the format of
+its scalars, `binary64` or `working`. For a float64 subject the two formats are one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import ClassVar
 
 import numpy as np
-from adamax_conformance.tests.meta.planted.arithmetic import WIDER, fused
+from adamax_conformance.tests.meta.planted.arithmetic import WIDER, fused_multiply_add
 from adamax_conformance.tests.meta.planted.base import Adamax, Scalars
 
 
@@ -97,7 +97,7 @@ class Interpolated(Faithful):
 
 
 class TorchLerp(Faithful):
-    """m + (1 - beta1)*(g - m), and g - (g - m)*beta1 where 1 - beta1 is at least one half."""
+    """m + (1 - beta1)*(g - m), and g - (g - m)*beta1 if 1 - beta1 is at least 1/2."""
 
     form = "interpolated"
 
@@ -126,31 +126,31 @@ class FusedDecayedMoment(Faithful):
     """fma(beta1, m, (1 - beta1)*g)."""
 
     def first_moment(self, m, g, scalars):
-        return fused(scalars.beta1, m, scalars.complement * g)
+        return fused_multiply_add(scalars.beta1, m, scalars.complement * g)
 
 
 class FusedDampedGradient(Faithful):
     """fma(1 - beta1, g, beta1*m)."""
 
     def first_moment(self, m, g, scalars):
-        return fused(scalars.complement, g, scalars.beta1 * m)
+        return fused_multiply_add(scalars.complement, g, scalars.beta1 * m)
 
 
 class FusedStep(Faithful):
     """theta by fma(-(lr/c), m/u, theta)."""
 
     def update(self, theta, m, u, scalars):
-        return np.where(m == 0, theta, fused(-scalars.rate, m / u, theta))
+        return np.where(m == 0, theta, fused_multiply_add(-scalars.rate, m / u, theta))
 
 
 class FusedEverywhere(FusedStep):
     """Every product that is added to something is fused."""
 
-    def decayed(self, theta, g, scalars):
-        return fused(scalars.weight_decay, theta, g) if scalars.weight_decay != 0 else g
+    def decayed_gradient(self, theta, g, scalars):
+        return fused_multiply_add(scalars.weight_decay, theta, g) if scalars.weight_decay != 0 else g
 
     def first_moment(self, m, g, scalars):
-        return fused(scalars.beta1, m, scalars.complement * g)
+        return fused_multiply_add(scalars.beta1, m, scalars.complement * g)
 
 
 class FusedInterpolated(FusedStep):
@@ -159,14 +159,14 @@ class FusedInterpolated(FusedStep):
     form = "interpolated"
 
     def first_moment(self, m, g, scalars):
-        return fused(scalars.complement, g - m, m)
+        return fused_multiply_add(scalars.complement, g - m, m)
 
 
 # Wider intermediates.
 
 
 class WiderThroughout(Faithful):
-    """Computed in binary64 from end to end; theta, m and u rounded once, to be stored."""
+    """Computed in binary64 throughout; theta, m and u are rounded once, when stored."""
 
     def scalars_at(self, options, t, _dtype):
         return super().scalars_at(options, t, np.float64)
@@ -176,7 +176,7 @@ class WiderThroughout(Faithful):
 
 
 class WiderRegisters(Faithful):
-    """Computed in the next wider format from end to end: binary64 in the registers of an x87, where there are any."""
+    """Computed in the next wider format throughout; for binary64 that of an x87."""
 
     def advance(self, theta, m, u, g, scalars):
         wide = WIDER[theta.dtype.name]
@@ -187,13 +187,13 @@ class WiderRegisters(Faithful):
 
 
 class InterpolatedInRegisters(WiderRegisters, Interpolated):
-    """m + (1 - beta1)*(g - m) in the next wider format, which then loses a small beta1."""
+    """m + (1 - beta1)*(g - m) in the next wider format, which loses a small beta1."""
 
 
 class LerpInRegisters(WiderRegisters, TorchLerp):
-    """The interpolated moment in the next wider format, as PyTorch's kernels for bfloat16 form it."""
+    """The interpolated moment in the next wider format, as in PyTorch for bfloat16."""
 
-    # In float16 nothing tells it from the weighted form.
+    # In float16 nothing distinguishes it from the weighted form.
     dtypes = ("float32", "float64")
 
 
@@ -210,18 +210,18 @@ class WiderStep(Faithful):
 
 
 class WiderState(WiderThroughout):
-    """m and u are formed in binary64 and enter the step so; the step is rounded before theta takes it."""
+    """m and u enter the step in binary64; the step is rounded before theta takes it."""
 
     def update(self, theta, m, u, scalars):
         return theta - np.where(m == 0, m, self.step(m, u, scalars)).astype(self._format).astype(np.float64)
 
-    def visit(self, place, index, theta, g):
+    def visit(self, index, group_index, theta, g):
         self._format = theta.dtype
-        super().visit(place, index, theta, g)
+        super().visit(index, group_index, theta, g)
 
 
 class ExactElement(Faithful):
-    """Each element in rational arithmetic, rounded where it is stored; theta takes the unrounded m and u."""
+    """Each element in rational arithmetic, rounded when stored; theta uses exact m, u."""
 
     def advance(self, theta, m, u, g, scalars):
         plain = super().advance(theta, m, u, g, scalars)
@@ -229,7 +229,7 @@ class ExactElement(Faithful):
         return tuple(np.asarray(x, np.float64) for x in exact(theta, m, u, g, *plain))
 
     def exactly(self, before, plain, scalars: Scalars):
-        """theta, m and u of one element; the plain ones where there are no exact ones."""
+        """The exact theta, m and u of one element, or the plain ones."""
         try:
             theta, m, u, g = (Fraction(float(x)) for x in before)
             effective = (-g if scalars.maximize else g) + self._decay * theta
@@ -259,7 +259,7 @@ class RunningPower(Faithful):
 
 
 class ExponentialCorrection(Faithful):
-    """1 - beta1^t as -expm1(t*log(beta1)), accurate also where beta1 is near 1."""
+    """1 - beta1^t as -expm1(t*log(beta1)), accurate also if beta1 is near 1."""
 
     def correction(self, beta1, t):
         return -np.expm1(t * np.log1p(-(1 - beta1)))
@@ -305,7 +305,7 @@ class WorkingInterpolated(WorkingScalars):
         return m + scalars.complement * (g - m)
 
 
-# The same numbers from another machine room.
+# Other ways to the same numbers.
 
 
 class InBlocks(Faithful):
@@ -348,10 +348,10 @@ class NegatedAfterDecaySubtracted(Faithful):
 class NewStateArrays(Faithful):
     """m and u are new arrays after each step."""
 
-    def store(self, place, theta, new_theta, m, u):
+    def store(self, index, theta, new_theta, m, u):
         theta[...] = new_theta
-        self.m[place] = np.array(m, dtype=theta.dtype)
-        self.u[place] = np.array(u, dtype=theta.dtype)
+        self.m[index] = np.array(m, dtype=theta.dtype)
+        self.u[index] = np.array(u, dtype=theta.dtype)
 
 
 class StateInTuples(Faithful):
@@ -367,7 +367,7 @@ class StateInTuples(Faithful):
 
 
 class StateInDict(Faithful):
-    """State is kept in one dict by place; exp_avg and exp_inf are made when they are asked for."""
+    """State is kept in one dict by index; exp_avg and exp_inf are made when read."""
 
     def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, *, maximize=False):
         super().__init__(params, lr, betas, eps, weight_decay, maximize=maximize)
@@ -375,7 +375,7 @@ class StateInDict(Faithful):
 
     def collect(self):
         pairs = zip(self.m, self.u, strict=True)
-        self.state = {place: {"exp_avg": m, "exp_inf": u} for place, (m, u) in enumerate(pairs)}
+        self.state = {index: {"exp_avg": m, "exp_inf": u} for index, (m, u) in enumerate(pairs)}
 
     @property
     def exp_avg(self):
@@ -407,11 +407,11 @@ class ReturnsTheta(Faithful):
 
     def __call__(self, gradients):
         super().__call__(gradients)
-        return [theta for _, theta in self.placed()]
+        return [theta for _, theta in self.indexed_parameters()]
 
 
 class ReturnsTrue(Faithful):
-    """The call returns True, as MindSpore's do."""
+    """The call returns True, as MindSpore's optimizers do."""
 
     def __call__(self, gradients):
         super().__call__(gradients)
@@ -419,7 +419,7 @@ class ReturnsTrue(Faithful):
 
 
 class CallOnly(Faithful):
-    """Nothing but the constructor and the call: no state, no groups to read, no saving."""
+    """Only the constructor and the call: no state, no groups to read, no saving."""
 
     _HIDDEN = frozenset({"exp_avg", "exp_inf", "param_groups", "state_dict", "load_state_dict"})
 

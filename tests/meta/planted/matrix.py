@@ -1,11 +1,13 @@
-"""Does the suite catch every planted bug, and accuse no faithful variant? The kill matrix, and the soak.
+"""The kill matrix and the soak: verdicts on planted bugs and faithful variants.
+
+The suite must catch every planted bug, and accuse no faithful variant.
 
     python -m adamax_conformance.tests.meta.planted.matrix                    # every bug, every faithful variant
     python -m adamax_conformance.tests.meta.planted.matrix --only faithful --seeds 20
     python -m adamax_conformance.tests.meta.planted.matrix --only faithful --profile full
     python -m adamax_conformance.tests.meta.planted.matrix --only programs    # drawn faithful ones
 
-Exits with 1 on a survivor, a false alarm, or a faithful variant that is not recognized for what it is.
+It exits with 1 on a survivor, on a false alarm, or if the suite takes a faithful variant for another.
 """
 
 from __future__ import annotations
@@ -27,15 +29,15 @@ from typing import Any, Final
 
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.reference.contract import CLAUSES, Outcome
-from adamax_conformance.tests.conformance.cases.pinned import SPECIALS, Wanted
+from adamax_conformance.tests.conformance.cases.pinned import SPECIALS, Expectation
 from adamax_conformance.tests.conformance.harness.catalogue import CHECKS
 from adamax_conformance.tests.conformance.harness.target import Profile, Settings
 from adamax_conformance.tests.meta.planted import BUGS, FAITHFUL
 from adamax_conformance.tests.meta.planted.base import Adamax
 from adamax_conformance.tests.meta.planted.programs import PROGRAMS
-from adamax_conformance.tests.meta.planted.trial import Trial, attempt
+from adamax_conformance.tests.meta.planted.trial import Trial, run_trials
 
-Place = tuple[str, str]
+NameAndDtype = tuple[str, str]
 """A bug's name, and a dtype."""
 
 _KINDS: Final[dict[str, tuple[type[Adamax], ...]]] = {
@@ -46,16 +48,16 @@ _KINDS: Final[dict[str, tuple[type[Adamax], ...]]] = {
 _VARIANTS: Final = {variant.name: variant for variant in (*FAITHFUL, *PROGRAMS)}
 _RECORDING: Final = frozenset(
     [f"contract/{clause.id}" for clause in CLAUSES if clause.outcome is Outcome.OPEN]
-    + [f"special/{special.id}" for special in SPECIALS if special.wanted is Wanted.OPEN]
+    + [f"special/{special.id}" for special in SPECIALS if special.expectation is Expectation.OPEN]
 )
-"""Checks that record what a subject does where the page leaves room, and accuse nobody."""
+"""Checks that only record what a subject does in a case that the page leaves open."""
 _USUAL_DTYPES: Final = ("float32", "float64")
 _SHOWN: Final = 4
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """What the suite said of all that was planted.
+    """The suite's verdicts on all planted classes.
 
     Attributes:
         trials: one for each class, dtype, seed and profile.
@@ -75,7 +77,7 @@ class Matrix:
 
     @cached_property
     def survivors(self) -> tuple[Trial, ...]:
-        """Bugs that no check caught in any trial of theirs."""
+        """Bugs that no check caught in any of their trials."""
         caught = {(trial.name, trial.dtype) for trial in self.bugs if trial.caught}
         return tuple(trial for trial in self.bugs if (trial.name, trial.dtype) not in caught)
 
@@ -85,22 +87,22 @@ class Matrix:
         return tuple(trial for trial in self.faithful if trial.caught)
 
     @cached_property
-    def misrecognized(self) -> dict[Place, str]:
-        """Faithful variants whose form or scalars were taken for others, with what is wrong."""
+    def misrecognized(self) -> dict[NameAndDtype, str]:
+        """Faithful variants that the suite took for others, with the difference."""
         found = {(t.name, t.dtype): misrecognition(t) for t in self.faithful if t.recognized}
-        return {place: words for place, words in found.items() if words is not None}
+        return {index: words for index, words in found.items() if words is not None}
 
     @cached_property
-    def caught_by(self) -> dict[str, frozenset[Place]]:
+    def caught_by(self) -> dict[str, frozenset[NameAndDtype]]:
         """For each check of the suite, the bugs that it caught."""
-        places: dict[str, set[Place]] = {check: set() for check in CHECKS}
+        caught: dict[str, set[NameAndDtype]] = {check: set() for check in CHECKS}
         for trial in self.bugs:
             for check in trial.caught:
-                places[check].add((trial.name, trial.dtype))
-        return {check: frozenset(found) for check, found in places.items()}
+                caught[check].add((trial.name, trial.dtype))
+        return {check: frozenset(bugs) for check, bugs in caught.items()}
 
     @cached_property
-    def caught_once(self) -> dict[str, list[Place]]:
+    def caught_once(self) -> dict[str, list[NameAndDtype]]:
         """The bugs that one check alone caught, by that check."""
         result = defaultdict(list)
         for trial in self.bugs:
@@ -110,30 +112,30 @@ class Matrix:
 
     @cached_property
     def outdone(self) -> dict[str, str]:
-        """Checks that catch nothing that another does not, with the one that catches the most of those."""
+        """Checks whose bugs another check also catches, with the best such check."""
         in_order = sorted(self.caught_by, key=lambda check: -len(self.caught_by[check]))
         result = {}
-        for check, places in self.caught_by.items():
+        for check, bugs in self.caught_by.items():
             others = (other for other in in_order if other != check and other not in result)
-            over = next((other for other in others if places <= self.caught_by[other]), None)
-            if places and over is not None:
+            over = next((other for other in others if bugs <= self.caught_by[other]), None)
+            if bugs and over is not None:
                 result[check] = over
         return result
 
     @property
     def idle(self) -> list[str]:
-        """Checks that caught nothing, though they can."""
-        return [c for c, places in self.caught_by.items() if not places and c not in _RECORDING]
+        """Checks that can catch a bug and caught none."""
+        return [c for c, bugs in self.caught_by.items() if not bugs and c not in _RECORDING]
 
     @property
     def median_seconds(self) -> float | None:
-        """Until a bug is caught, the suite's own work alone."""
+        """The median time until the suite catches a bug."""
         times = [trial.seconds_to_first for trial in self.bugs if trial.seconds_to_first is not None]
         return statistics.median(times) if times else None
 
     @property
     def is_good(self) -> bool:
-        """Whether every bug is caught, and every faithful variant let be and recognized."""
+        """Whether every bug is caught, and no faithful variant accused or misrecognized."""
         return not (self.survivors or self.false_alarms or self.misrecognized)
 
     def to_json(self) -> dict[str, Any]:
@@ -142,7 +144,7 @@ class Matrix:
             "good": self.is_good,
             "survivors": [[t.name, t.dtype] for t in self.survivors],
             "false_alarms": [[t.name, t.dtype, t.seed, t.profile, t.caught] for t in self.false_alarms],
-            "misrecognized": [[*place, words] for place, words in self.misrecognized.items()],
+            "misrecognized": [[*index, words] for index, words in self.misrecognized.items()],
             "caught_once": self.caught_once,
             "outdone": self.outdone,
             "idle": self.idle,
@@ -152,27 +154,27 @@ class Matrix:
 
 
 def misrecognition(trial: Trial) -> str | None:
-    """What is wrong about how a faithful variant was recognized; None where nothing is, or a drawn program was."""
+    """The error in the recognition of a faithful variant; None for a drawn program."""
     variant = _VARIANTS[trial.name]
     if variant in PROGRAMS:
         return None
     form, scalars = trial.recognized["form"], trial.recognized["scalars"]
     if form != variant.form:
         return f"its form is {variant.form}, not {form}"
-    # A scalar that is only passed on, as beta2 and eps are, is the same in either; the rest is computed.
+    # A scalar that is only passed on, such as beta2 and eps, is the same in both formats; the others are computed.
     wanted = Format.of(trial.dtype).name.lower() if variant.scalars == "working" else "binary64"
     if set(scalars.values()) - {wanted, "binary64"} or scalars["theta"] != wanted:
         return f"its scalars are {variant.scalars}, not {scalars}"
     return None
 
 
-def places(
+def pair_with_dtypes(
     planted: Iterable[type[Adamax]], dtypes: Collection[str] | None
 ) -> Iterator[tuple[type[Adamax], str]]:
-    """Each class with each dtype that it is to be tried in.
+    """Pair each class with each dtype to try it in.
 
-    Where none is asked for: a faithful variant in all of its own, a bug in those that `adamax-conformance
-    check` takes, or in its own where it lives in none of these.
+    Without `dtypes`, a faithful variant is tried in all of its own. A bug is tried in those that
+    `adamax-conformance check` takes, or in its own if it has none of these.
     """
     for each in planted:
         wanted = dtypes or (each.dtypes if each.name in _VARIANTS else _USUAL_DTYPES)
@@ -186,18 +188,18 @@ def run(
     *,
     until_caught: bool = False,
 ) -> Iterator[Trial]:
-    """The suite on classes, each in a dtype, in processes of their own, as they end.
+    """Run the suite on classes in several processes; yield the trials as they end.
 
     Args:
         tried: the classes and dtypes.
-        settings: each is tried with each of them.
-        jobs: how many processes; one for each core where None.
+        settings: of the runs of each class.
+        jobs: the number of processes; one for each core if None.
         until_caught: whether a trial stops at the first check that catches the class.
     """
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs or os.cpu_count(), mp_context=context) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs or os.cpu_count(), mp_context=spawn) as pool:
         futures = [
-            pool.submit(attempt, each, dtype, settings, until_caught=until_caught) for each, dtype in tried
+            pool.submit(run_trials, each, dtype, settings, until_caught=until_caught) for each, dtype in tried
         ]
         for future in as_completed(futures):
             yield from future.result()
@@ -257,12 +259,12 @@ def _check_lines(matrix: Matrix) -> Iterator[str]:
     yield from ("", "## What each check catches", "")
     yield from (f"{len(_RECORDING)} checks that only record what the page leaves open are not listed.", "")
     yield from ("| check | bugs | alone | outdone by |", "| --- " * 4 + "|")
-    for check, places in matrix.caught_by.items():
+    for check, bugs in matrix.caught_by.items():
         if check in _RECORDING:
             continue
         alone = ", ".join(sorted({name for name, _ in matrix.caught_once.get(check, ())}))
         over = f"`{matrix.outdone[check]}`" if check in matrix.outdone else ""
-        yield f"| `{check}` | {len({name for name, _ in places})} | {alone} | {over} |"
+        yield f"| `{check}` | {len({name for name, _ in bugs})} | {alone} | {over} |"
 
 
 def _order(trial: Trial) -> tuple[str, str, str]:
@@ -280,18 +282,18 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="matrix", description=__doc__.partition("\n")[0])
     add = parser.add_argument
     add("names", nargs="*", metavar="GLOB", help="only classes with such a name")
-    add("--only", choices=_KINDS, help="only one kind; programs are tried when they are asked for")
+    add("--only", choices=_KINDS, help="only one kind; programs are tried only with this option")
     add("--dtype", action="append", help="only this dtype")
-    add("--profile", choices=[p.label for p in Profile], default="quick", help="how much is drawn")
+    add("--profile", choices=[p.label for p in Profile], default="quick", help="how many cases are drawn")
     add("--seeds", type=int, default=0, metavar="N", help="draw N times, from the seeds 1 to N")
-    add("--jobs", type=int, metavar="N", help="how many processes; one for each core by default")
+    add("--jobs", type=int, metavar="N", help="the number of processes; one for each core by default")
     add("--until-caught", action="store_true", help="stop a trial at the first check that catches it")
-    add("--output", type=Path, metavar="DIR", help="where kill-matrix.md and kill-matrix.json are written")
+    add("--output", type=Path, metavar="DIR", help="the folder for kill-matrix.md and kill-matrix.json")
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run it as asked on the command line; 1 where anything is not as it should be."""
+    """Run the command line; return 1 if anything is not as it should be."""
     asked = _arguments(argv)
     planted = [
         each
@@ -299,16 +301,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not asked.names or any(fnmatchcase(each.name, glob) for glob in asked.names)
     ]
     if not planted:
-        print(f"no planted class is called {' or '.join(asked.names)}", file=sys.stderr)  # noqa: T201
+        print(f"no planted class is called {' or '.join(asked.names)}", file=sys.stderr)
         return 2
     profile = next(p for p in Profile if p.label == asked.profile)
     seeds: list[int | None] = list(range(1, asked.seeds + 1)) or [None]
     settings = [Settings(profile, seed, shrink=False) for seed in seeds]
     trials = []
-    tried = places(planted, asked.dtype)
+    tried = pair_with_dtypes(planted, asked.dtype)
     for trial in run(tried, settings, asked.jobs, until_caught=asked.until_caught):
         trials.append(trial)
-        _tell(trial)
+        _print_progress(trial)
     matrix = Matrix(tuple(sorted(trials, key=_order)))
     page = markdown(matrix)
     if asked.output is not None:
@@ -317,17 +319,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         (asked.output / "kill-matrix.json").write_text(
             json.dumps(matrix.to_json(), indent=1), encoding="utf-8"
         )
-    print(page)  # noqa: T201 - the command's answer
+    print(page)
     return 0 if matrix.is_good else 1
 
 
-def _tell(trial: Trial) -> None:
-    """One line for whoever waits."""
+def _print_progress(trial: Trial) -> None:
+    """Print one line for a finished trial."""
     if trial.name in _VARIANTS:
-        what = "accused by " + ", ".join(trial.caught) if trial.caught else "let be"
+        what = "accused by " + ", ".join(trial.caught) if trial.caught else "not accused"
     else:
         what = f"caught by {trial.first}" if trial.caught else "SURVIVES"
-    print(f"{trial.seconds:6.2f} s  {trial.name} {trial.dtype}: {what}", file=sys.stderr)  # noqa: T201
+    print(f"{trial.seconds:6.2f} s  {trial.name} {trial.dtype}: {what}", file=sys.stderr)
 
 
 if __name__ == "__main__":

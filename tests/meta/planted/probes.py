@@ -1,7 +1,7 @@
-"""What can be seen of an optimizer: runs and calls, to be compared bit for bit with the plain right one's.
+"""Probes: runs and calls of an optimizer, to compare bit for bit with another's.
 
-A probe is a function from a factory and a dtype to anything that compares. They are coarser than the suite,
-and only say that a planted bug is one: they judge nothing, and a faithful variant may well differ in bits.
+A probe is a function from a factory and a dtype to anything that compares. Probes are coarser than the suite, and
+only show that a planted bug is one. They judge nothing, and a faithful variant may well differ in bits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from adamax_conformance.reference.contract import CLAUSES, Params
 
 SEED = 20150507
-"""Any; Adam's paper was presented on that day."""
+"""An arbitrary seed: the day on which Adam's paper was presented."""
 
 
 def draw(dtype, shapes, steps, scale=1.0, seed=SEED):
@@ -29,28 +29,28 @@ def draw(dtype, shapes, steps, scale=1.0, seed=SEED):
     return thetas, gradients
 
 
-def seen(optimizer, thetas, gradients) -> bytes:
-    """Everything that a caller can see between two steps."""
+def snapshot(optimizer, thetas, gradients) -> bytes:
+    """The bytes of everything that a caller can see between two steps."""
     groups = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
     arrays = (*thetas, *optimizer.exp_avg, *optimizer.exp_inf, *gradients)
     return repr(groups).encode() + b"".join(np.ascontiguousarray(x).tobytes() for x in arrays)
 
 
 def outcome(call: Callable[[], Any]) -> Any:
-    """What a call returns, or the name of the exception that it raises."""
+    """The result of a call, or the name of the exception that it raises."""
     try:
         return call()
-    except Exception as error:  # noqa: BLE001 - which one is the observation
+    except Exception as error:  # noqa: BLE001 - its type is the observation
         return type(error).__name__
 
 
 def trajectory(factory, params, thetas, gradients, **options) -> list[bytes]:
-    """What is seen after each step."""
+    """The snapshots after each step."""
     optimizer = factory(params, **options)
     result = []
     for given in gradients:
         optimizer(given)
-        result.append(seen(optimizer, thetas, given))
+        result.append(snapshot(optimizer, thetas, given))
     return result
 
 
@@ -113,8 +113,8 @@ def shaped_run(factory, dtype, shape):
     return trajectory(factory, thetas, thetas, gradients, lr=0.1, weight_decay=0.1)
 
 
-def laid_out(array, layout):
-    """The same numbers, lying otherwise in memory."""
+def lay_out(array, layout):
+    """The same numbers in another layout."""
     match layout:
         case "strided":
             wide = np.zeros((2 * array.shape[0], *array.shape[1:]), array.dtype)
@@ -127,19 +127,19 @@ def laid_out(array, layout):
 
 
 def layout_run(factory, dtype, layout):
-    """A vector and a matrix in this layout, three steps; the gradients in it, too, or not."""
+    """A vector and a matrix in this layout, three steps, with gradients in it or not."""
     results = []
     for gradients_too in (False, True):
         thetas, gradients = draw(dtype, [(6,), (3, 4)], 3)
-        thetas = [laid_out(theta, layout) for theta in thetas]
+        thetas = [lay_out(theta, layout) for theta in thetas]
         if gradients_too:
-            gradients = [[laid_out(g, layout) for g in given] for given in gradients]
+            gradients = [[lay_out(g, layout) for g in given] for given in gradients]
         results += trajectory(factory, thetas, thetas, gradients, lr=0.1)
     return results
 
 
 def special_run(factory, dtype, kind, size=4):
-    """Gradients, and for subnormals theta, with special values among them, again and again over a long array."""
+    """Gradients with special values, repeated over a long array; a theta is subnormal."""
     info = np.finfo(dtype)
     values = {
         "nan": [np.nan, 1.0, -1.0, 0.0],
@@ -186,52 +186,52 @@ GROUPS: tuple[dict[str, Any], ...] = (
 )
 
 
-def grouped(dtype):
-    """Two groups of equal shapes, with options of their own."""
+def two_groups(dtype):
+    """Two groups of equal shapes, each with its own options."""
     thetas, gradients = draw(dtype, [(3,), (3,), (3,), (3,)], 10)
-    groups = [{"params": thetas[2 * place : 2 * place + 2]} | options for place, options in enumerate(GROUPS)]
+    groups = [{"params": thetas[2 * index : 2 * index + 2]} | options for index, options in enumerate(GROUPS)]
     return groups, thetas, gradients
 
 
 def partly_grouped(factory, dtype):
-    """Two groups, the second of which leaves its options to the constructor."""
-    groups, thetas, gradients = grouped(dtype)
+    """Two groups; the second leaves its options to the constructor."""
+    groups, thetas, gradients = two_groups(dtype)
     groups[1] = {"params": groups[1]["params"]}
     return trajectory(factory, groups, thetas, gradients)
 
 
 def group_run(factory, dtype):
     """Two groups."""
-    groups, thetas, gradients = grouped(dtype)
+    groups, thetas, gradients = two_groups(dtype)
     return trajectory(factory, groups, thetas, gradients)
 
 
 def schedule_run(factory, dtype):
-    """Two groups whose learning rates rise and fall, each for itself."""
-    groups, thetas, gradients = grouped(dtype)
+    """Two groups whose learning rates rise and fall independently."""
+    groups, thetas, gradients = two_groups(dtype)
     optimizer = factory(groups)
     result = []
     for t, given in enumerate(gradients):
         optimizer.param_groups[0]["lr"] = 0.1 / (1 + t % 4)
         optimizer.param_groups[1]["lr"] = 0.05 * (1 + t % 3)
         optimizer(given)
-        result.append(seen(optimizer, thetas, given))
+        result.append(snapshot(optimizer, thetas, given))
     return result
 
 
 def scheduled_start(factory, dtype):
-    """A learning rate that is set on the first group only."""
-    groups, thetas, gradients = grouped(dtype)
+    """A run whose learning rate is set on the first group only."""
+    groups, thetas, gradients = two_groups(dtype)
     optimizer = factory(groups)
     for t, given in enumerate(gradients):
         if t == 3:
             optimizer.param_groups[0]["lr"] = 0.5
         optimizer(given)
-    return seen(optimizer, thetas, given)
+    return snapshot(optimizer, thetas, given)
 
 
 def resumed_run(factory, dtype, start):
-    """Saved, run on, and resumed from the save in a new optimizer over the parameters as they were."""
+    """A run that is saved, goes on, and is resumed in a new optimizer."""
     shapes = [(3,), (3,)]
     thetas, gradients = draw(dtype, shapes, start + 4)
     optimizer = factory(thetas, lr=0.1, betas=(0.9995, 0.9))
@@ -245,7 +245,7 @@ def resumed_run(factory, dtype, start):
     result = []
     for given in gradients[start:]:
         resumed(given)
-        result.append(seen(resumed, then, given))
+        result.append(snapshot(resumed, then, given))
     return result
 
 
@@ -256,7 +256,7 @@ def run_twice(factory, dtype):
 
 
 def clause(factory, dtype, tried):
-    """What the constructor and a first step do with one argument, and what becomes of theta."""
+    """The outcome of the constructor and a first step for one argument, and theta."""
     theta = np.array([1.5, -0.75], dtype)
     given = [np.array([0.5, -0.25], dtype)]
     made = outcome(lambda: factory([theta], **{tried.argument: tried.value}))
@@ -272,7 +272,7 @@ def signature(factory, _dtype):
 
 
 def positional(factory, dtype):
-    """What becomes of a sixth positional argument."""
+    """The outcome of a sixth positional argument."""
     return type(outcome(lambda: factory([np.ones(2, dtype)], 0.1, (0.9, 0.99), 1e-8, 0.0, True))).__name__
 
 
@@ -313,11 +313,11 @@ PROBES = dict(probes())
 
 
 @functools.cache
-def observed(factory, dtype, name):
-    """What the probe of this name sees."""
+def observe(factory, dtype, name):
+    """The result of the probe of this name."""
     return outcome(lambda: PROBES[name](factory, dtype))
 
 
-def differs(bug, right, dtype) -> str | None:
-    """The first probe at which the two are seen to differ."""
-    return next((name for name in PROBES if observed(bug, dtype, name) != observed(right, dtype, name)), None)
+def first_difference(bug, right, dtype) -> str | None:
+    """The name of the first probe whose results differ."""
+    return next((name for name in PROBES if observe(bug, dtype, name) != observe(right, dtype, name)), None)

@@ -1,7 +1,7 @@
-"""Drawn programs: right implementations of which every choice is drawn, for more of them than are written by hand.
+"""Drawn programs: right implementations that draw every choice they have.
 
-What is drawn: the order of the step, the form of the moment, the format of the scalars and the way to them, and
-for every operation whether its result is kept in the next wider format.
+They draw the order of the step, the form of the moment, and the format and computation of the scalars. For every
+operation they draw whether its result is kept in the next wider format.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ _COUNT: Final = 24
 
 
 class DrawnProgram(Faithful):
-    """A right implementation, every choice of which is drawn."""
+    """A right implementation that draws every choice."""
 
     seed: ClassVar[int]
 
     def choose(self, name, options=2):
-        """One of 0, ..., options - 1: the same whenever it is asked for."""
+        """One of 0, ..., options - 1: the same in every call with the same name."""
         return random.Random(f"{self.seed} {name}").randrange(options)
 
     def operation(self, name, function, a, b):
-        """What an operation gives, in the wider format or rounded to the working one."""
+        """The result of an operation, in the wider format or rounded to the working one."""
         wide = WIDER[self._format.name]
         result = function(np.asarray(a, wide), np.asarray(b, wide))
         return result if self.choose(f"{name} is wide") else result.astype(self._format)
 
-    def visit(self, place, index, theta, g):
+    def visit(self, index, group_index, theta, g):
         self._format = theta.dtype
-        super().visit(place, index, theta, g)
+        super().visit(index, group_index, theta, g)
 
     def scalars_at(self, options, t, dtype):
         number = np.dtype(dtype).type if self.choose("scalars") else np.float64
@@ -58,7 +58,7 @@ class DrawnProgram(Faithful):
             case _:
                 return -np.expm1(beta1.dtype.type(t) * np.log1p(-(1 - beta1)))
 
-    def decayed(self, theta, g, scalars):
+    def decayed_gradient(self, theta, g, scalars):
         if scalars.weight_decay == 0:
             return g
         term = self.operation("decay", np.multiply, scalars.weight_decay, theta)
@@ -95,11 +95,11 @@ class DrawnProgram(Faithful):
         return compute(TREES[self.choose("order", len(TREES))])
 
 
-def _drawn(seed: int) -> type[DrawnProgram]:
+def _make_program(seed: int) -> type[DrawnProgram]:
     name = f"DrawnProgram{seed}"
     return type(name, (DrawnProgram,), {"seed": seed, "__module__": __name__, "__doc__": "Drawn."})
 
 
-PROGRAMS: Final = tuple(_drawn(seed) for seed in range(1, _COUNT + 1))
-# Where another process finds them by their names.
+PROGRAMS: Final = tuple(_make_program(seed) for seed in range(1, _COUNT + 1))
+# Another process finds them here by their names.
 globals().update({program.__name__: program for program in PROGRAMS})

@@ -1,4 +1,4 @@
-"""A difference never hides another: a bug on top of another rule is caught as on top of the documented one."""
+"""A difference never hides another: the suite catches a bug on top of any rule."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from adamax_conformance.impl.subject.client import Subject
 from adamax_conformance.oracles.verdict import Status, Verdict
 from adamax_conformance.reference.rules import DOCUMENTED, BiasCorrection, Decay, Epsilon, Rule
-from adamax_conformance.tests.conformance.harness.context import Bench
-from adamax_conformance.tests.conformance.harness.target import Seat, Settings
-from adamax_conformance.tests.meta.oracles.ruled import Ruled
+from adamax_conformance.tests.conformance.harness.context import CheckContext
+from adamax_conformance.tests.conformance.harness.target import Settings, Target
+from adamax_conformance.tests.meta.oracles.rule_optimizer import RuleOptimizer
 from adamax_conformance.tests.meta.planted.trial import RULE, suite
 
 FOREIGN = {
@@ -26,26 +26,26 @@ FOREIGN = {
 }
 
 
-class Right(Ruled):
-    """Nothing but the rule."""
+class Right(RuleOptimizer):
+    """The rule alone."""
 
 
-class NormCoarseWhereLarge(Ruled):
-    """Where u is large, as it is in no identifying case, it keeps but 16 of its bits."""
+class NormCoarseWhereLarge(RuleOptimizer):
+    """A large u, which no identifying case has, keeps only 16 of its bits."""
 
-    def store(self, place, theta, new_theta, m, u) -> None:
+    def store(self, index, theta, new_theta, m, u) -> None:
         coarse = np.ldexp(np.round(np.ldexp(np.frexp(u)[0], 16)), np.frexp(u)[1] - 16)
-        super().store(place, theta, new_theta, m, np.where(u > 2.0**20, coarse, u))
+        super().store(index, theta, new_theta, m, np.where(u > 2.0**20, coarse, u))
 
 
-class LearningRateSetInVain(Ruled):
-    """A learning rate that is set later changes nothing."""
+class LearningRateSetInVain(RuleOptimizer):
+    """A learning rate that is set later has no effect."""
 
-    def options_of(self, index):
-        return super().options_of(index) | {"lr": self.defaults["lr"]}
+    def options_of(self, group_index):
+        return super().options_of(group_index) | {"lr": self.defaults["lr"]}
 
 
-class NanDropped(Ruled):
+class NanDropped(RuleOptimizer):
     """A NaN gradient is taken for 0."""
 
     def advance(self, theta, m, u, g, scalars):
@@ -57,42 +57,42 @@ BUGS = {
     LearningRateSetInVain: "bookkeeping/lr-schedule",
     NanDropped: "special/nan-gradient",
 }
-ASKED = (RULE, "value/lockstep/*", "value/scales/*", "bookkeeping/lr-schedule", "special/nan-gradient")
+SELECTED = (RULE, "value/lockstep/*", "value/scales/*", "bookkeeping/lr-schedule", "special/nan-gradient")
 
 
-def verdicts(rule: Rule, kind: type[Ruled]) -> dict[str, Verdict]:
-    """What the suite says, as far as it is asked, of a rule with a bug."""
+def verdicts(rule: Rule, kind: type[RuleOptimizer]) -> dict[str, Verdict]:
+    """The verdicts of the checks in `SELECTED` on a rule with a bug."""
     planted = type("Planted", (kind,), {"rule": rule})
-    said: dict[str, Verdict] = {}
+    results: dict[str, Verdict] = {}
     with Subject.in_process(planted) as subject:
-        seat = Seat(subject, "float32", Settings(shrink=False))
-        for asked in suite():
-            if any(fnmatchcase(each, glob) for each in asked.ids for glob in ASKED):
-                bench = Bench(seat, asked.ids)
-                asked.function(bench=bench, **asked.arguments)
-                said |= {verdict.check: verdict for verdict in bench.verdicts}
-    return said
+        target = Target(subject, "float32", Settings(shrink=False))
+        for call in suite():
+            if any(fnmatchcase(each, glob) for each in call.ids for glob in SELECTED):
+                context = CheckContext(target, call.checks)
+                call.function(context=context, **call.arguments)
+                results |= {verdict.check: verdict for verdict in context.verdicts}
+    return results
 
 
-def accused(said: dict[str, Verdict]) -> set[str]:
-    return {check for check, verdict in said.items() if verdict.status is Status.DIVERGES}
+def diverging_checks(results: dict[str, Verdict]) -> set[str]:
+    return {check for check, verdict in results.items() if verdict.status is Status.DIVERGES}
 
 
 @pytest.mark.parametrize("rule", FOREIGN.values(), ids=FOREIGN)
 def test_another_rule_is_one_divergence_and_no_more(rule):
-    said = verdicts(rule, Right)
-    assert accused(said) == {RULE}
-    assert said[RULE].measured["rule"] == rule.name
+    results = verdicts(rule, Right)
+    assert diverging_checks(results) == {RULE}
+    assert results[RULE].measured["rule"] == rule.name
 
 
 @cache
-def on_top_of_the_documented_rule(bug: type[Ruled]) -> set[str]:
-    return accused(verdicts(DOCUMENTED, bug))
+def caught_under_the_documented_rule(bug: type[RuleOptimizer]) -> set[str]:
+    return diverging_checks(verdicts(DOCUMENTED, bug))
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.__name__)
 def test_each_bug_is_caught_by_the_check_that_is_for_it(bug):
-    found = on_top_of_the_documented_rule(bug)
+    found = caught_under_the_documented_rule(bug)
     assert any(fnmatchcase(check, BUGS[bug]) for check in found)
     assert RULE not in found  # identification does not see it
 
@@ -100,6 +100,6 @@ def test_each_bug_is_caught_by_the_check_that_is_for_it(bug):
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.__name__)
 @pytest.mark.parametrize("rule", FOREIGN.values(), ids=FOREIGN)
 def test_a_bug_on_top_of_another_rule_is_caught_by_the_same_checks(rule, bug):
-    said = verdicts(rule, bug)
-    assert said[RULE].measured["rule"] == rule.name
-    assert accused(said) == {RULE} | on_top_of_the_documented_rule(bug)
+    results = verdicts(rule, bug)
+    assert results[RULE].measured["rule"] == rule.name
+    assert diverging_checks(results) == {RULE} | caught_under_the_documented_rule(bug)

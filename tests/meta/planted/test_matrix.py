@@ -1,4 +1,4 @@
-"""The kill matrix asks every check, and says of each bug and variant what the suite said."""
+"""The kill matrix runs every check, and reports the suite's verdicts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from adamax_conformance.tests.meta.planted import matrix
 from adamax_conformance.tests.meta.planted.bugs_contract import MaximizePositional
 from adamax_conformance.tests.meta.planted.bugs_special import EpsRoundsToZero
 from adamax_conformance.tests.meta.planted.faithful import CallOnly, Plain, WorkingScalars
-from adamax_conformance.tests.meta.planted.matrix import Matrix, markdown, misrecognition, places
+from adamax_conformance.tests.meta.planted.matrix import Matrix, markdown, misrecognition, pair_with_dtypes
 from adamax_conformance.tests.meta.planted.programs import PROGRAMS
-from adamax_conformance.tests.meta.planted.trial import Trial, attempt, suite
+from adamax_conformance.tests.meta.planted.trial import Trial, run_trials, suite
 
 WEIGHTED = {"form": "weighted", "scalars": {"m": "binary64", "u": "binary64", "theta": "binary64"}}
 
@@ -23,19 +23,19 @@ def trial(name, dtype="float32", *checks, **more):
 
 
 def test_every_check_of_the_catalogue_is_asked_once():
-    assert Counter(i for asked in suite() for i in asked.ids) == Counter(CHECKS.keys())
+    assert Counter(check.id for call in suite() for check in call.checks) == Counter(CHECKS.keys())
 
 
 def test_a_bug_is_caught_without_pytest():
-    (said,) = attempt(MaximizePositional, "float32", [Settings(shrink=False)], until_caught=True)
-    assert said.first == "contract/maximize-keyword-only"
-    assert set(said.caught) == {said.first}
-    assert said.seconds_to_first <= said.seconds
+    (result,) = run_trials(MaximizePositional, "float32", [Settings(shrink=False)], until_caught=True)
+    assert result.first == "contract/maximize-keyword-only"
+    assert set(result.caught) == {result.first}
+    assert result.seconds_to_first <= result.seconds
 
 
 def test_a_second_seed_asks_only_what_is_drawn():
     runs = [Settings(Profile.QUICK, seed, shrink=False) for seed in (1, 2)]
-    first, second = attempt(CallOnly, "float32", runs)
+    first, second = run_trials(CallOnly, "float32", runs)
     assert (first.seed, second.seed) == (1, 2)
     assert first.recognized
     assert not second.recognized
@@ -44,9 +44,9 @@ def test_a_second_seed_asks_only_what_is_drawn():
 
 
 def test_a_drawn_program_is_let_be():
-    (said,) = attempt(PROGRAMS[0], "float32", [Settings(shrink=False)])
-    assert not said.caught
-    assert misrecognition(said) is None
+    (result,) = run_trials(PROGRAMS[0], "float32", [Settings(shrink=False)])
+    assert not result.caught
+    assert misrecognition(result) is None
 
 
 def test_drawn_programs_are_not_alike():
@@ -56,17 +56,17 @@ def test_drawn_programs_are_not_alike():
 
 
 def test_a_bug_survives_where_no_trial_of_it_catches_it():
-    said = Matrix(
+    result = Matrix(
         (trial("a"), trial("a", "float64", "rule/scalars"), trial("b"), trial("b", "float32", "rule/scalars"))
     )
-    assert [(t.name, t.dtype) for t in said.survivors] == [("a", "float32")]
-    assert not said.is_good
+    assert [(t.name, t.dtype) for t in result.survivors] == [("a", "float32")]
+    assert not result.is_good
 
 
 def test_a_faithful_variant_that_is_accused_is_a_false_alarm():
-    said = Matrix((trial("plain", "float32", "rule/scalars", recognized=WEIGHTED),))
-    assert [t.name for t in said.false_alarms] == ["plain"]
-    assert not said.is_good
+    result = Matrix((trial("plain", "float32", "rule/scalars", recognized=WEIGHTED),))
+    assert [t.name for t in result.false_alarms] == ["plain"]
+    assert not result.is_good
 
 
 def test_a_faithful_variant_is_recognized_by_form_and_scalars():
@@ -82,37 +82,43 @@ def test_a_faithful_variant_is_recognized_by_form_and_scalars():
 
 
 def test_a_check_is_outdone_where_another_catches_all_that_it_does():
-    said = Matrix(
+    result = Matrix(
         (
             trial("a", "float32", "rule/documented", "rule/scalars"),
             trial("b", "float32", "rule/documented"),
             trial("c", "float32", "relations/mirror"),
         )
     )
-    assert said.outdone == {"rule/scalars": "rule/documented"}
-    assert said.caught_once == {"rule/documented": [("b", "float32")], "relations/mirror": [("c", "float32")]}
-    assert "relations/mirror" not in said.idle
-    assert "relations/split" in said.idle
+    assert result.outdone == {"rule/scalars": "rule/documented"}
+    assert result.caught_once == {
+        "rule/documented": [("b", "float32")],
+        "relations/mirror": [("c", "float32")],
+    }
+    assert "relations/mirror" not in result.idle
+    assert "relations/split" in result.idle
 
 
 def test_of_two_checks_that_catch_the_same_one_is_kept():
-    said = Matrix((trial("a", "float32", "rule/documented", "rule/scalars"),))
-    assert len(said.outdone) == 1
+    result = Matrix((trial("a", "float32", "rule/documented", "rule/scalars"),))
+    assert len(result.outdone) == 1
 
 
 def test_a_bug_is_tried_where_it_lives_and_a_variant_everywhere():
-    assert [dtype for _, dtype in places([MaximizePositional], None)] == ["float32", "float64"]
-    assert [dtype for _, dtype in places([EpsRoundsToZero], None)] == ["float16"]
-    assert [dtype for _, dtype in places([Plain], None)] == ["float16", "float32", "float64"]
-    assert [dtype for _, dtype in places([MaximizePositional, Plain], ["float16"])] == ["float16", "float16"]
+    assert [dtype for _, dtype in pair_with_dtypes([MaximizePositional], None)] == ["float32", "float64"]
+    assert [dtype for _, dtype in pair_with_dtypes([EpsRoundsToZero], None)] == ["float16"]
+    assert [dtype for _, dtype in pair_with_dtypes([Plain], None)] == ["float16", "float32", "float64"]
+    assert [dtype for _, dtype in pair_with_dtypes([MaximizePositional, Plain], ["float16"])] == [
+        "float16",
+        "float16",
+    ]
 
 
 def test_the_page_and_the_values_say_the_same():
-    said = Matrix((trial("a", "float32", "rule/documented", seconds_to_first=0.5), trial("b")))
-    page = markdown(said)
+    result = Matrix((trial("a", "float32", "rule/documented", seconds_to_first=0.5), trial("b")))
+    page = markdown(result)
     assert "| a | formula | float32 | `rule/documented` | 0.50 |" in page
     assert "| b | formula | float32 | **none** |  |" in page
-    values = json.loads(json.dumps(said.to_json()))
+    values = json.loads(json.dumps(result.to_json()))
     assert values["survivors"] == [["b", "float32"]]
     assert values["median_seconds"] == 0.5
 

@@ -1,4 +1,4 @@
-"""The planted bugs are bugs, the faithful variants are faithful, and none was left off its list."""
+"""Planted bugs are bugs, faithful variants are faithful, and the lists complete."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from adamax_conformance.tests.meta.planted import (
 )
 from adamax_conformance.tests.meta.planted.base import Adamax
 from adamax_conformance.tests.meta.planted.exact import Run, excess
-from adamax_conformance.tests.meta.planted.probes import OPTIONS, differs, draw
+from adamax_conformance.tests.meta.planted.probes import OPTIONS, draw, first_difference
 
 MODULES = (
     bugs_formula,
@@ -47,9 +47,9 @@ def by_dtype(classes):
 
 @functools.cache
 def runs(dtype):
-    """Runs that show a wrong formula or a coarse number: from zero, with small steps, late."""
+    """Runs that show a wrong formula or a coarse number: from zero, small steps, late."""
     result = []
-    # What `excess` counts are unit roundoffs: moments that underflow are left to the bounds' own tests.
+    # `excess` counts unit roundoffs. The bounds' own tests cover moments that underflow.
     normal = [o for o in OPTIONS.values() if 1 - o.get("betas", (0.9,))[0] >= np.finfo(dtype).tiny]
     for options in (
         *normal,
@@ -68,7 +68,7 @@ def runs(dtype):
     return result
 
 
-def listed_in(module):
+def listed_classes(module):
     return set(getattr(module, "BUGS", None) or module.FAITHFUL)
 
 
@@ -77,7 +77,7 @@ def test_every_class_that_nothing_derives_from_is_listed(module):
     classes = {c for _, c in inspect.getmembers(module, inspect.isclass) if c.__module__ == module.__name__}
     derived = {c for c in classes if issubclass(c, Adamax)}
     leaves = {c for c in derived if not any(issubclass(other, c) and other is not c for other in derived)}
-    assert leaves <= listed_in(module)
+    assert leaves <= listed_classes(module)
 
 
 def test_there_are_enough_of_them_over_every_family():
@@ -94,7 +94,7 @@ def test_names_are_unique_and_each_has_a_docstring_of_its_own():
 
 @pytest.mark.parametrize(("bug", "dtype"), by_dtype(BUGS))
 def test_a_bug_differs_from_the_right_optimizer(bug, dtype):
-    assert differs(bug, Adamax, dtype) is not None
+    assert first_difference(bug, Adamax, dtype) is not None
 
 
 @pytest.mark.parametrize(("bug", "dtype"), by_dtype(bugs_formula.BUGS + bugs_precision.BUGS))

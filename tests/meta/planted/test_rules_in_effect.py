@@ -1,4 +1,4 @@
-"""Which planted bugs are rules in effect, and that no other is ever taken for a rule."""
+"""Planted bugs that are rules in effect; no other bug is ever taken for a rule."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from adamax_conformance.impl.subject.client import Subject
 from adamax_conformance.oracles.verdict import Quantity
 from adamax_conformance.reference.rules import DOCUMENTED, Ascent, BiasCorrection, Decay, Epsilon, Rule
-from adamax_conformance.reports.rule.identify import identified
+from adamax_conformance.reports.rule.identify import identify_rule
 from adamax_conformance.tests.meta.planted import bugs_formula
 
 RULES = {
@@ -22,21 +22,21 @@ RULES = {
 """The wrong formulas that are rules: they differ from the documented one in one part."""
 
 LATER = {"bias-correction-ends-after-thousand-steps"}
-"""What is the documented rule for as long as identification runs; `value/long-run` catches it."""
+"""Bugs that follow the documented rule while identification runs; `value/long-run` catches them."""
 
 
 @pytest.mark.parametrize("bug", bugs_formula.BUGS, ids=lambda bug: bug.name)
 def test_a_wrong_formula_is_a_rule_or_none(bug):
     with Subject.in_process(bug) as subject:
-        found = identified(subject, "float32")
-    assert found.also == ()
+        found = identify_rule(subject, "float32")
+    assert found.alternatives == ()
     if bug.name in RULES:
         assert found.rule == RULES[bug.name]
-        assert found.habits.admissible(found.format_)
+        assert found.scheme.admissible(found.format_)
     elif bug.name in LATER:
         assert found.rule == DOCUMENTED
     else:
         assert found.rule is None
-        first = next(iter(found.misfits.values()))
+        first = next(iter(found.mismatches.values()))
         assert first.step is not None
         assert first.quantity in {Quantity.M, Quantity.U, Quantity.THETA}

@@ -1,1 +1,1 @@
-"""Programs in other languages behind the pipe: templates to copy, and the proof that the pipe is enough."""
+"""Tests of the programs in other languages, which show that the pipe is enough."""

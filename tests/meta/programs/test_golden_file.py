@@ -1,4 +1,4 @@
-"""Are the golden files enough? A C program that has nothing else checks itself against them."""
+"""A C program that checks itself with nothing but the golden files."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from adamax_conformance import impl
 from adamax_conformance.reports.cli.vectors import PUBLISHED
 
-HERE = Path(__file__).parent / "c"
+SOURCE = Path(impl.__file__).parent / "programs" / "c"
 COMPILER = shutil.which("cc") or shutil.which("gcc")
 FILES = [str(file) for file in sorted(PUBLISHED.glob("*.json"))]
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler is here")
 
 
-def checked(folder, right="", wrong=""):
-    """What the program says of all files, after a change to the optimizer."""
-    source = shutil.copytree(HERE, folder / "c")
+def run_program(folder, right="", wrong=""):
+    """Run the program on all files, after a change to the optimizer."""
+    source = shutil.copytree(SOURCE, folder / "c")
     text = (source / "adamax.c").read_text(encoding="utf-8")
     assert right in text
     (source / "adamax.c").write_text(text.replace(right, wrong) if right else text, encoding="utf-8")
@@ -30,7 +31,7 @@ def checked(folder, right="", wrong=""):
 
 
 def test_a_right_optimizer_follows_every_golden_trajectory(tmp_path):
-    run = checked(tmp_path)
+    run = run_program(tmp_path)
     assert run.returncode == 0, run.stdout
     assert run.stdout.startswith("192 cases, ")
     assert run.stdout.endswith(", 0 wrong\n")
@@ -48,6 +49,6 @@ def test_a_right_optimizer_follows_every_golden_trajectory(tmp_path):
     ],
 )
 def test_a_wrong_one_is_told_where(right, wrong, named, tmp_path):
-    run = checked(tmp_path, right, wrong)
+    run = run_program(tmp_path, right, wrong)
     assert run.returncode == 1
     assert named in run.stdout

@@ -1,4 +1,4 @@
-"""Is a program in C, JavaScript or plain Python judged over the pipe as it deserves?"""
+"""Verdicts on programs in C, JavaScript and plain Python, right and wrong."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from adamax_conformance import impl
 
-HERE = Path(__file__).parent
+PROGRAMS = Path(impl.__file__).parent / "programs"
 COMPILER = shutil.which("cc") or shutil.which("gcc")
 NODE = shutil.which("node")
 
@@ -62,20 +63,20 @@ def check(program, report, *options):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_right_program_conforms_in_every_dtype_that_it_states(language, tmp_path):
-    program = command(language, HERE / language, tmp_path / "adamax")
+    program = command(language, PROGRAMS / language, tmp_path / "adamax")
     run = check(program, tmp_path / "report", "--dtype", "float32", "--dtype", "float64")
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def named(bug):
+def bug_param(bug):
     language, _, right, wrong = bug
     marks = {"c": [needs_compiler], "javascript": [needs_node]}.get(language, [])
     return pytest.param(*bug, id=f"{language}: {right} becomes {wrong or 'nothing'}", marks=marks)
 
 
-@pytest.mark.parametrize(("language", "file", "right", "wrong"), [named(bug) for bug in BUGS])
+@pytest.mark.parametrize(("language", "file", "right", "wrong"), [bug_param(bug) for bug in BUGS])
 def test_a_copy_with_a_planted_bug_diverges(language, file, right, wrong, tmp_path):
-    folder = shutil.copytree(HERE / language, tmp_path / "copy")
+    folder = shutil.copytree(PROGRAMS / language, tmp_path / "copy")
     text = (folder / file).read_text(encoding="utf-8")
     assert text.count(right) >= 1
     (folder / file).write_text(text.replace(right, wrong), encoding="utf-8")

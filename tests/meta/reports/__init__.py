@@ -1,1 +1,1 @@
-"""What is made of verdicts."""
+"""Tests of what is made of verdicts: records, ledger, reports, scripts, matrix."""

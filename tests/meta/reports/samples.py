@@ -1,4 +1,4 @@
-"""Verdicts and records for the tests of the reports, the hostile ones included."""
+"""Verdicts and headers for the tests of the reports, with hostile texts."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def divergence(**changes: Any) -> Divergence:
 
 
 def verdict(status: Status = Status.CONFORMS, check: str = "value/lockstep/theta", **changes: Any) -> Verdict:
-    """A verdict with what its status needs."""
+    """A verdict with the fields that its status needs."""
     values: dict[str, Any] = {"subject": "torch", "dtype": "float32", "device": "cpu", "since": "0.1.0"}
     if status in {Status.DIVERGES, Status.KNOWN}:
         values["divergence"] = divergence()

@@ -1,4 +1,4 @@
-"""The workflow and the action that users copy: valid, safe, and of options that the command line has."""
+"""The action, the workflow to copy, and our own: valid, pinned, with options that exist."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,12 @@ from adamax_conformance.reports.record.record import read_record
 
 yaml = pytest.importorskip("ruamel.yaml", reason="comes with check-jsonschema")
 
-GITHUB = Path(reports.__file__).parent / "github"
-ACTION = GITHUB / "action" / "action.yml"
-WORKFLOW = GITHUB / "workflow.yml"
+ROOT = Path(__file__).resolve().parents[3]
+ACTION = ROOT / "action.yml"
+WORKFLOW = Path(reports.__file__).parent / "github" / "workflow.yml"
+OUR_WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
+OURS = "OWNER/adamax-conformance@v0.1.0"
+"""The action of this repository, as others name it."""
 
 
 def load(path):
@@ -28,9 +32,10 @@ def load(path):
 def steps():
     for step in load(ACTION)["runs"]["steps"]:
         yield ACTION, step
-    for job in load(WORKFLOW)["jobs"].values():
-        for step in job["steps"]:
-            yield WORKFLOW, step
+    for path in (WORKFLOW, OUR_WORKFLOW):
+        for job in load(path)["jobs"].values():
+            for step in job["steps"]:
+                yield path, step
 
 
 def script(name):
@@ -38,9 +43,17 @@ def script(name):
 
 
 @pytest.mark.parametrize(
-    ("path", "schema"), [(ACTION, "vendor.github-actions"), (WORKFLOW, "vendor.github-workflows")]
+    ("path", "schema"),
+    [
+        (ACTION, "vendor.github-actions"),
+        (WORKFLOW, "vendor.github-workflows"),
+        (OUR_WORKFLOW, "vendor.github-workflows"),
+        (ROOT / ".github" / "dependabot.yml", "vendor.dependabot"),
+        (ROOT / ".github" / "ISSUE_TEMPLATE" / "false-alarm.yml", "vendor.github-issue-forms"),
+        (ROOT / "CITATION.cff", "vendor.citation-file-format"),
+    ],
 )
-def test_it_is_valid_by_github_s_own_schema(path, schema):
+def test_it_is_valid_by_its_published_schema(path, schema):
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -51,8 +64,45 @@ def test_no_expression_is_written_into_a_script():
         assert "${{" not in step.get("run", ""), (path, step)
 
 
-def test_the_workflow_may_do_no_more_than_read():
-    assert load(WORKFLOW)["permissions"] == {"contents": "read"}
+@pytest.mark.parametrize("path", [WORKFLOW, OUR_WORKFLOW])
+def test_a_workflow_may_do_no_more_than_read(path):
+    assert load(path)["permissions"] == {"contents": "read"}
+
+
+@pytest.mark.parametrize("path", [ACTION, WORKFLOW, OUR_WORKFLOW])
+def test_every_action_is_pinned_by_digest_with_its_version(path):
+    used = re.findall(r"uses: (.*)", path.read_text(encoding="utf-8"))
+    assert used
+    for name in used:
+        assert name == OURS or re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", name), name
+
+
+def test_the_files_agree_on_the_digest_of_an_action():
+    pins = {}
+    for _, step in steps():
+        if "uses" in step:
+            action, _, pin = step["uses"].partition("@")
+            pins.setdefault(action, set()).add(pin)
+    assert {action: found for action, found in pins.items() if len(found) > 1} == {}
+
+
+@pytest.mark.parametrize("page", ["README.md", "tests/README.md"])
+def test_the_pages_name_the_action_as_the_workflow_does(page):
+    assert f"uses: {OURS}\n" in (ROOT / page).read_text(encoding="utf-8")
+
+
+def test_the_release_that_the_pages_name_is_this_one():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert OURS.endswith(f"@v{project['version']}")
+    assert load(ROOT / "CITATION.cff")["version"] == project["version"]
+
+
+def test_our_workflow_runs_what_the_readme_says():
+    commands = [
+        line for line in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines() if "tox" in line
+    ]
+    assert commands[-1] in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert ".ci/run" in {step.get("run") for path, step in steps() if path == OUR_WORKFLOW}
 
 
 def test_every_input_of_the_action_is_used_and_every_used_one_is_declared():
@@ -61,7 +111,7 @@ def test_every_input_of_the_action_is_used_and_every_used_one_is_declared():
 
 
 def test_the_workflow_passes_what_the_action_takes():
-    used = [step for _, step in steps() if "reports/github/action@" in step.get("uses", "")]
+    used = [step for _, step in steps() if step.get("uses") == OURS]
     assert used
     assert set(used[0]["with"]) <= set(load(ACTION)["inputs"])
 
@@ -79,14 +129,14 @@ def test_the_options_are_those_of_the_command_line():
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
 @pytest.mark.parametrize(("subject", "code"), [("numpy", 0), ("nobody knows", 2)])
 def test_the_action_s_script_checks_and_reports(tmp_path, subject, code):
-    """As a runner has it: inputs in the environment, files for outputs and summary; a kit of one quick check."""
+    """As a runner has it: inputs in the environment, files for outputs and summary; a suite of one quick check."""
     files = {name: tmp_path / name.lower() for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
     (tmp_path / "bin").mkdir()
-    kit = tmp_path / "bin" / "adamax-conformance"
-    kit.write_text(
+    command = tmp_path / "bin" / "adamax-conformance"
+    command.write_text(
         f'#!/bin/sh\nexec "{sys.executable}" -m adamax_conformance.reports.cli.main "$@" --check contract/lr/zero\n'
     )
-    kit.chmod(0o755)
+    command.chmod(0o755)
     inputs = {
         "DTYPE": "float64",
         "DEVICE": "cpu",
@@ -99,7 +149,7 @@ def test_the_action_s_script_checks_and_reports(tmp_path, subject, code):
         **os.environ,
         **inputs,
         "SUBJECT": subject,
-        "PATH": f"{kit.parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}",
         **{name: str(path) for name, path in files.items()},
     }
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The ledger: it lists exactly what it names, and cannot rot."""
+"""The ledger lists exactly what it names, and stale entries are found."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def book(path, *entries):
 
 
 def test_an_entry_makes_its_divergence_known_with_the_entry_s_reason(path):
-    settled = book(path, ENTRY).settle(DIVERGING, "2.13.0")
+    settled = book(path, ENTRY).apply(DIVERGING, "2.13.0")
     assert settled.status is Status.KNOWN
     assert settled.reason == "it rounds twice"
     assert settled.measured["ledger"] == "torch-theta"
@@ -121,6 +121,16 @@ def test_a_well_formed_file_is_read(path):
     assert ledger.load(path) == book(path, ENTRY)
 
 
+def test_a_table_with_a_list_of_checks_is_an_entry_for_each(path):
+    listed = '["special/nan", "special/nan/long"]\ncase = "{check}"'
+    path.write_text(TEXT.replace('"value/lockstep/theta"', listed))
+    shared = replace(ENTRY, id="torch-theta-nan", check="special/nan", case="special/nan")
+    other = replace(ENTRY, id="torch-theta-nan-long", check="special/nan/long", case="special/nan/long")
+    assert ledger.load(path) == book(path, shared, other)
+    with pytest.raises(LedgerError, match=r"entry 'torch-theta-nan-long': check = 'special/nan/long' is not"):
+        ledger.load(path).require({"special/nan"})
+
+
 def test_an_empty_file_is_a_ledger_without_entries(path):
     path.write_text("")
     assert ledger.load(path).entries == ()
@@ -154,6 +164,13 @@ def test_the_shipped_ledger_is_well_formed():
         (TEXT + "script = '../ledger.py'", "script = '../ledger.py' is not the name of a file"),
         (TEXT + "script = 'absent.py'", "script = 'absent.py' is not the name of a file"),
         (TEXT.replace("it rounds twice", "  "), "reason is empty"),
+        (TEXT.replace('"value/lockstep/theta"', "[]"), r"check = \[\] is neither a string nor a list"),
+        (TEXT.replace('"value/lockstep/theta"', '["a", 1]'), r"check = \['a', 1\] is neither"),
+        (TEXT.replace('"value/lockstep/theta"', '["a", " "]'), "check is empty"),
+        (
+            TEXT.replace('"value/lockstep/theta"', '["v/a", "v/a"]'),
+            "entry 'torch-theta-a': the id is used twice",
+        ),
         (TEXT.replace('"torch-theta"', "7"), "entry 1: id = 7 is not a string"),
         (TEXT.replace("torch-theta", "a b/c"), "id = 'a b/c' has other characters"),
     ],
@@ -181,7 +198,7 @@ def test_printed_entries_list_exactly_what_diverges_now(path):
     ]
     path.write_text(ledger.write_entries(judged, {"torch": "2.13.0+cpu"}))
     printed = ledger.load(path)
-    assert [printed.settle(one, "2.13.0").status for one in judged] == [
+    assert [printed.apply(one, "2.13.0").status for one in judged] == [
         *[Status.KNOWN] * 4,
         Status.CONFORMS,
         Status.BROKEN,
@@ -199,6 +216,18 @@ def test_printed_entries_of_hostile_names_are_read_back(path, text):
     judged = verdict(Status.DIVERGES, subject=text, check=text, divergence=divergence(reason=text))
     path.write_text(ledger.write_entries([judged, replace(judged, device="other")], {}), encoding="utf-8")
     assert ledger.load(path).match(judged, "") is not None
+
+
+def test_printed_checks_that_differ_in_nothing_else_share_a_table(path):
+    kinds = ("string", "none")
+    judged = [
+        verdict(Status.DIVERGES, check=f"contract/lr/{kind}", divergence=divergence(case=None))
+        for kind in kinds
+    ]
+    text = ledger.write_entries(judged, {})
+    path.write_text(text)
+    assert text.count("[[divergence]]") == 1
+    assert [entry.check for entry in ledger.load(path).entries] == [one.check for one in judged]
 
 
 def test_nothing_diverging_prints_no_entries():

@@ -1,4 +1,4 @@
-"""The published matrix: nothing of the records is lost on the way, and the page is what they say."""
+"""The published matrix loses nothing of the records, and its page agrees."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from adamax_conformance import reports
 from adamax_conformance.oracles.verdict import Status
 from adamax_conformance.reports.ledger.ledger import Entry, Ledger
-from adamax_conformance.reports.matrix.model import from_json, gather, to_json
-from adamax_conformance.reports.matrix.page import KEPT, followers, page, text, write_matrix
+from adamax_conformance.reports.matrix.model import from_json, gather_matrix, to_json
+from adamax_conformance.reports.matrix.page import DATA_FILE, followers, page, text, write_matrix
 from adamax_conformance.reports.record.record import Record
 from adamax_conformance.tests.meta.reports.samples import HOSTILE, header, one_of_each, verdict
 
@@ -27,11 +27,11 @@ def record(*verdicts, **changes):
 
 
 def test_what_is_kept_holds_every_verdict_and_reason():
-    matrix = gather([record(*one_of_each(), rule("documented"))])
+    matrix = gather_matrix([record(*one_of_each(), rule("documented"))])
     assert from_json(json.loads(text(to_json(matrix)))) == matrix
     (row,) = matrix.rows
-    assert [(s.check, s.status) for s in row.said[:-1]] == [(v.check, v.status) for v in one_of_each()]
-    assert row.said[1].reason == one_of_each()[1].reason
+    assert [(s.check, s.status) for s in row.cells[:-1]] == [(v.check, v.status) for v in one_of_each()]
+    assert row.cells[1].reason == one_of_each()[1].reason
     assert row.rule["rule"] == "documented"
     assert row.version == "2.13.0"
 
@@ -41,8 +41,8 @@ def test_a_later_run_renews_the_checks_that_it_asked_and_no_others():
         verdict(Status.DIVERGES, check="value/x"), rule("documented"), created="2026-01-01T00:00:00+00:00"
     )
     new = record(verdict(Status.CONFORMS, check="value/x"), created="2026-01-02T00:00:00+00:00")
-    (row,) = gather([new, old]).rows
-    assert [(s.check, s.status) for s in row.said] == [
+    (row,) = gather_matrix([new, old]).rows
+    assert [(s.check, s.status) for s in row.cells] == [
         ("value/x", Status.CONFORMS),
         ("rule/documented", Status.CONFORMS),
     ]
@@ -53,15 +53,15 @@ def test_a_later_run_of_another_version_stands_alone():
     old = record(verdict(Status.DIVERGES, check="value/x"), created="2026-01-01T00:00:00+00:00")
     other = ({"name": "torch", "framework": "torch", "version": "2.14.0"},)
     new = record(verdict(check="value/y"), created="2026-01-02T00:00:00+00:00", subjects=other)
-    (row,) = gather([old, new]).rows
-    assert [s.check for s in row.said] == ["value/y"]
+    (row,) = gather_matrix([old, new]).rows
+    assert [s.check for s in row.cells] == ["value/y"]
 
 
 def test_what_the_ledger_lists_by_now_is_known():
     listed = Ledger(Path("ledger.toml"), (Entry("e", "torch", "value/x", "a reason"),))
-    kept = record(verdict(Status.DIVERGES, check="value/x"), verdict(Status.DIVERGES, check="value/y"))
-    (row,) = gather([kept], listed).rows
-    assert [(s.status, s.reason) for s in row.said] == [
+    data = record(verdict(Status.DIVERGES, check="value/x"), verdict(Status.DIVERGES, check="value/y"))
+    (row,) = gather_matrix([data], listed).rows
+    assert [(s.status, s.reason) for s in row.cells] == [
         (Status.KNOWN, "a reason"),
         (Status.DIVERGES, "a reason why this is diverges"),
     ]
@@ -79,29 +79,29 @@ def test_the_page_shows_rules_counts_and_reasons(tmp_path):
     assert "divided by u" in shown
     assert "Divergences that no ledger lists" in shown
     assert "a reason why this is known" in shown
-    assert (tmp_path / KEPT).is_file()
+    assert (tmp_path / DATA_FILE).is_file()
 
 
 def test_hostile_words_do_not_leave_their_cells():
     verdicts = [verdict(Status.SKIPPED, check=f"value/{i}", reason=words) for i, words in enumerate(HOSTILE)]
-    shown = page(gather([record(*verdicts)]))
+    shown = page(gather_matrix([record(*verdicts)]))
     assert "<script" not in shown
-    table = shown.partition("## What cannot be asked")[2].partition("## What each")[0].strip().splitlines()
+    table = shown.partition("## What is skipped")[2].partition("## What each")[0].strip().splitlines()
     assert all(line.startswith("| ") and line.endswith(" |") for line in table)
 
 
 def test_a_part_that_cannot_be_told_is_taken_for_one_that_is_not_there():
-    matrix = gather([record(rule("documented", open={"decay": "", "ascent": ""}))])
+    matrix = gather_matrix([record(rule("documented", open={"decay": "", "ascent": ""}))])
     (found,) = followers(matrix)
     assert (found.decay.name, found.ascent.name) == ("NONE", "NONE")
 
 
 def test_a_subject_of_no_rule_follows_nobody():
-    assert followers(gather([record(rule(None))])) == {}
+    assert followers(gather_matrix([record(rule(None))])) == {}
 
 
 def test_the_published_page_is_what_its_records_say():
-    kept = json.loads(PUBLISHED.with_name(KEPT).read_text("utf-8"))
-    assert PUBLISHED.read_text("utf-8") == page(from_json(kept))
-    assert text(kept) == PUBLISHED.with_name(KEPT).read_text("utf-8")
-    assert PUBLISHED.with_name(KEPT).stat().st_size < 1_000_000
+    data = json.loads(PUBLISHED.with_name(DATA_FILE).read_text("utf-8"))
+    assert PUBLISHED.read_text("utf-8") == page(from_json(data))
+    assert text(data) == PUBLISHED.with_name(DATA_FILE).read_text("utf-8")
+    assert PUBLISHED.with_name(DATA_FILE).stat().st_size < 1_000_000

@@ -1,4 +1,4 @@
-"""Several records: merged without losing or inventing anything, and compared."""
+"""Several records are merged without losing or inventing anything, and compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every rule is written as its formula has it, so that two rules never read the same."""
+"""Every rule is written as its formula, so that two rules never read the same."""
 
 from __future__ import annotations
 

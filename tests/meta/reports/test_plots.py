@@ -1,4 +1,4 @@
-"""Pictures: drawn from what was measured, in the page's colours, with words and data that stand without them."""
+"""Pictures show what was measured, in the page's colours, with words and data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is rendered from a record: complete, bounded, and with nothing of the record's taken for markup."""
+"""Renderings of a record are complete and bounded, and escape its text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from adamax_conformance.reports.record.record import Record, read_records
 from adamax_conformance.reports.render import csv as table
 from adamax_conformance.reports.render import html, junit, markdown, terminal
 from adamax_conformance.reports.render.report import FILES, render
-from adamax_conformance.reports.render.summary import SYMBOL, WORST_FIRST, Cell, summarize
+from adamax_conformance.reports.render.summary import SYMBOL, WORST_FIRST, StatusCounts, summarize
 from adamax_conformance.tests.meta.reports.samples import (
     HOSTILE,
     case,
@@ -57,7 +57,7 @@ def summary_of(*verdicts, **changes):
 
 
 def hostile(payload):
-    """A record in which everything that can be is hostile."""
+    """The summary of a record whose every text is hostile."""
     evidence = divergence(
         reason=payload,
         expected=payload,
@@ -134,7 +134,7 @@ def test_a_group_that_was_not_run_or_was_skipped_is_never_shown_as_passed():
 
 @pytest.mark.parametrize("worst", [Status.DIVERGES, Status.BROKEN, Status.KNOWN])
 def test_one_divergence_names_the_cell_whatever_else_conforms(worst):
-    assert Cell({Status.CONFORMS: 99, worst: 1, Status.SKIPPED: 3}).status is worst
+    assert StatusCounts({Status.CONFORMS: 99, worst: 1, Status.SKIPPED: 3}).status is worst
 
 
 def test_every_status_has_a_place_and_a_sign():
@@ -218,7 +218,7 @@ def test_what_many_checks_say_alike_is_one_finding_that_names_them_all():
 def test_what_explains_the_most_comes_first():
     checks = ["contract/lr/none", "value/lockstep/theta", "ledger/stale", "rule/documented", "special/nan"]
     summary = summary_of(*(verdict(Status.DIVERGES, check=check) for check in checks))
-    assert [finding.judged.group for finding in summary.findings(Status.DIVERGES)] == [
+    assert [finding.row.group for finding in summary.findings(Status.DIVERGES)] == [
         "rule",
         "value",
         "special",

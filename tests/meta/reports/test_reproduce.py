@@ -1,4 +1,4 @@
-"""Reproduction scripts: short, of the framework alone, and they show what the record says."""
+"""Reproduction scripts are short, and need the framework alone."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from adamax_conformance.reference.rules import DOCUMENTED, Epsilon, Rule, all_ru
 from adamax_conformance.reports.ledger import ledger
 from adamax_conformance.reports.record.record import read_record
 from adamax_conformance.reports.render import evidence
-from adamax_conformance.reports.reproduce.example_case import documented_numbers, telling_case
-from adamax_conformance.reports.reproduce.script import LINES, script, smallest
+from adamax_conformance.reports.reproduce.example_case import distinguishing_case, documented_numbers
+from adamax_conformance.reports.reproduce.script import LINES, script, smallest_case
 from adamax_conformance.reports.rule import demo
 from adamax_conformance.tests.meta.reports.samples import HOSTILE, case, divergence, verdict
 
@@ -52,7 +52,10 @@ def needs(framework):
 
 
 def output(source):
-    """What a script prints; run here, as a process of its own imports its framework anew each time."""
+    """The output of a script that is run in this process.
+
+    A new process would import the framework again.
+    """
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(source, "script", "exec"), {"__name__": "__main__"})
@@ -65,7 +68,7 @@ def diverging(**changes):
 
 
 def exactly(run, quantity, place, element, bound):
-    """A verdict whose expected number is the exact one, so that a faithful subject conforms to it."""
+    """A verdict that expects the exact number, so that a faithful subject conforms."""
     *_, end = element_trajectory(run, place, element)
     return diverging(
         evidence={
@@ -101,7 +104,10 @@ def test_a_script_runs_the_recorded_case_and_reads_the_number_that_is_meant(subj
 
 @pytest.mark.parametrize("subject", ["mindspore", "mindspore[pynative]", "mindspore[graph]", "mindspore[nn]"])
 def test_a_script_of_mindspore_runs_in_mindspore_s_own_environment(subject):
-    """Its interpreter is named by `MINDSPORE_PYTHON`, as MindSpore wants another NumPy than the kit."""
+    """The interpreter in `MINDSPORE_PYTHON`.
+
+    MindSpore needs another NumPy than this package.
+    """
     python = os.environ.get("MINDSPORE_PYTHON")
     if python is None:
         pytest.skip("MINDSPORE_PYTHON names no interpreter with MindSpore")
@@ -209,8 +215,8 @@ def test_a_script_about_the_rule_finds_that_a_faithful_subject_conforms(rule):
     "rule", [rule for rule in all_rules() if len(rule.deviations) == 1], ids=lambda r: r.name
 )
 @pytest.mark.parametrize("format_", list(Format))
-def test_on_its_telling_case_another_rule_is_beyond_the_documented_bound(rule, format_):
-    run = telling_case(format_, rule)
+def test_on_its_distinguishing_case_another_rule_is_beyond_the_documented_bound(rule, format_):
+    run = distinguishing_case(format_, rule)
     theta, *_ = documented_numbers(run, format_, Form.WEIGHTED)
     *_, other = element_trajectory(run, 0, (), rule)
     assert abs(float(other.state.theta) - theta.expected) > theta.bound > 0
@@ -262,7 +268,7 @@ def test_a_large_case_is_cut_to_the_element_that_diverges():
     theta = np.arange(1000.0).reshape(10, 100)
     run = Case("large", (Group(Hyperparameters(), (Parameter.of(theta, [theta / 8] * 5),), (0.1,) * 5),))
     changes = {"case": run.to_json(), "element": (3, 7), "step": 4}
-    cut, place = smallest(divergence(**changes))
+    cut, place = smallest_case(divergence(**changes))
     assert (place, cut.steps, cut.parameters[0].theta.shape) == (0, 4, ())
     assert cut.parameters[0].theta == 307.0
     assert cut.groups[0].learning_rates == (0.1,) * 4
@@ -325,7 +331,7 @@ def test_a_divergence_of_the_rule_with_a_number_of_its_own_is_shown_on_its_own_c
 
 
 def recorded(tmp_path, *arguments):
-    """What really diverges, of a run without a ledger."""
+    """The divergences of a run without a ledger."""
     (tmp_path / "empty.toml").touch()
     command = [sys.executable, "-m", "adamax_conformance.reports.cli.main", "check", *arguments, "--quiet"]
     command += ["--known", str(tmp_path / "empty.toml"), "--report", str(tmp_path / "report")]
@@ -373,7 +379,7 @@ def test_each_real_divergence_of_mindspore_is_shown_by_its_script(tmp_path):
     ],
 )
 def test_digits_that_differ_are_found(expected, actual, marks):
-    one, other = evidence.marked(expected, actual)
+    one, other = evidence.mark_differences(expected, actual)
     assert (one.different, other.different) == marks
     assert one.same + one.different + one.after == expected
     assert other.same + other.different + other.after == actual

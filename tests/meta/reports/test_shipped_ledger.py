@@ -1,4 +1,4 @@
-"""The ledger that ships: it names what is there, and each of its scripts shows its divergence by itself."""
+"""Each entry and each script of the shipped ledger shows what it names."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ PROGRAMS = sorted(SCRIPTS.glob("*.py"))
 LONGEST = 20
 ALLOWED = {"inspect", "io", "math", "sys", "numpy"}
 BELOW = {"pytorch_optimizer": {"torch"}, "optax": {"jax"}}
-"""What a framework itself stands on, so that its users import it, too."""
+"""Packages that a framework is built on, so that its users import them, too."""
 
 
 def framework_of(path: Path) -> str:
-    """What a script is about, by the name that its own begins with."""
+    """The framework of a script, by the start of its name."""
     names = {framework.name for framework in FRAMEWORKS if path.stem.startswith(f"{framework.name}_")}
     return max(names, key=len)
 
 
 def interpreter(framework: str) -> str:
-    """One that has the framework, or a skip."""
+    """An interpreter that has the framework, or a skip."""
     if importlib.util.find_spec(framework):
         return sys.executable
     python = os.environ.get("MINDSPORE_PYTHON") if framework == "mindspore" else None
@@ -38,7 +38,10 @@ def interpreter(framework: str) -> str:
 
 
 def keras_backend(script: str) -> str:
-    """The backend that a script is about; of the others, PyTorch last, which does not flush subnormal numbers."""
+    """The backend that a script needs, or one that is installed.
+
+    PyTorch comes last, which does not flush subnormal numbers.
+    """
     backends = ("torch",) if script.startswith("keras_torch_") else ("tensorflow", "jax", "torch")
     return next((name for name in backends if importlib.util.find_spec(name)), "none")
 

@@ -1,10 +1,10 @@
-"""Where do two recorded runs from the same start part, and why?
+"""Find where two recorded runs from the same start begin to differ, and why.
 
 `python -m adamax_conformance.tests.meta.examples.lenet.comparing ONE OTHER` prints it.
 
 At each step and for each parameter, the gradients and the states after the step are compared bit for bit. A step
-whose state before it and whose gradient are the same in both, and whose state after it is not, parts because of the
-optimizers; where a gradient differs first, from the same theta, the networks' own arithmetic is the cause.
+whose state before it and whose gradient are the same in both, and whose state after it is not, differs because of
+the optimizers. Where a gradient differs first, from the same theta, the networks' own arithmetic is the cause.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from adamax_conformance.oracles.batch.block import widened
+from adamax_conformance.oracles.batch.block import widen
 from adamax_conformance.reports.audit.chunks import read_chunk
 from adamax_conformance.reports.audit.manifest import Manifest, read_manifest
-from adamax_conformance.reports.audit.step_file import Step, read_step
+from adamax_conformance.reports.audit.step_file import StepFile, read_step_file
 
 QUANTITIES = ("gradient", "m", "u", "theta")
-"""In the order in which a step forms them."""
+"""In the order in which a step computes them."""
 
 
 @dataclass(frozen=True)
-class Apart:
-    """How far two runs are apart in one quantity of one parameter after a step.
+class RunDifference:
+    """The difference of two runs in one quantity of one parameter after a step.
 
     Attributes:
         number: of the recorded step.
@@ -47,33 +47,33 @@ class Apart:
     in_ulp: float
 
 
-def _arrays(manifest: Manifest, step: Step, name: str) -> np.ndarray:
+def _arrays(manifest: Manifest, step: StepFile, name: str) -> np.ndarray:
     tensor, chunk = step.tensors[name], manifest.facts["chunk"]
     parts = [read_chunk(manifest.folder, tensor, k, chunk) for k in range(len(tensor.checksums))]
-    return widened(np.concatenate(parts)).reshape(tensor.shape)
+    return widen(np.concatenate(parts)).reshape(tensor.shape)
 
 
-def differences(one: Path, other: Path) -> Iterator[Apart]:
+def differences(one: Path, other: Path) -> Iterator[RunDifference]:
     """Every difference, in the order of the steps, the quantities and the parameters."""
     a, b = read_manifest(one), read_manifest(other)
     for number in sorted(a.steps.keys() & b.steps.keys()):
-        steps = [(m, read_step(m.folder, m.steps[number], m.facts["chunk"])) for m in (a, b)]
+        steps = [(m, read_step_file(m.folder, m.steps[number], m.facts["chunk"])) for m in (a, b)]
         for quantity in QUANTITIES:
             for parameter in steps[0][1].parameters:
-                x, y = (_arrays(m, step, f"{quantity}.{parameter.place}") for m, step in steps)
+                x, y = (_arrays(m, step, f"{quantity}.{parameter.index}") for m, step in steps)
                 apart = x != y
                 if apart.any():
-                    narrow = np.dtype(steps[0][1].tensors[f"{quantity}.{parameter.place}"].dtype)
+                    narrow = np.dtype(steps[0][1].tensors[f"{quantity}.{parameter.index}"].dtype)
                     ulp = np.spacing(np.maximum(abs(x), abs(y)).astype(narrow)).astype(np.float64)
                     first = tuple(int(i) for i in np.argwhere(apart)[0])
                     largest = float((abs(x - y) / ulp).max())
-                    yield Apart(
+                    yield RunDifference(
                         number, parameter.name, quantity, int(apart.sum()), apart.size, first, largest
                     )
 
 
 def report(one: Path, other: Path) -> list[str]:
-    """The comparison in lines: where the runs part, why, and how far they are apart at each step."""
+    """The comparison in lines: where the runs first differ, why, and how much."""
     found = list(differences(one, other))
     names = " and ".join(
         f"{m.facts['subject']} {m.facts['version']}" for m in map(read_manifest, (one, other))
@@ -99,11 +99,11 @@ def report(one: Path, other: Path) -> list[str]:
     return lines
 
 
-def _cell(apart: list[Apart]) -> str:
+def _cell(apart: list[RunDifference]) -> str:
     if not apart:
         return "same"
     return f"{sum(a.elements for a in apart)}, {max(a.in_ulp for a in apart):.3g} ulp"
 
 
 if __name__ == "__main__":
-    print(*report(*map(Path, sys.argv[1:])), sep="\n")  # noqa: T201 - what the example is for
+    print(*report(*map(Path, sys.argv[1:])), sep="\n")

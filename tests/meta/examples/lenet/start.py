@@ -1,4 +1,4 @@
-"""The start that both runs share: the digits, the order of the batches, and the initial parameters, in one file.
+"""Write the start that both runs share: digits, batches, and parameters.
 
 The data are the 1797 real digits of 8 by 8 pixels that come with scikit-learn (UCI ML hand-written digits), enlarged
 to 32 by 32 as LeNet-5 wants them: each pixel becomes 4 by 4.
@@ -29,7 +29,7 @@ SHAPES = {
 
 
 def write(path: Path, steps: int, seed: int = 0) -> None:
-    """Write the start of a run of so many steps."""
+    """Write the start of a run of some steps."""
     rng = np.random.default_rng(seed)
     pixels, digits = load_digits(return_X_y=True)
     images = np.kron((pixels / 16).reshape(-1, 1, 8, 8), np.ones((1, 1, 4, 4))).astype(np.float32)

@@ -1,7 +1,7 @@
-"""The page's example: LeNet-5 with `mindspore.experimental.optim.Adamax`, and a schedule, recorded.
+"""Train LeNet-5 with `mindspore.experimental.optim.Adamax`, and record it.
 
 `train_mindspore.py START.npz RECORDING [ROOMS]`, where ROOMS is the folder that holds `impl/` and `reference/`: an
-interpreter with MindSpore needs nothing else of the kit to record.
+interpreter with MindSpore needs nothing else of the package to record.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class LeNet5(nn.Cell):
 
 
 def train(start: str, recording: str) -> list[float]:
-    """The loss of each step."""
+    """Train, and return the loss of each step."""
     given = np.load(start)
     net = LeNet5()
     for parameter in net.trainable_params():
@@ -71,4 +71,4 @@ def train(start: str, recording: str) -> list[float]:
 
 
 if __name__ == "__main__":
-    print(*train(*sys.argv[1:3]))  # noqa: T201 - what the example is for
+    print(*train(*sys.argv[1:3]))

@@ -1,4 +1,7 @@
-"""Train LeNet-5 with `torch.optim.Adamax` and a schedule, and record it: `train_torch.py START.npz RECORDING`."""
+"""Train LeNet-5 with `torch.optim.Adamax` and a schedule, and record it.
+
+`train_torch.py START.npz RECORDING`.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ class LeNet5(nn.Module):
 
 
 def train(start: str, recording: str) -> list[float]:
-    """The loss of each step."""
+    """Train, and return the loss of each step."""
     given = np.load(start)
     net = LeNet5()
     with torch.no_grad():
@@ -56,4 +59,4 @@ def train(start: str, recording: str) -> list[float]:
 
 
 if __name__ == "__main__":
-    print(*train(*sys.argv[1:3]))  # noqa: T201 - what the example is for
+    print(*train(*sys.argv[1:3]))

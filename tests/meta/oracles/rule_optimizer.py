@@ -1,4 +1,4 @@
-"""An optimizer over NumPy arrays for each rule, written plainly and apart from `reference.formula`."""
+"""Optimizers over NumPy arrays for each rule, apart from `reference.formula`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from adamax_conformance.tests.meta.oracles.plain import Numbers, plain_step
 from adamax_conformance.tests.meta.planted.base import Adamax
 
 
-class Ruled(Adamax):
-    """An optimizer that follows a rule in its plain form; a subclass for each rule names it."""
+class RuleOptimizer(Adamax):
+    """An optimizer that follows a rule in its plain form; a subclass names the rule."""
 
     rule: Rule = DOCUMENTED
 
@@ -21,6 +21,6 @@ class Ruled(Adamax):
         return plain_step((theta, m, u), g, numbers, self.rule, np.maximum)
 
 
-def following(rule: Rule) -> type[Ruled]:
+def make_rule_optimizer(rule: Rule) -> type[RuleOptimizer]:
     """An optimizer that follows a rule."""
-    return type("Following", (Ruled,), {"rule": rule})
+    return type("Following", (RuleOptimizer,), {"rule": rule})

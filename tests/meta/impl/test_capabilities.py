@@ -1,4 +1,4 @@
-"""Is a case asked of a subject as far as the subject has arguments for it, and no further?"""
+"""The restriction of a case to the arguments that a subject has."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from adamax_conformance.impl import Adamax
 from adamax_conformance.impl.protocol.messages import ARGUMENTS, SubjectInfo
-from adamax_conformance.impl.subject.capabilities import SMALL_BETA, expressible, options
+from adamax_conformance.impl.subject.capabilities import SMALL_BETA, restrict_case, select_options
 from adamax_conformance.impl.subject.client import Subject
 from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.hyperparameters import DEFAULTS, Hyperparameters
@@ -25,11 +25,11 @@ def without(*names):
 
 
 def settings(info, case=CASE):
-    return [group.hyperparameters for group in expressible(case, info).groups]
+    return [group.hyperparameters for group in restrict_case(case, info).groups]
 
 
 def test_a_case_that_loses_nothing_is_the_very_same():
-    assert expressible(CASE, INFO) is CASE
+    assert restrict_case(CASE, INFO) is CASE
 
 
 @pytest.mark.parametrize(
@@ -50,16 +50,16 @@ def test_what_the_groups_share_is_the_first_group_s():
 
 
 def test_a_schedule_is_shared_with_the_learning_rate():
-    found = expressible(CASE, replace(INFO, group_options=()))
+    found = restrict_case(CASE, replace(INFO, group_options=()))
     assert [group.learning_rates for group in found.groups] == [None, None]
     np.testing.assert_array_equal(found.parameters[1].theta, PARAMETER.theta)
 
 
 def test_a_beta_of_0_becomes_a_small_one_where_it_is_refused():
     case = Case("zero", (Group(Hyperparameters(beta1=0.0, beta2=0.5), (PARAMETER,)),))
-    (group,) = expressible(case, INFO, zero_betas=False).groups
+    (group,) = restrict_case(case, INFO, zero_betas=False).groups
     assert group.hyperparameters == Hyperparameters(beta1=SMALL_BETA, beta2=0.5)
-    assert expressible(case, INFO) is case
+    assert restrict_case(case, INFO) is case
 
 
 def test_a_subject_is_asked_whether_it_takes_betas_of_0():
@@ -69,12 +69,12 @@ def test_a_subject_is_asked_whether_it_takes_betas_of_0():
         return Adamax(params, lr, betas)
 
     with Subject.in_process(strict) as wrong, Subject.open("numpy") as right:
-        assert (wrong.takes_zero_betas("float32"), right.takes_zero_betas("float32")) == (False, True)
+        assert (wrong.accepts_zero_betas("float32"), right.accepts_zero_betas("float32")) == (False, True)
 
 
 def test_the_constructor_is_told_nothing_that_it_has_no_argument_for():
     info = replace(INFO, arguments=without("maximize", "weight_decay"))
-    assert options(FIRST, info) == {"lr": 0.1, "betas": (0.5, 0.25), "eps": 0.3}
+    assert select_options(FIRST, info) == {"lr": 0.1, "betas": (0.5, 0.25), "eps": 0.3}
 
 
 def test_a_factory_s_arguments_are_those_of_its_signature():

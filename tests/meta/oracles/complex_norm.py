@@ -1,8 +1,8 @@
-"""Which norm does a subject take of complex numbers: of the parts, or of the modulus?
+"""The norm that a subject takes of complex numbers: by part, or of the modulus.
 
-Complex formats are not among the suite's, and have no bounds. None is needed to tell the two apart: where their
-exact trajectories are some distance apart, a subject that stays within a quarter of it of the one, and so at
-least three quarters from the other, follows the one, and rounding explains no such distance.
+Complex formats are not among the suite's and have no bounds. None is needed to distinguish the two norms: their exact
+trajectories are some distance apart. A subject that stays within a quarter of it of one of them is at least three
+quarters away from the other. Rounding explains no such distance.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ...reference.formula import State, step
-from ...reference.hyperparameters import Hyperparameters
-from ...reference.rules import DOCUMENTED, Norm, Rule
-from .trajectory import context, exact_scalars, precision_for
+from adamax_conformance.oracles.exact.trajectory import exact_scalars, mpmath_context, precision_for
+from adamax_conformance.reference.formula import State, step
+from adamax_conformance.reference.hyperparameters import Hyperparameters
+from adamax_conformance.reference.rules import DOCUMENTED, Norm, Rule
 
 SETTING: Final = Hyperparameters(lr=0.3, beta1=0.6, beta2=0.7, eps=0.3)
 GRADIENTS: Final = (1.5 - 2.0j, -0.75 + 0.5j, 0.25 + 1.0j, -0.0625 - 3.0j)
@@ -23,8 +23,8 @@ _SHARE: Final = 4
 
 
 @dataclass(frozen=True)
-class NormFound:
-    """What a subject's norm was found to be.
+class IdentifiedNorm:
+    """The norm of a subject, as it was identified.
 
     Attributes:
         norm: the norm; None where it is neither.
@@ -37,8 +37,10 @@ class NormFound:
     distance: float
 
 
-def identify_norm(thetas: Sequence[complex], rule: Rule = DOCUMENTED) -> NormFound:
-    """Find the norm of a subject that was run on `GRADIENTS` with `SETTING`, from a complex parameter at 0.
+def identify_norm(thetas: Sequence[complex], rule: Rule = DOCUMENTED) -> IdentifiedNorm:
+    """Find the norm of a subject that was run on `GRADIENTS` with `SETTING`.
+
+    The run starts from a complex parameter at 0.
 
     Args:
         thetas: the parameter after each step.
@@ -52,12 +54,12 @@ def identify_norm(thetas: Sequence[complex], rule: Rule = DOCUMENTED) -> NormFou
     }
     nearest = min(distances, key=lambda norm: distances[norm])
     close = distances[nearest] <= separation / _SHARE
-    return NormFound(nearest if close else None, separation, distances[nearest])
+    return IdentifiedNorm(nearest if close else None, separation, distances[nearest])
 
 
 def trajectory(norm: Norm, rule: Rule = DOCUMENTED) -> Iterator[Any]:
     """The exact theta after each step, as complex numbers of mpmath."""
-    ctx = context(precision_for(len(GRADIENTS)))
+    ctx = mpmath_context(precision_for(len(GRADIENTS)))
     scalars, zero = exact_scalars(ctx, SETTING), ctx.mpf(0)
     split = norm is Norm.PARTS
     states = [State(zero, zero, zero)] * (2 if split else 1)

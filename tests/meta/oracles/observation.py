@@ -1,25 +1,25 @@
-"""Running an optimizer of this process on a case, and keeping its state after every step."""
+"""Run an optimizer of this process on a case and keep its state after every step."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from adamax_conformance.oracles.error_model import Assumption, Form, Habits
+from adamax_conformance.oracles.error_model import ErrorModel, EvaluationScheme, Form
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.reference.case import Case
 
 
 @dataclass(frozen=True)
 class State:
-    """What is seen after one step; a `Snapshot`."""
+    """The observed state after one step; a `Snapshot`."""
 
     theta: list[np.ndarray]
     m: list[np.ndarray] | None
     u: list[np.ndarray] | None
 
 
-def widened(arrays) -> list[np.ndarray]:
+def widen(arrays) -> list[np.ndarray]:
     """Copies in float64, which holds every number of a narrower format."""
     return [np.array(x, dtype=np.float64) for x in arrays]
 
@@ -40,12 +40,12 @@ def observe(factory, case: Case, dtype) -> list[State]:
                 own["lr"] = group.at(t).lr
             optimizer(tuple(np.array(g, dtype=dtype) for g in case.gradients(t)))
             m, u = getattr(optimizer, "exp_avg", None), getattr(optimizer, "exp_inf", None)
-            seen = None if m is None else widened(m)
-            states.append(State(widened(thetas), seen, None if u is None else widened(u)))
+            seen = None if m is None else widen(m)
+            states.append(State(widen(thetas), seen, None if u is None else widen(u)))
     return states
 
 
-def declared(variant, format_: Format) -> Assumption:
-    """What a faithful variant states that it is to be recognized as."""
+def declared_error_model(variant, format_: Format) -> ErrorModel:
+    """The error model that a faithful variant declares."""
     scalars = format_ if variant.scalars == "working" else Format.BINARY64
-    return Assumption(format_, habits=Habits(Form(variant.form)).with_scalars(scalars))
+    return ErrorModel(format_, scheme=EvaluationScheme(Form(variant.form)).with_scalars(scalars))

@@ -1,4 +1,4 @@
-"""The constants of a step with which compiled loops form its exact values, prepared from the exact ones."""
+"""The constants with which compiled loops form the exact values of a step."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from ....reference.formula import Scalars, bias_correction
 from ....reference.rules import Ascent, Decay, Epsilon, Rule
 
 
-class StepValues(NamedTuple):
-    """One step of a rule, as numbers by which all rules are the same sums and products.
+class FormulaConstants(NamedTuple):
+    """One step of a rule as constants of sums and products that serve all rules.
 
         effective = after * (before * g + weight_decay * theta)
         m = beta1 * m + complement * effective
         u = max(beta2 * u + eps_on_decayed, |effective| + eps_in_norm)
         theta = (theta - share * theta) - rate * m / (u + eps_in_denominator)
 
-    A part that the rule has not is 0. What is no binary64 number has its high and low part.
+    The constant of a part that the rule lacks is 0. A constant that is not a binary64 number has a high and a low part.
 
     Attributes:
-        before: 1 or -1.
-        after: 1 or -1.
+        before: the sign of the gradient before the decay, 1 or -1.
+        after: the sign of the sum, 1 or -1.
         weight_decay: where the decay is added to the gradient.
         beta1: decay of the first moment.
         complement: 1 - beta1.
         beta2: decay of the infinity norm.
         eps_in_norm: where the rule adds eps to the gradient's size.
         eps_on_decayed: where it adds it to the decayed norm.
-        eps_in_denominator: where it adds it to u as it divides.
+        eps_in_denominator: where it adds it to u as a divisor.
         share: lr * weight_decay, where the decay is decoupled.
         rate: lr / (1 - beta1^t), or lr.
     """
@@ -45,13 +45,14 @@ class StepValues(NamedTuple):
     rate: tuple[float, float]
 
 
-def _parts(value: Any) -> tuple[float, float]:
+def _split(value: Any) -> tuple[float, float]:
+    """The high and the low part of a number."""
     high = float(value)
     return high, float(value - high)
 
 
-def step_values(scalars: Scalars[Any], t: int, rule: Rule) -> StepValues:
-    """The constants of a step.
+def formula_constants(scalars: Scalars[Any], t: int, rule: Rule) -> FormulaConstants:
+    """The constants of a step of a rule.
 
     Args:
         scalars: the exact hyperparameters, as mpf.
@@ -61,16 +62,16 @@ def step_values(scalars: Scalars[Any], t: int, rule: Rule) -> StepValues:
     ascends = scalars.maximize and rule.ascent is not Ascent.NONE
     eps, decay = float(scalars.eps), float(scalars.weight_decay)
     late = ascends and rule.ascent is Ascent.NEGATE_AFTER_DECAY
-    return StepValues(
+    return FormulaConstants(
         before=-1.0 if ascends and not late else 1.0,
         after=-1.0 if late else 1.0,
         weight_decay=decay if rule.decay is Decay.L2 else 0.0,
         beta1=float(scalars.beta1),
-        complement=_parts(1 - scalars.beta1),
+        complement=_split(1 - scalars.beta1),
         beta2=float(scalars.beta2),
         eps_in_norm=eps if rule.epsilon is Epsilon.IN_NORM else 0.0,
         eps_on_decayed=eps if rule.epsilon is Epsilon.ON_DECAYED_NORM else 0.0,
         eps_in_denominator=eps if rule.epsilon is Epsilon.IN_DENOMINATOR else 0.0,
-        share=_parts(scalars.lr * scalars.weight_decay if rule.decay is Decay.DECOUPLED else scalars.lr * 0),
-        rate=_parts(scalars.lr / bias_correction(t, scalars, rule)),
+        share=_split(scalars.lr * scalars.weight_decay if rule.decay is Decay.DECOUPLED else scalars.lr * 0),
+        rate=_split(scalars.lr / bias_correction(t, scalars, rule)),
     )

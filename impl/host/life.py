@@ -1,0 +1,517 @@
+"""Perform a life: every action on the subject, and what can be seen after each."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import pickle
+from collections.abc import Iterator, Mapping, MutableMapping, MutableSequence, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from ...reference.case import Layout
+from ...reference.life import (
+    Action,
+    AddGroup,
+    Change,
+    Construct,
+    Container,
+    Copy,
+    CopyMethod,
+    Drop,
+    FloatArray,
+    GradientSpec,
+    GroupSpec,
+    Life,
+    Load,
+    Memory,
+    Number,
+    NumberKind,
+    Observation,
+    OptimizerState,
+    Options,
+    Outcome,
+    ParameterSpec,
+    Refusal,
+    Refuse,
+    Run,
+    Save,
+    SetCount,
+    SetLr,
+    SetOption,
+    Step,
+    Values,
+    Watched,
+)
+from ..adapters.base import Adapter
+from ..protocol.errors import SkippedError, SubjectError
+from ..protocol.messages import SubjectInfo
+
+_LAYOUTS: Final = {
+    Memory.COLUMN_MAJOR: Layout.TRANSPOSED,
+    Memory.STRIDED: Layout.STRIDED,
+    Memory.REVERSED: Layout.REVERSED,
+}
+
+_GENERATORS: Final = (Container.GENERATOR, Container.GENERATOR_OF_DICTS)
+
+_PERIOD: Final = 64
+"""The period that is looked for in an array whose recipe has none."""
+
+
+@dataclass
+class _Optimizer:
+    """An optimizer that is alive.
+
+    Attributes:
+        native: the subject's object.
+        params: its parameters, in the order of the groups.
+        periods: of each parameter's recipe.
+        dtypes: of each parameter.
+        groups: how it was constructed, groups that were added included.
+        options: the constructor's keywords.
+        container: what was passed as `params`.
+        steps: how many it took.
+        owned: the dicts and lists that the caller passed and still holds, with what they held.
+    """
+
+    native: Any
+    params: list[Any]
+    periods: list[int]
+    dtypes: list[str]
+    groups: list[GroupSpec]
+    options: Options
+    container: Container
+    steps: int = 0
+    owned: list[tuple[Any, Any]] = field(default_factory=list)
+
+
+@dataclass
+class _Checkpoint:
+    """A checkpoint in hand, how the optimizer was then, and what it held."""
+
+    native: Any
+    groups: list[GroupSpec]
+    options: Options
+    container: Container
+    steps: int
+    fingerprint: str
+    copied: bool
+
+
+class LifePerformer:
+    """Performs one life on a subject.
+
+    Args:
+        adapter: of the subject.
+        info: its description.
+    """
+
+    def __init__(self, adapter: Adapter, info: SubjectInfo) -> None:
+        self._adapter = adapter
+        self._dtypes = info.dtypes
+        self._layouts = {memory: layout for memory, layout in _LAYOUTS.items() if layout in info.layouts}
+        self._optimizers: dict[int, _Optimizer] = {}
+        self._checkpoints: dict[int, _Checkpoint] = {}
+        self._changed: list[Change] = []
+
+    def perform(self, life: Life) -> tuple[Observation, ...]:
+        """Perform all actions; the last observation is that of the first action that the subject does not support."""
+        observations = []
+        for action in life.actions:
+            self._changed = []
+            outcome, message = self._outcome(action, life.dtype)
+            self._watch()
+            states = {number: self._state(each) for number, each in self._optimizers.items()}
+            observations.append(Observation(outcome, message, states, tuple(self._changed)))
+            if outcome is Outcome.UNSUPPORTED:
+                break
+        return tuple(observations)
+
+    def _outcome(self, action: Action, dtype: str) -> tuple[Outcome, str]:
+        try:
+            self._act(action, dtype)
+        except SkippedError as error:
+            return Outcome.UNSUPPORTED, str(error)
+        except (KeyboardInterrupt, SubjectError):
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever the subject raises is an observation
+            return Outcome.REFUSED, f"{type(error).__name__}: {error}"
+        return Outcome.DONE, ""
+
+    def _act(self, action: Action, dtype: str) -> None:
+        match action:
+            case Construct():
+                self._optimizers[action.optimizer] = self._construct(
+                    list(action.groups), action.options, action.container, dtype, None
+                )
+            case Step():
+                self._step(self._optimizers[action.optimizer], action.gradients)
+            case Run():
+                self._run(self._optimizers[action.optimizer], action)
+            case SetLr():
+                native = self._optimizers[action.optimizer].native
+                self._adapter.set_lr(native, action.group, self._number(action.lr, dtype))
+            case SetOption():
+                native = self._optimizers[action.optimizer].native
+                self._adapter.set_option(native, action.group, action.name, action.value)
+            case AddGroup():
+                self._add_group(self._optimizers[action.optimizer], action.group, dtype)
+            case Save():
+                self._save(self._optimizers[action.optimizer], action)
+            case SetCount():
+                self._set_count(action.checkpoint, action.count)
+            case Load():
+                self._load(action, dtype)
+            case Copy():
+                self._copy(action)
+            case Refuse():
+                self._refuse(self._optimizers[action.optimizer], action.refusal, dtype)
+            case Drop():
+                del self._optimizers[action.optimizer]
+
+    # Constructing --------------------------------------------------------------------------------------------
+
+    def _construct(
+        self,
+        groups: list[GroupSpec],
+        options: Options,
+        container: Container,
+        dtype: str,
+        theta: list[Any] | None,
+    ) -> _Optimizer:
+        """A new optimizer: over new parameters, or over those that are there."""
+        if container in _GENERATORS and not self._adapter.takes_generators:
+            raise SkippedError("params of the subject are a list")
+        specs = [spec for group in groups for spec in group.parameters]
+        params = theta if theta is not None else self._parameters(specs, dtype)
+        remaining = iter(params)
+        members = [[next(remaining) for _ in group.parameters] for group in groups]
+        keywords = self._options(options, dtype)
+        dicts: list[dict[str, Any]] = [
+            {**self._options(group.options, dtype), "params": list(each)}
+            for group, each in zip(groups, members, strict=True)
+        ]
+        passed: Any
+        match container:
+            case Container.LIST:
+                passed = list(params)
+            case Container.TUPLE:
+                passed = tuple(params) if self._adapter.takes_generators else list(params)
+            case Container.GENERATOR:
+                passed = (each for each in list(params))
+            case Container.DICTS:
+                passed = dicts
+            case Container.GENERATOR_OF_DICTS:
+                passed = (each for each in dicts)
+        owned = [] if container.is_plain else [(each, _held(each)) for each in dicts]
+        if isinstance(passed, list):
+            owned.append((passed, _held(passed)))
+        native = self._adapter.make_optimizer(passed, (), keywords)
+        return _Optimizer(
+            native,
+            list(params),
+            [len(spec.values.pattern) for spec in specs],
+            [spec.dtype or dtype for spec in specs],
+            list(groups),
+            options,
+            container,
+            owned=owned,
+        )
+
+    def _parameters(self, specs: Sequence[ParameterSpec], dtype: str) -> list[Any]:
+        dtypes = [spec.dtype or dtype for spec in specs]
+        for each in dtypes:
+            if each not in self._dtypes:
+                raise SkippedError(f"the subject has no {each}")
+        if specs and all(spec.memory is Memory.NEIGHBOURS for spec in specs) and len(set(dtypes)) == 1:
+            return self._adapter.make_neighbours([spec.values.expand() for spec in specs], dtypes[0])
+        return [
+            self._parameter(spec.values.expand(), each, spec.memory, index)
+            for index, (spec, each) in enumerate(zip(specs, dtypes, strict=True))
+        ]
+
+    def _parameter(self, value: FloatArray, dtype: str, memory: Memory, index: int) -> Any:
+        return self._adapter.make_parameter(value, dtype, self._layouts.get(memory, Layout.CONTIGUOUS), index)
+
+    def _gradient(self, value: FloatArray, dtype: str, memory: Memory) -> Any:
+        if memory is Memory.BROADCAST:
+            return self._adapter.make_broadcast(value, dtype)
+        return self._adapter.make_gradient(value, dtype, self._layouts.get(memory, Layout.CONTIGUOUS))
+
+    def _options(self, options: Options, dtype: str) -> dict[str, Any]:
+        made = options.passed()
+        if options.lr is not None:
+            made["lr"] = self._adapter.to_argument(self._number(options.lr, dtype))
+        return made
+
+    def _number(self, number: Number, dtype: str) -> Any:
+        match number.kind:
+            case NumberKind.FLOAT:
+                return float(number.value)
+            case NumberKind.INT:
+                return int(number.value)
+            case NumberKind.ARRAY:
+                return np.array(number.value, np.float32 if dtype == "float32" else np.float64)
+
+    def _add_group(self, optimizer: _Optimizer, group: GroupSpec, dtype: str) -> None:
+        params = self._parameters(group.parameters, dtype)
+        made = {**self._options(group.options, dtype), "params": list(params)}
+        held = _held(made)
+        self._adapter.add_group(optimizer.native, made)
+        optimizer.owned.append((made, held))
+        optimizer.params += params
+        optimizer.periods += [len(spec.values.pattern) for spec in group.parameters]
+        optimizer.dtypes += [spec.dtype or dtype for spec in group.parameters]
+        optimizer.groups.append(group)
+
+    # Stepping ------------------------------------------------------------------------------------------------
+
+    def _gradients(self, optimizer: _Optimizer, specs: Sequence[GradientSpec]) -> list[Any]:
+        made: list[Any] = []
+        for spec, parameter, dtype in zip(specs, optimizer.params, optimizer.dtypes, strict=True):
+            if spec.same_as is not None:
+                made.append(made[spec.same_as])
+            elif spec.parameter is not None:
+                made.append(self._adapter.memory_of(optimizer.params[spec.parameter], parameter))
+            elif spec.values is None:
+                if not self._adapter.takes_absent_gradients:
+                    raise SkippedError("every parameter of the subject has a gradient at each step")
+                made.append(None)
+            else:
+                made.append(self._gradient(spec.values.expand(), dtype, spec.memory))
+        return made
+
+    def _step(self, optimizer: _Optimizer, specs: Sequence[GradientSpec]) -> None:
+        gradients = self._gradients(optimizer, specs)
+        own = [i for i, spec in enumerate(specs) if spec.values is not None and spec.same_as is None]
+        before = [self._adapter.to_numpy(gradients[i]) for i in own]
+        self._adapter.step(optimizer.native, optimizer.params, gradients)
+        optimizer.steps += 1
+        for i, then in zip(own, before, strict=True):
+            if not np.array_equal(self._adapter.to_numpy(gradients[i]), then, equal_nan=True):
+                self._changed.append(Change(Watched.GRADIENT, f"gradient {i} is not as it was passed"))
+
+    def _run(self, optimizer: _Optimizer, action: Run) -> None:
+        cycle = [
+            [
+                self._gradient(values.expand(), dtype, Memory.CONTIGUOUS)
+                for values, dtype in zip(gradients, optimizer.dtypes, strict=True)
+            ]
+            for gradients in action.gradients
+        ]
+        for t in range(action.steps):
+            self._adapter.step(optimizer.native, optimizer.params, list(cycle[t % len(cycle)]))
+        optimizer.steps += action.steps
+
+    def _refuse(self, optimizer: _Optimizer, refusal: Refusal, dtype: str) -> None:
+        if refusal is Refusal.NEGATIVE_LR:
+            parameter = self._parameter(np.ones(1), dtype, Memory.CONTIGUOUS, len(optimizer.params))
+            self._adapter.add_group(optimizer.native, {"params": [parameter], "lr": -1.0})
+            return
+        if not self._adapter.passes_gradients:
+            raise SkippedError("the subject is not passed its gradients by the call")
+        gradients = [
+            self._gradient(np.ones(self._adapter.to_numpy(p).shape), each, Memory.CONTIGUOUS)
+            for p, each in zip(optimizer.params, optimizer.dtypes, strict=True)
+        ]
+        match refusal:
+            case Refusal.TOO_FEW_GRADIENTS:
+                gradients = gradients[:-1]
+            case Refusal.TOO_MANY_GRADIENTS:
+                gradients = [*gradients, gradients[-1]]
+            case Refusal.WRONG_SHAPE:
+                shape = (*self._adapter.to_numpy(optimizer.params[-1]).shape, 3)
+                gradients[-1] = self._gradient(np.ones(shape), optimizer.dtypes[-1], Memory.CONTIGUOUS)
+        self._adapter.step(optimizer.native, optimizer.params, gradients)
+
+    # Checkpoints and copies ------------------------------------------------------------------------------------
+
+    def _save(self, optimizer: _Optimizer, action: Save) -> None:
+        native = self._adapter.save_live(optimizer.native)
+        if action.copied:
+            native = copy.deepcopy(native)
+        self._checkpoints[action.checkpoint] = _Checkpoint(
+            native,
+            list(optimizer.groups),
+            optimizer.options,
+            optimizer.container,
+            optimizer.steps,
+            self._fingerprint(native),
+            action.copied,
+        )
+
+    def _set_count(self, number: int, count: int) -> None:
+        kept = self._checkpoints[number]
+        native = copy.deepcopy(kept.native)
+        if not _replace_count(native, kept.steps, count, self._adapter):
+            raise SkippedError("the number of steps is not found in the subject's checkpoint")
+        kept.native, kept.steps, kept.fingerprint = native, count, self._fingerprint(native)
+
+    def _load(self, action: Load, dtype: str) -> None:
+        optimizer, kept = self._optimizers[action.optimizer], self._checkpoints[action.checkpoint]
+        native = copy.deepcopy(kept.native) if kept.copied else kept.native
+        if action.fresh:
+            count = sum(len(group.parameters) for group in kept.groups)
+            renewed = self._construct(
+                kept.groups, kept.options, kept.container, dtype, [*optimizer.params[:count]]
+            )
+            self._adapter.load_live(renewed.native, native)
+            self._optimizers[action.optimizer] = optimizer = renewed
+        else:
+            self._adapter.load_live(optimizer.native, native)
+        optimizer.steps = kept.steps
+
+    def _copy(self, action: Copy) -> None:
+        if not self._adapter.is_copied:
+            raise SkippedError("an optimizer of the subject is not copied")
+        optimizer = self._optimizers[action.optimizer]
+        together = (optimizer.native, optimizer.params)
+        try:
+            if action.method is CopyMethod.DEEPCOPY:
+                native, params = copy.deepcopy(together)
+            else:
+                native, params = pickle.loads(pickle.dumps(together))  # noqa: S301 - what was pickled here
+        except (pickle.PicklingError, AttributeError, TypeError, RuntimeError) as error:
+            raise SkippedError(f"the subject cannot be copied by {action.method.value}: {error}") from error
+        shown = self._adapter.groups(native)
+        if shown is None:
+            raise SkippedError("whether a copy steps its own parameters cannot be seen: it shows no groups")
+        held = [each for group in shown for each in group.get("params", ())]
+        if len(held) != len(params) or any(a is not b for a, b in zip(held, params, strict=True)):
+            raise SkippedError("a copy of the subject does not hold the copied parameters")
+        self._optimizers[action.copy] = _Optimizer(
+            native,
+            params,
+            list(optimizer.periods),
+            list(optimizer.dtypes),
+            list(optimizer.groups),
+            optimizer.options,
+            optimizer.container,
+            optimizer.steps,
+        )
+
+    # Watching ------------------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        """Note what is held by the caller and is not as it was."""
+        for number, optimizer in self._optimizers.items():
+            for index, (held, then) in enumerate(optimizer.owned):
+                if _held(held) != then:
+                    self._changed.append(
+                        Change(
+                            Watched.PARAMS,
+                            f"the caller's own params of optimizer {number} are not as they were passed",
+                        )
+                    )
+                    optimizer.owned[index] = (held, _held(held))
+        for number, kept in self._checkpoints.items():
+            now = self._fingerprint(kept.native)
+            if now != kept.fingerprint:
+                self._changed.append(
+                    Change(Watched.CHECKPOINT, f"checkpoint {number} is not as it was saved")
+                )
+                kept.fingerprint = now
+
+    def _fingerprint(self, checkpoint: Any) -> str:
+        digest = hashlib.sha256()
+        for part in _leaves(checkpoint, self._adapter):
+            digest.update(part)
+        return digest.hexdigest()
+
+    def _state(self, optimizer: _Optimizer) -> OptimizerState:
+        def fold(native: Any, period: int) -> Values:
+            return Values.folded(self._adapter.to_numpy(native), period or _PERIOD)
+
+        m, u = (
+            None
+            if arrays is None
+            else tuple(
+                None if each is None else fold(each, period)
+                for each, period in zip(arrays, optimizer.periods, strict=True)
+            )
+            for arrays in self._adapter.moments_so_far(optimizer.native, optimizer.params)
+        )
+        theta = tuple(fold(p, period) for p, period in zip(optimizer.params, optimizer.periods, strict=True))
+        return OptimizerState(theta, m, u, self._rates(optimizer))
+
+    def _rates(self, optimizer: _Optimizer) -> tuple[float | None, ...] | None:
+        groups = self._adapter.groups(optimizer.native)
+        if groups is None:
+            return None
+        rates: list[float | None] = []
+        for group in groups:
+            try:
+                rates.append(float(self._adapter.to_plain(group["lr"])))
+            except (KeyError, TypeError, ValueError):
+                rates.append(None)
+        return tuple(rates)
+
+
+def _held(container: Any) -> Any:
+    """What a dict or list that the caller passed holds: keys and numbers by value, parameters by identity."""
+    if isinstance(container, Mapping):
+        return {
+            name: [id(each) for each in value]
+            if name == "params" and isinstance(value, list)
+            else repr(value)
+            for name, value in container.items()
+        }
+    return [id(each) for each in container]
+
+
+def _leaves(value: Any, adapter: Adapter) -> Iterator[bytes]:
+    """Every number of a checkpoint, and how they are nested, as bytes."""
+    match value:
+        case Mapping():
+            yield b"{"
+            for name, each in value.items():
+                yield repr(name).encode()
+                yield from _leaves(each, adapter)
+        case str() | bytes() | None | bool() | int() | float():
+            yield repr(value).encode()
+        case tuple() | list():
+            yield b"["
+            for each in value:
+                yield from _leaves(each, adapter)
+        case _:
+            try:
+                array: FloatArray = adapter.to_numpy(value)
+            except Exception:  # noqa: BLE001 - an object of the subject's own: its pickle stands for it
+                try:
+                    yield pickle.dumps(value)
+                except Exception:  # noqa: BLE001 - nor that: it is not watched
+                    yield type(value).__name__.encode()
+            else:
+                yield repr(array.shape).encode()
+                yield array.tobytes()
+
+
+def _replace_count(value: Any, count: int, new: int, adapter: Adapter) -> bool:
+    """Set every integer of a checkpoint that is `count` to `new`, in place; whether there was one."""
+    found = False
+    entries: list[tuple[Any, Any]] = []
+    if isinstance(value, MutableMapping):
+        entries = list(value.items())
+    elif isinstance(value, MutableSequence):
+        entries = list(enumerate(value))
+    for key, each in entries:
+        if isinstance(each, bool):
+            continue
+        if isinstance(each, int) and each == count:
+            value[key] = new
+            found = True
+        elif isinstance(each, MutableMapping | MutableSequence | tuple):
+            if isinstance(each, tuple):
+                each = list(each)
+                if _replace_count(each, count, new, adapter):
+                    value[key] = tuple(each)
+                    found = True
+                continue
+            found |= _replace_count(each, count, new, adapter)
+        elif getattr(each, "ndim", None) == 0 and float(each) == count:
+            each[...] = new
+            found = True
+    return found

@@ -1,0 +1,306 @@
+"""Steps of many elements judged in NumPy: by the compiled oracle's own arithmetic, with nothing compiled.
+
+The bounds are those of `oracles.bounds.radii` and the exact values those of `oracles.batch.kernels.formula`, both
+vectorised as they stand; BOUNDS.md, "The compiled oracle", proves how far both are off. What is nearer to its bound than that,
+or beyond the range in which binary64 may evaluate a bound, is left to the exact oracle.
+
+Each element may belong to a step of its own: hyperparameters and the number of the step are arrays like the rest. So all
+steps of a run, of many parameters and groups, are judged in one call.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from ...reference.hyperparameters import Hyperparameters
+from ..bounds.radii import StepConstants
+from ..bounds.step import step_constants
+from ..error_model import ErrorModel
+from ..exact.trajectory import exact_scalars, mpmath_context, needs_wide_range, precision_for
+from ..formats import Format
+from ..judgement import Judgement
+from ..verdict import Quantity
+from .kernels.formula_constants import FormulaConstants, formula_constants
+from .kernels.safe_range import NO_SAFE_RANGE, SafeRanges, safe_range_constants, safe_ranges
+from .lockstep import ExactStepJudge
+from .vectorize import vectorized
+
+Numbers = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+DOUBT: Final = 2.0**-20
+_RADII: Final = "adamax_conformance.oracles.bounds.radii"
+_FORMULA: Final = "adamax_conformance.oracles.batch.kernels.formula"
+_DOUBLE: Final = "adamax_conformance.oracles.batch.kernels.double_double"
+
+
+def _nothing_is_lost(_: StepConstants, *sizes: Any) -> float:
+    return 0.0
+
+
+_SAFE: Final = (
+    ("operand_radius", lambda _, __, radius: radius),
+    ("underflow_error", _nothing_is_lost),
+    ("sum_underflow_error", _nothing_is_lost),
+    ("divisor_underflow", _nothing_is_lost),
+    ("factor_underflow", _nothing_is_lost),
+    ("storage_error", lambda k, size: k.roundoff * size),
+    ("overflows", lambda _, __: False),
+)
+"""What the functions of `radii` return of every element in the safe range, where no branch has to be looked at."""
+
+
+def _stack(rows: Sequence[Any], which: npt.NDArray[np.intp]) -> Any:
+    """A tuple of numbers of each step as one of arrays over the elements; a number that all steps share stays one."""
+    first = rows[0]
+    if isinstance(first, tuple):
+        parts = [_stack(column, which) for column in zip(*rows, strict=True)]
+        return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)
+    if all(row == first for row in rows):
+        return first
+    return np.array(rows)[which]
+
+
+@dataclass(frozen=True, eq=False)
+class StepErrors:
+    """What was found of many elements; the first axis is m, u, theta.
+
+    Attributes:
+        exact: the exact values, rounded to binary64.
+        error: how far the subject's number is off; infinite for one that is not finite.
+        radius: the bound; infinite where an admissible evaluation overflows or divides by zero.
+        ulp: the error in ulp of the expected value.
+        judged: the elements that are compared; the others are not finite before the step.
+        decided: where these numbers say on which side of its bound an error is.
+    """
+
+    exact: Numbers
+    error: Numbers
+    radius: Numbers
+    ulp: Numbers
+    judged: Mask
+    decided: Mask
+
+    @property
+    def exceeds(self) -> Mask:
+        """Where an error is certainly beyond its bound, and compared."""
+        return self.judged & self.decided & (self.error > self.radius)
+
+
+@dataclass(frozen=True, eq=False)
+class CarriedState:
+    """The exact m and u of some elements, in twice binary64's precision, and how far a subject's may be off.
+
+    Attributes:
+        m: high and low parts.
+        u: likewise.
+        m_radius: of m.
+        u_radius: of u; infinite for an element of which nothing can be judged any more.
+    """
+
+    m: tuple[Numbers, Numbers]
+    u: tuple[Numbers, Numbers]
+    m_radius: Numbers
+    u_radius: Numbers
+
+    @classmethod
+    def start(cls, count: int) -> CarriedState:
+        """Before the first step."""
+        zeros = np.zeros(count)
+        return cls((zeros, zeros), (zeros, zeros), zeros, zeros)
+
+
+class ArraySteps:
+    """Some steps of one rule, for judging elements of any of them.
+
+    Args:
+        steps: the hyperparameters in force and the number of each step, from 1.
+        error_model: what is judged against.
+    """
+
+    def __init__(self, steps: Sequence[tuple[Hyperparameters, int]], error_model: ErrorModel) -> None:
+        self._steps, self._error_model = steps, error_model
+        format_, rule = error_model.format_, error_model.rule
+        self._constants: list[StepConstants] = []
+        self._values: list[FormulaConstants] = []
+        self._ranges: list[SafeRanges] = []
+        evaluated = []
+        for hyperparameters, t in steps:
+            ctx = mpmath_context(precision_for(t))
+            scalars = exact_scalars(ctx, hyperparameters)
+            sizes = (scalars.lr, scalars.beta1, scalars.beta2, scalars.eps, scalars.weight_decay)
+            near = not needs_wide_range(float(x) for x in sizes)
+            evaluated.append(near)
+            k = step_constants(scalars, t, error_model, float)
+            self._constants.append(k)
+            self._values.append(formula_constants(scalars, t, rule))
+            self._ranges.append(safe_ranges(k, format_.precision) if near else NO_SAFE_RANGE)
+        self._evaluated = np.array(evaluated, bool)
+
+    def judge(
+        self,
+        which: npt.NDArray[np.intp],
+        before: tuple[Numbers, Numbers, Numbers, Numbers],
+        after: tuple[Numbers, Numbers, Numbers],
+    ) -> StepErrors:
+        """Judge elements in lockstep: theta from the subject's own m and u after the step.
+
+        Args:
+            which: the index of each element's step.
+            before: theta, m, u and the gradient before it, one-dimensional.
+            after: theta, m and u after it.
+        """
+        count = which.size
+        found = StepErrors(
+            *(np.zeros((3, count)) for _ in range(4)), np.zeros((3, count), bool), np.zeros((3, count), bool)
+        )
+        finite = np.logical_and.reduce([np.isfinite(x) for x in before])
+        found.judged[:2] = finite
+        found.judged[2] = finite & np.isfinite(after[1]) & np.isfinite(after[2])
+        with np.errstate(all="ignore"):
+            safe = finite & self._safe(which, before, after)
+            near = finite & ~safe & self._evaluated[which]
+            for x in (*before, after[1], after[2]):
+                near &= (x == 0) | ((np.abs(x) > 2.0**-200) & (np.abs(x) < 2.0**200)) | ~np.isfinite(x)
+            for mask, is_safe in ((safe, True), (near, False)):
+                if mask.any():
+                    self._judge(found, mask, which, before, after, safe=is_safe)
+        return found
+
+    def _safe(
+        self, which: npt.NDArray[np.intp], before: tuple[Numbers, ...], after: tuple[Numbers, ...]
+    ) -> Mask:
+        """Which elements are ordinary: nothing of theirs is lost to underflow, and nothing overflows."""
+        r = SafeRanges(*(np.asarray(column)[which] for column in zip(*self._ranges, strict=True)))
+        decay = np.array([k.weight_decay if k.decays_gradient else 0.0 for k in self._constants])[which]
+        theta, m, u, g = before
+        theta_after, m_after, u_after = after
+
+        def within(x: Numbers, low: Any, high: Any) -> Mask:
+            size = np.abs(x)
+            result: Mask = (size >= low) & (size <= high)
+            return result
+
+        still = (m == 0) & (g == 0) & ((decay == 0) | (theta == 0)) & (m_after == 0)
+        result: Mask = (
+            ((m == 0) | within(m, r.m_low, r.m_high))
+            & ((g == 0) | within(g, r.m_low, r.m_high))
+            & ((theta == 0) | within(theta, r.theta_low, r.theta_high))
+            & ((u == 0) | within(u, r.u_low, r.u_high))
+            & (within(m_after, r.m_low, r.m_high) | still)
+            & within(u_after, r.u_low, r.u_high)
+            & (np.abs(theta_after) <= r.theta_high)
+        )
+        return result
+
+    def _judge(
+        self,
+        found: StepErrors,
+        mask: Mask,
+        which: npt.NDArray[np.intp],
+        before: tuple[Numbers, ...],
+        after: tuple[Numbers, ...],
+        *,
+        safe: bool,
+    ) -> None:
+        places = np.flatnonzero(mask)
+        own = which[places]
+        used, index = np.unique(own, return_inverse=True)
+        k = _stack([self._constants[i] for i in used], index)
+        x = _stack([self._values[i] for i in used], index)
+        theta, m, u, g = (a[places] for a in before)
+        theta_after, m_after, u_after = (a[places] for a in after)
+        formula = vectorized(_FORMULA, inside=(("dd", _DOUBLE),))
+        radii = vectorized(_RADII, overrides=_SAFE if safe else ())
+        narrow = safe and self._error_model.format_ is not Format.BINARY64
+        evaluate = formula["evaluate_in_binary64" if narrow else "evaluate_in_double_double"]
+        effective, branches, *quantities = evaluate(x, theta, m, u, g, theta_after, m_after, u_after)
+        o = safe_range_constants(k) if safe else k
+        m_radius = radii["moment_radius"](o, m, 0.0, g, effective, theta, 0.0)
+        u_radius = radii["norm_radius"](o, u, 0.0, g, effective, branches, theta, 0.0)
+        (m_exact, m_off), (u_exact, u_off), (theta_exact, theta_off) = quantities
+        theta_radius = radii["stored_theta_radius"](
+            o, theta, m_after, u_after, m_off + m_radius, u_off + u_radius
+        )
+        layout = self._error_model.format_
+        rows = (
+            (m_exact, m_off, m_radius, m_after),
+            (u_exact, u_off, u_radius, u_after),
+            (theta_exact, theta_off, theta_radius, theta_after),
+        )
+        clear = np.ones(places.size, bool)
+        for q, (exact, off, radius, came) in enumerate(rows):
+            error = np.where(np.isfinite(came), off, math.inf)
+            size = np.broadcast_to(np.asarray(radius, np.float64), error.shape)
+            found.exact[q, places], found.error[q, places], found.radius[q, places] = exact, error, size
+            found.ulp[q, places] = _in_ulp(layout, exact, error)
+            opened = size == math.inf
+            certain = (size > 0) | (error == 0) | (error > 2.0**-90 * np.abs(exact))
+            certain &= ~((np.abs(error - size) <= DOUBT * size) & (size > 0))
+            certain &= ~np.isnan(size) & ~np.isnan(error)
+            clear &= opened | certain | ~found.judged[q, places]
+        found.decided[:, places] = clear
+
+    def carry(
+        self, state: CarriedState, theta: Numbers, g: Numbers
+    ) -> tuple[CarriedState, tuple[Numbers, Numbers], Numbers]:
+        """Take the exact step of elements whose theta is known and whose m and u are carried; all of the first step.
+
+        Args:
+            state: m and u before the step.
+            theta: before the step, exactly.
+            g: the gradient.
+
+        Returns:
+            m and u after the step; theta after it, its high and low parts; and theta's bound, infinite where nothing
+            can be judged.
+        """
+        k, x = self._constants[0], self._values[0]
+        formula = vectorized(_FORMULA, inside=(("dd", _DOUBLE),))
+        radii = vectorized(_RADII)
+        zeros = np.zeros(theta.size)
+        with np.errstate(all="ignore"):
+            effective, branches, m, u = formula["moments"](x, (theta, zeros), state.m, state.u, g)
+            m_radius = radii["moment_radius"](k, state.m[0], state.m_radius, g, effective, theta, 0.0) + zeros
+            u_radius = (
+                radii["norm_radius"](k, state.u[0], state.u_radius, g, effective, branches, theta, 0.0)
+                + zeros
+            )
+            radius = radii["theta_radius"](k, theta, 0.0, m[0], m_radius, u[0], u_radius) + zeros
+            exact = formula["theta_after_step"](x, (theta, zeros), m, u)
+            lost = ~(np.isfinite(theta) & np.isfinite(g) & np.isfinite(m_radius) & np.isfinite(u_radius))
+            for number in (theta, g, m[0], u[0], m_radius, u_radius):
+                lost |= (number != 0) & ~((np.abs(number) > 2.0**-200) & (np.abs(number) < 2.0**200))
+        if not self._evaluated[0]:
+            lost = np.ones(theta.size, bool)
+        infinite = np.where(lost, math.inf, u_radius)
+        radius = np.where(lost | np.isnan(radius), math.inf, radius)
+        return CarriedState(m, u, m_radius, infinite), exact, radius
+
+    def in_ulp(self, exact: Numbers, error: Numbers) -> Numbers:
+        """Errors in ulp of the exact values rounded to the format."""
+        return _in_ulp(self._error_model.format_, exact, error)
+
+    def exactly(
+        self, which: int, before: Sequence[float], after: Sequence[float]
+    ) -> dict[Quantity, Judgement]:
+        """One element, judged by the exact oracle."""
+        hyperparameters, t = self._steps[which]
+        return ExactStepJudge(hyperparameters, t, self._error_model).judge(list(before), list(after))
+
+
+def _in_ulp(format_: Format, exact: Numbers, error: Numbers) -> Numbers:
+    """Errors in ulp of the exact values rounded to the format; none where that is infinite."""
+    bits = np.ascontiguousarray(exact).view(np.int64) & 0x7FFFFFFFFFFFFFFF
+    exponent = (bits + ((1 << (53 - format_.precision)) >> 1)) >> 52
+    place = np.maximum(exponent, format_.emin + 1023) - format_.precision + 1
+    beyond = place + format_.precision - 1 > format_.emax + 1023
+    return np.where(
+        beyond, np.where(error < math.inf, 0.0, math.inf), np.ldexp(error, (1023 - place).astype(np.int32))
+    )

@@ -1,0 +1,1 @@
+"""Lives judged: what must hold after each action of a life, and which number does not."""

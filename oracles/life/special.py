@@ -1,0 +1,75 @@
+"""Numbers that are not finite: what one step must make of them, and of their neighbours.
+
+A NaN in the effective gradient, in m or in u makes what it enters NaN. An infinity makes it infinite or NaN, as
+admissible orders of evaluation differ in what they divide or subtract. What does not meet one is judged by its bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ...reference.hyperparameters import Hyperparameters
+from ...reference.rules import Decay
+from ..error_model import ErrorModel
+from ..verdict import Quantity
+
+Numbers = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+_FIRST: int = 1
+
+
+def special_errors(
+    steps: Sequence[tuple[Hyperparameters, int]],
+    which: npt.NDArray[np.intp],
+    before: Sequence[Numbers],
+    after: Sequence[Numbers],
+    error_model: ErrorModel,
+) -> Iterator[tuple[int, Quantity, str]]:
+    """Elements whose numbers are not finite before a step, and wrong after it: the first of each quantity and kind.
+
+    Args:
+        steps: the hyperparameters of each step, and its number.
+        which: the index of each element's step.
+        before: theta, m, u and the gradient before it.
+        after: theta, m and u after it.
+        error_model: what is judged against.
+
+    Yields:
+        The element's index, the quantity, and what it must be, in words.
+    """
+    theta, m, u, g = before
+    theta_after, m_after, u_after = after
+    finite = np.logical_and.reduce([np.isfinite(x) for x in before])
+    if finite.all():
+        return
+    used = [options for options, _ in steps]
+    decay = np.array([options.weight_decay for options in used])[which]
+    beta1 = np.array([options.beta1 for options in used])[which]
+    beta2 = np.array([options.beta2 for options in used])[which]
+    lr = np.array([options.lr for options in used])[which]
+    joins = (decay != 0) if error_model.rule.decay is Decay.L2 else np.zeros(decay.shape, bool)
+    nan_g = np.isnan(g) | (joins & np.isnan(theta))
+    inf_g = np.isinf(g) | (joins & np.isinf(theta))
+    nan_m, nan_u = nan_g | np.isnan(m), nan_g | np.isnan(u)
+    off_m = nan_m | inf_g | (np.isinf(m) & (beta1 > 0))
+    off_u = nan_u | inf_g | (np.isinf(u) & (beta2 > 0))
+    nan_theta = np.isnan(theta) | ((nan_m | nan_u) & (lr > 0))
+    # Over an infinite norm alone a finite m may leave theta as it is.
+    off_theta = ~np.isfinite(theta) | nan_theta | (inf_g & (lr > 0)) | (off_m & ~np.isinf(u) & (lr > 0))
+    # NaN beats all where it must be NaN; the NaN of beta1 = 0 or beta2 = 0 times an infinity is left open.
+    rules: tuple[tuple[Quantity, Numbers, Mask, Mask], ...] = (
+        (Quantity.M, m_after, nan_m & ((beta1 > 0) | nan_g), off_m),
+        (Quantity.U, u_after, nan_u & ((beta2 > 0) | nan_g), off_u & ((beta2 > 0) | inf_g | nan_g)),
+        (Quantity.THETA, theta_after, nan_theta & ((beta1 > 0) | nan_g | np.isnan(theta)), off_theta),
+    )
+    for quantity, came, must_be_nan, must_be_off in rules:
+        wrong = np.flatnonzero(~finite & must_be_nan & ~np.isnan(came))
+        for index in wrong[:_FIRST]:
+            yield int(index), quantity, "nan"
+        wrong = np.flatnonzero(~finite & ~must_be_nan & must_be_off & np.isfinite(came))
+        for index in wrong[:_FIRST]:
+            yield int(index), quantity, "infinite or nan"

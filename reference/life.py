@@ -1,0 +1,493 @@
+"""A life of an optimizer: what is done to it, action by action, and what can be observed after each.
+
+A life is values only. The host performs all of its actions on a subject and returns an observation for each; whoever judges
+knows from the life alone what must hold. Arrays are given by recipe, so that one of 2^24 elements costs no more
+to pass than one of ten.
+"""
+
+from __future__ import annotations
+
+import base64
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import Enum
+from functools import cache
+from typing import Any, Final, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+
+LONGEST_PATTERN: Final = 4096
+"""The longest period that is looked for in an array."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """An array by recipe: a pattern that is repeated, and the elements that differ from it.
+
+    Attributes:
+        shape: of the array.
+        pattern: the first elements in row-major order; repeated to its end.
+        exceptions: (index in row-major order, value) of each element that is something else.
+    """
+
+    shape: tuple[int, ...]
+    pattern: tuple[float, ...]
+    exceptions: tuple[tuple[int, float], ...] = ()
+
+    @classmethod
+    def of(cls, array: npt.ArrayLike) -> Values:
+        """The recipe that names every element of an array."""
+        values = np.asarray(array, np.float64)
+        return cls(values.shape, tuple(values.reshape(-1).tolist()))
+
+    @classmethod
+    def folded(cls, array: FloatArray, period: int) -> Values:
+        """An array as its first `period` elements, repeated, and what differs; whole where too much does."""
+        flat = np.ascontiguousarray(array).reshape(-1)
+        if flat.size <= period:
+            return cls.of(array)
+        bits = flat.view(np.int64)
+        whole = flat.size // period * period
+        rows, tail = bits[:whole].reshape(-1, period), bits[whole:]
+        different = np.concatenate([(rows != bits[:period]).reshape(-1), tail != bits[: tail.size]])
+        places = np.flatnonzero(different)
+        if places.size > max(LONGEST_PATTERN, flat.size // 8):
+            return cls.of(array)
+        exceptions = tuple((int(i), float(flat[i])) for i in places)
+        return cls(array.shape, tuple(flat[:period].tolist()), exceptions)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def expand(self) -> FloatArray:
+        """The array."""
+        result = np.resize(np.array(self.pattern, np.float64), self.size) if self.size else np.zeros(0)
+        for index, value in self.exceptions:
+            result[index] = value
+        return result.reshape(self.shape)
+
+    def take(self, indices: npt.NDArray[np.intp]) -> FloatArray:
+        """The elements at some row-major indices, without the rest."""
+        result = np.array(self.pattern, np.float64)[indices % max(len(self.pattern), 1)]
+        if self.exceptions:
+            at = np.array([index for index, _ in self.exceptions], np.intp)
+            order = np.argsort(at)
+            found = order[np.minimum(np.searchsorted(at[order], indices), at.size - 1)]
+            hit = at[found] == indices
+            result[hit] = np.array([value for _, value in self.exceptions])[found[hit]]
+        return result
+
+
+class Memory(Enum):
+    """How an array lies in memory. A subject that has no such arrays gets a contiguous one."""
+
+    CONTIGUOUS = "contiguous"
+    COLUMN_MAJOR = "column-major"
+    STRIDED = "strided"
+    REVERSED = "reversed"
+    BROADCAST = "broadcast"
+    """With a stride of 0, where all elements are equal; gradients only."""
+    NEIGHBOURS = "neighbours"
+    """One after the other in a common block of memory, in order; parameters only."""
+
+
+class Container(Enum):
+    """What is passed to a constructor as `params`; the first three have one group, without options of its own."""
+
+    LIST = "list"
+    TUPLE = "tuple"
+    GENERATOR = "generator"
+    DICTS = "list of dicts"
+    GENERATOR_OF_DICTS = "generator of dicts"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it holds parameters rather than groups."""
+        return self in {Container.LIST, Container.TUPLE, Container.GENERATOR}
+
+
+class NumberKind(Enum):
+    """The type by which an option's value is passed."""
+
+    FLOAT = "float"
+    INT = "int"
+    ARRAY = "0-d array"
+
+
+class Refusal(Enum):
+    """A call that a subject is expected to refuse."""
+
+    TOO_FEW_GRADIENTS = "one gradient is missing"
+    TOO_MANY_GRADIENTS = "there is one gradient too many"
+    WRONG_SHAPE = "a gradient has another shape than its parameter"
+    NEGATIVE_LR = "a group with a negative learning rate is added"
+
+
+class CopyMethod(Enum):
+    """How an optimizer and its parameters are copied."""
+
+    DEEPCOPY = "copy.deepcopy"
+    PICKLE = "pickle"
+
+
+@dataclass(frozen=True)
+class Number:
+    """The value of an option, and the type by which it is passed."""
+
+    value: float
+    kind: NumberKind = NumberKind.FLOAT
+
+
+@dataclass(frozen=True)
+class ParameterSpec:
+    """A parameter: its initial values, how it lies in memory, and its dtype (the life's where None)."""
+
+    values: Values
+    memory: Memory = Memory.CONTIGUOUS
+    dtype: str | None = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """Documented options as they are passed; None for one that is left out."""
+
+    lr: Number | None = None
+    betas: tuple[float, float] | None = None
+    eps: float | None = None
+    weight_decay: float | None = None
+    maximize: bool | None = None
+
+    def passed(self) -> dict[str, Any]:
+        """The options that are not left out, by name."""
+        return {f.name: x for f in fields(self) if (x := getattr(self, f.name)) is not None}
+
+
+@dataclass(frozen=True)
+class GroupSpec:
+    """A parameter group: its parameters, and its own options."""
+
+    parameters: tuple[ParameterSpec, ...]
+    options: Options = Options()
+
+
+@dataclass(frozen=True)
+class GradientSpec:
+    """A gradient: values, or the memory of something that is there already.
+
+    Attributes:
+        values: of the gradient; None where one of the others says.
+        memory: how it lies.
+        same_as: the index of an earlier gradient of the step whose array is passed again.
+        parameter: the index of the parameter whose memory is passed; its size is that of this one.
+    """
+
+    values: Values | None
+    memory: Memory = Memory.CONTIGUOUS
+    same_as: int | None = None
+    parameter: int | None = None
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether the parameter has no gradient in this step."""
+        return self.values is None and self.same_as is None and self.parameter is None
+
+
+@dataclass(frozen=True)
+class Construct:
+    """Construct an optimizer, under a number of its own."""
+
+    optimizer: int
+    groups: tuple[GroupSpec, ...]
+    options: Options = Options()
+    container: Container = Container.DICTS
+
+
+@dataclass(frozen=True)
+class Step:
+    """Take one step."""
+
+    optimizer: int
+    gradients: tuple[GradientSpec, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Take many steps without looking between them: step t has the gradients t modulo their number."""
+
+    optimizer: int
+    steps: int
+    gradients: tuple[tuple[Values, ...], ...]
+
+
+@dataclass(frozen=True)
+class SetOption:
+    """Set an option of a group between two steps."""
+
+    optimizer: int
+    group: int
+    name: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class SetLr:
+    """Set the learning rate of a group between two steps."""
+
+    optimizer: int
+    group: int
+    lr: Number
+
+
+@dataclass(frozen=True)
+class AddGroup:
+    """Add a parameter group."""
+
+    optimizer: int
+    group: GroupSpec
+
+
+@dataclass(frozen=True)
+class Save:
+    """Keep a checkpoint, by the subject's own means.
+
+    Attributes:
+        optimizer: that is saved.
+        checkpoint: its number from now on.
+        copied: whether a deep copy is kept, and one is loaded, for a subject whose checkpoint is not its own.
+    """
+
+    optimizer: int
+    checkpoint: int
+    copied: bool = False
+
+
+@dataclass(frozen=True)
+class SetCount:
+    """Set the number of steps in a checkpoint, wherever it is found in it."""
+
+    checkpoint: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Load:
+    """Load a checkpoint: into the optimizer as it is, or into a new one over the parameters as they are."""
+
+    optimizer: int
+    checkpoint: int
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Copy an optimizer together with its parameters."""
+
+    optimizer: int
+    copy: int
+    method: CopyMethod
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """Ask for what has to be refused."""
+
+    optimizer: int
+    refusal: Refusal
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Forget an optimizer."""
+
+    optimizer: int
+
+
+Action: TypeAlias = (
+    Construct | Step | Run | SetLr | SetOption | AddGroup | Save | SetCount | Load | Copy | Refuse | Drop
+)
+ACTIONS: Final[Mapping[str, type[Any]]] = {kind.__name__: kind for kind in get_args(Action)}
+
+
+@dataclass(frozen=True)
+class Life:
+    """What is done to one or several optimizers of a subject.
+
+    Attributes:
+        name: as a report shows it.
+        dtype: of the parameters that do not say otherwise.
+        actions: in order.
+    """
+
+    name: str
+    dtype: str
+    actions: tuple[Action, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The life as JSON values; every number exactly."""
+        return {
+            "name": self.name,
+            "dtype": self.dtype,
+            "actions": [{"action": type(a).__name__, **_encoded(a)} for a in self.actions],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Life:
+        """The life that `to_json` wrote."""
+        actions = tuple(
+            _decoded(ACTIONS[a["action"]], {k: v for k, v in a.items() if k != "action"})
+            for a in value["actions"]
+        )
+        return cls(value["name"], value["dtype"], actions)
+
+
+class Watched(Enum):
+    """Something that the caller holds, and that no action may change."""
+
+    GRADIENT = "a gradient that was passed"
+    PARAMS = "the params that were passed to a constructor"
+    CHECKPOINT = "a checkpoint in hand"
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something of the caller's that an action changed."""
+
+    what: Watched
+    words: str
+
+
+class Outcome(Enum):
+    """How an action ended."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    """The subject raised an exception."""
+    UNSUPPORTED = "unsupported"
+    """The subject, or its adapter, has nothing of the kind: the life ends here, and nothing is said of it."""
+
+
+@dataclass(frozen=True)
+class OptimizerState:
+    """What can be seen of an optimizer after an action.
+
+    Attributes:
+        theta: of each parameter, in the order of the groups.
+        m: the first moments; None where they are hidden, or not there yet.
+        u: the infinity norms; likewise.
+        lr: of each group, as it is shown; None where it is not.
+    """
+
+    theta: tuple[Values, ...]
+    m: tuple[Values | None, ...] | None = None
+    u: tuple[Values | None, ...] | None = None
+    lr: tuple[float | None, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What can be seen after an action.
+
+    Attributes:
+        outcome: how the action ended.
+        message: what was said with it.
+        optimizers: the state of each that is alive, by its number.
+        changed: what the caller holds, and the action changed.
+    """
+
+    outcome: Outcome
+    message: str = ""
+    optimizers: Mapping[int, OptimizerState] = field(default_factory=dict)
+    changed: tuple[Change, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The observation as JSON values."""
+        result: dict[str, Any] = _encoded(self)
+        return result
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Observation:
+        """The observation that `to_json` wrote."""
+        result: Observation = _decoded(cls, value)
+        return result
+
+
+# JSON -------------------------------------------------------------------------------------------------------
+
+_SHORT: Final = 64
+"""Numbers up to so many are written one by one, for a reader; more as one string of their bits."""
+
+T = TypeVar("T")
+
+
+def _encoded(value: Any) -> Any:
+    match value:
+        case Enum():
+            return value.value
+        case bool() | int() | str() | None:
+            return value
+        case float():
+            return value.hex()
+        case Values():
+            exceptions = [[index, number.hex()] for index, number in value.exceptions]
+            return {"shape": list(value.shape), "pattern": _numbers(value.pattern), "exceptions": exceptions}
+        case Mapping():
+            return {str(name): _encoded(each) for name, each in value.items()}
+        case tuple() | list():
+            return [_encoded(each) for each in value]
+    if is_dataclass(value):
+        shown = {f.name: getattr(value, f.name) for f in fields(value)}
+        defaults = {f.name: f.default for f in fields(value)}
+        return {name: _encoded(each) for name, each in shown.items() if each != defaults[name]}
+    raise TypeError(f"{value!r} cannot be part of a life")
+
+
+def _numbers(pattern: Sequence[float]) -> Any:
+    if len(pattern) <= _SHORT:
+        return [number.hex() for number in pattern]
+    return base64.b64encode(np.array(pattern, "<f8").tobytes()).decode("ascii")
+
+
+def _pattern(value: Any) -> tuple[float, ...]:
+    if isinstance(value, str):
+        return tuple(np.frombuffer(base64.b64decode(value), "<f8").tolist())
+    return tuple(float.fromhex(number) for number in value)
+
+
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _decoded(kind: Any, value: Any) -> Any:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in {Union, types.UnionType}:
+        return None if value is None else _decoded(next(a for a in arguments if a is not type(None)), value)
+    if kind is Values:
+        exceptions = tuple((int(index), float.fromhex(x)) for index, x in value["exceptions"])
+        return Values(tuple(value["shape"]), _pattern(value["pattern"]), exceptions)
+    if origin is tuple:
+        kinds = [arguments[0]] * len(value) if arguments[-1] is ... else arguments
+        return tuple(_decoded(each, x) for each, x in zip(kinds, value, strict=True))
+    if origin in {Mapping, dict} or (origin is not None and issubclass(origin, Mapping)):
+        return {arguments[0](name): _decoded(arguments[1], each) for name, each in value.items()}
+    if kind is float:
+        return float.fromhex(value) if isinstance(value, str) else float(value)
+    if is_dataclass(kind):
+        hints = _hints(kind)  # type: ignore[arg-type]
+        return kind(**{name: _decoded(hints[name], each) for name, each in value.items()})  # type: ignore[operator]
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind(value)
+    return _plain(value) if kind is Any else value
+
+
+def _plain(value: Any) -> Any:
+    """An option's value: a number, a pair of numbers, or a bool."""
+    if isinstance(value, list):
+        return tuple(_plain(each) for each in value)
+    return float.fromhex(value) if isinstance(value, str) else value

@@ -1,0 +1,196 @@
+"""Pinned lives of sizes, numbers and counts that no drawn life has, and of numbers dense enough to show rare errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from adamax_conformance.oracles.formats import Format
+from adamax_conformance.reference.life import (
+    Action,
+    Construct,
+    Container,
+    GradientSpec,
+    GroupSpec,
+    Life,
+    Load,
+    Number,
+    Options,
+    ParameterSpec,
+    Run,
+    Save,
+    SetCount,
+    SetLr,
+    Step,
+    Values,
+)
+from adamax_conformance.tests.conformance.cases.lives import PERIOD, Feature
+from adamax_conformance.tests.conformance.cases.pinned import noise
+from adamax_conformance.tests.conformance.cases.probes import values_of
+
+_PLAIN: Final = Options(Number(0.1), (0.8, 0.7), 0.01)
+
+
+def _tiled(format_: Format, seed: int, shape: tuple[int, ...]) -> Values:
+    """Ordinary numbers of a shape, periodic where they are many."""
+    size = math.prod(shape)
+    return Values(shape, tuple(noise(format_, seed, (min(size, PERIOD),)).tolist()))
+
+
+def _steps(
+    format_: Format, name: str, shapes: list[tuple[int, ...]], options: Options, steps: int = 2
+) -> Life:
+    """Some steps of one group of parameters of these shapes."""
+    specs = tuple(ParameterSpec(_tiled(format_, 3000 + i, shape)) for i, shape in enumerate(shapes))
+    actions: list[Action] = [Construct(0, (GroupSpec(specs),), options, Container.LIST)]
+    for t in range(steps):
+        gradients = (_tiled(format_, 3500 + 331 * t + i, shape) for i, shape in enumerate(shapes))
+        actions.append(Step(0, tuple(GradientSpec(each) for each in gradients)))
+    return Life(f"lives/{name}", format_.dtype, tuple(actions))
+
+
+def sizes(format_: Format, features: frozenset[Feature], *, full: bool) -> tuple[Life, ...]:
+    """Arrays at every power of two and its neighbours, and at multiples of vectors and blocks; as matrices, too."""
+    small = [(2**k + d,) for k in range(3, 13) for d in (-1, 0, 1)]
+    multiples = [(n * 2**k,) for k in (3, 4, 5, 6, 8, 10, 12) for n in (3, 5, 7)]
+    middle = [*((2**k + d,) for k in range(13, 18) for d in (-1, 0, 1)), (2**18 + 1,), (2**19 + 1,)]
+    large = [(2**k + 1,) for k in ((20, 21, 22, 23, 24) if full else (20, 22))]
+    matrices = [
+        (32, 32), (33, 33), (64, 64), (100, 100), (128, 128), (129, 127), (256, 256), (1, 4096), (4096, 1), (512, 513),
+        (64, 64, 3, 3), (128, 64, 3, 3), (96, 3, 11, 11), (8, 16, 32), (17, 19, 23), (2, 3, 4, 5), (1, 1, 1, 1),
+        (1024, 1025) if full else (300, 1025),
+    ]  # fmt: skip
+    decay = Options(Number(0.1), (0.8, 0.7), 0.01, 0.25 if Feature.DECAY in features else None)
+    return (
+        _steps(format_, "sizes/small", [*small, *multiples], _PLAIN),
+        _steps(format_, "sizes/matrices", list(matrices), decay),
+        _steps(format_, "sizes/middle", middle, _PLAIN, 2),
+        _steps(format_, "sizes/large", large, _PLAIN, 2),
+    )
+
+
+def numbers(format_: Format, features: frozenset[Feature], *, full: bool) -> tuple[Life, ...]:
+    """Thousands of parameters in one group, and dozens of groups, each with its own learning rate."""
+    count = 5000 if full else 1100
+    many = _steps(format_, "numbers/parameters", [(1 + i % 3,) for i in range(count)], _PLAIN)
+    if Feature.GROUPS not in features:
+        return (many,)
+    groups = tuple(
+        GroupSpec(
+            (ParameterSpec(values_of(format_, 5000 + i, (2,))),),
+            Options(Number(2.0 ** -(1 + i % 7)), (0.5 + i / 128, 0.9 - i / 256), 0.01 + i / 64),
+        )
+        for i in range(45)
+    )
+
+    def step(seed: int) -> Step:
+        return Step(0, tuple(GradientSpec(values_of(format_, seed + i, (2,))) for i in range(len(groups))))
+
+    actions: list[Action] = [Construct(0, groups, _PLAIN), step(5100)]
+    if Feature.SET_LR in features:
+        for round_, chosen in enumerate(((1, 2, 8, 9, 17, 33, 44), (0, 2, 3, 16, 32, 40, 44))):
+            actions += [SetLr(0, group, Number(0.3 + (group + round_) / 100)) for group in chosen]
+            actions.append(step(5200 + 100 * round_))
+    return many, Life("lives/numbers/groups", format_.dtype, tuple(actions))
+
+
+def counters(format_: Format, features: frozenset[Feature], *, full: bool) -> Iterator[Life]:
+    """Runs past the counts at which counters of few bits end, and checkpoints with counts just before larger ones."""
+    ends = (254, 4094, 65534) if full else (254, 4094)
+    values = [values_of(format_, 6000 + i, (3,)) for i in range(4)]
+    beta1 = 0.993 if format_ is Format.BINARY64 else 0.9995
+    options = Options(Number(0.1), (beta1, 0.999), 1e-3)
+
+    def step(t: int) -> Step:
+        return Step(0, (GradientSpec(values[1 + t % 3]),))
+
+    start = Construct(0, (GroupSpec((ParameterSpec(values[0]),)),), options, Container.LIST)
+    actions: list[Action] = [start]
+    done = 0
+    for end in ends:
+        actions += [Run(0, end - done, ((values[1],), (values[2],), (values[3],)))]
+        actions += [step(t) for t in range(4)]
+        done = end + 4
+    yield Life("lives/counters/steps", format_.dtype, tuple(actions))
+    if not {Feature.LOAD_FRESH, Feature.LOAD_USED} & features:
+        return
+    fresh = Feature.LOAD_USED not in features
+    for near_one in (False, True):
+        kept = 11
+        actions = [start, *(step(t) for t in range(kept))]
+        for index, k in enumerate((8, 12, 15, 16, 24, 31)):
+            beta = 1 - 2.0 ** -min(k, 12) if near_one else 0.9
+            actions[0] = Construct(
+                0,
+                (GroupSpec((ParameterSpec(values[0]),)),),
+                Options(Number(0.1), (beta, 0.999), 1e-3),
+                Container.LIST,
+            )
+            life = [
+                *actions,
+                Save(0, index, Feature.CHECKPOINT_KEPT not in features),
+                SetCount(index, 2**k - 2),
+                Load(0, index, fresh),
+            ]
+            life += [step(t) for t in range(4)]
+            yield Life(f"lives/counters/loaded/{k}", format_.dtype, tuple(life))
+
+
+def precision(format_: Format, features: frozenset[Feature], *, full: bool) -> Iterator[Life]:
+    """Dense numbers of all binades and significands, with learning rates of the sizes of theta."""
+    count = 2**14 + 13 if full else 2**12 + 13
+    rng = np.random.default_rng(20150105)
+    reach = min(format_.emax - 6, 120)
+
+    def draw(low: int, high: int) -> Values:
+        sizes_ = np.ldexp(1 + rng.random(count), rng.integers(low, high + 1, count))
+        signed = np.where(rng.random(count) < 0.5, -sizes_, sizes_)
+        return Values((count,), tuple(format_.round_float(x) for x in signed.tolist()))
+
+    smallest = max(format_.emin, -reach)
+    settings = (
+        (0, (0.9, 0.999), 2.0 ** max(-60, smallest), (-6, 2), (-6, 2)),
+        (0, (0.875, 0.5), 2.0**smallest, (-30, -10), (smallest, reach // 2)),
+        (-20, (0.5, 0.75), 2.0**smallest, (-40, -15), (smallest, 0)),
+        (12, (0.9, 0.9), 1e-3, (4, 17), (-6, 4)),
+        (17, (0.7, 0.9), 1e-3, (12, 22), (-6, 4)),
+        (40 if reach > 60 else 10, (0.6, 0.9), 1.0, (30, 44) if reach > 60 else (4, 12), (-6, reach // 2)),
+        (-40 if reach > 60 else -6, (0.9, 0.999), 1e-3, (-50, -30) if reach > 60 else (-12, -4), (-12, 0)),
+        (3, (0.3, 0.99), 0.01, (-2, 6), (-2, 3)),
+    )
+    for index, (exponent, betas, eps, thetas, gradients) in enumerate(settings):
+        if format_.emin > -100 and (exponent < -8 or thetas[1] > 14):
+            continue
+        decay = 0.01 if index in {0, 3} and Feature.DECAY in features else None
+        options = Options(Number(math.ldexp(1.5, exponent)), betas, max(eps, 2.0**smallest), decay)
+        specs = (ParameterSpec(draw(*thetas)),)
+        actions: list[Action] = [Construct(0, (GroupSpec(specs),), options, Container.LIST)]
+        actions += [Step(0, (GradientSpec(draw(*gradients)),)) for _ in range(2)]
+        yield Life(f"lives/precision/{index}", format_.dtype, tuple(actions))
+
+
+def hidden(format_: Format, features: frozenset[Feature], *, full: bool) -> Iterator[Life]:
+    """Short runs from zero whose every step is far larger than what was before: m and u show in theta.
+
+    All scalars are numbers of the format, so they add nothing to the bound. Half of the gradients are just above a power
+    of two, where a lost bit is the largest fraction of the number.
+    """
+    count = 4096 if full else 1024
+    grow = Feature.SET_LR in features
+    low, step = (-12, 5) if format_.emin > -100 else (-40, 20)
+    rng = np.random.default_rng(20150106)
+    for index, (beta1, beta2) in enumerate(((0.5, 0.5), (0.5, 0.875), (0.75, 0.5))):
+        theta = Values((count,), (0.0,))
+        options = Options(Number(2.0**low), (beta1, beta2), 2.0**-10)
+        actions: list[Action] = [Construct(0, (GroupSpec((ParameterSpec(theta),)),), options, Container.LIST)]
+        for t in range(4):
+            if grow and t:
+                actions.append(SetLr(0, 0, Number(2.0 ** (low + step * t))))
+            significand = 1 + rng.random(count) * np.where(np.arange(count) % 2, 1.0, 2.0**-4)
+            signs = np.where(rng.random(count) < 0.5, -1.0, 1.0)
+            size = 2.0**-4 if t == 2 else 1.0
+            numbers_ = [format_.round_float(x) for x in (significand * signs * size).tolist()]
+            actions.append(Step(0, (GradientSpec(Values((count,), tuple(numbers_))),)))
+        yield Life(f"lives/hidden/{index}", format_.dtype, tuple(actions))

@@ -1,0 +1,150 @@
+"""Lives on a subject: performed, judged, and searched for the shortest one that goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from adamax_conformance.impl.subject.client import Subject
+from adamax_conformance.oracles.error_model import ErrorModel
+from adamax_conformance.oracles.life.judge import LifeFindings, LifeJudge
+from adamax_conformance.oracles.verdict import Divergence
+from adamax_conformance.reference.life import Life, Watched
+from adamax_conformance.tests.conformance.cases.lives import Feature, Scope
+from adamax_conformance.tests.conformance.cases.probes import PROBES, Probe, restrict_life
+from adamax_conformance.tests.conformance.harness.target import Target
+
+_BY_ARGUMENT: Final = {
+    Feature.MAXIMIZE: "maximize",
+    Feature.DECAY: "weight_decay",
+    Feature.EPS: "eps",
+    Feature.BETAS: "betas",
+}
+
+
+@dataclass
+class LifeTally:
+    """What many lives came to.
+
+    Attributes:
+        lives: performed.
+        judged: numbers compared.
+        open: those without a finite bound.
+        largest_over_bound: the largest error as a fraction of its bound.
+        divergence: the first one.
+        unsupported: why the last life ended early, if it did.
+        unrefused: the call that was accepted where a refusal was expected, if any.
+    """
+
+    lives: int = 0
+    judged: int = 0
+    open: int = 0
+    largest_over_bound: float = 0.0
+    divergence: Divergence | None = None
+    unsupported: str = ""
+    unrefused: str = ""
+
+    def add(self, found: LifeFindings) -> None:
+        """Count one life."""
+        self.lives += 1
+        self.judged += found.judged
+        self.open += found.open
+        self.largest_over_bound = max(self.largest_over_bound, found.largest_over_bound)
+        self.unsupported = found.unsupported or self.unsupported
+        self.unrefused = found.unrefused or self.unrefused
+        if self.divergence is None and found.findings:
+            self.divergence = found.findings[0].divergence
+
+    def figures(self) -> dict[str, float]:
+        """The figures of a verdict."""
+        return {
+            "lives": self.lives,
+            "judged": self.judged,
+            "open": self.open,
+            "largest_over_bound": self.largest_over_bound,
+        }
+
+
+def performer_of(target: Target) -> LifePerformer:
+    """The performer of a target, one for all checks of it."""
+    if not isinstance(target.lives, LifePerformer):
+        target.lives = LifePerformer(target)
+    return target.lives
+
+
+@dataclass
+class LifePerformer:
+    """Performs lives on a subject and judges them by what it was identified as.
+
+    Attributes:
+        target: the subject, in one dtype.
+    """
+
+    target: Target
+    _features: frozenset[Feature] | None = None
+    _models: dict[str, ErrorModel] = field(default_factory=dict)
+
+    @property
+    def subject(self) -> Subject:
+        """The subject."""
+        return self.target.subject
+
+    @property
+    def is_supported(self) -> bool:
+        """Whether the subject performs lives at all."""
+        return self.subject.info.has.get("lives") is True
+
+    def error_model(self, dtype: str) -> ErrorModel:
+        """The error model for parameters of a dtype; that of another dtype is identified once."""
+        if dtype == self.target.dtype:
+            return self.target.error_model()
+        if dtype not in self._models:
+            self._models[dtype] = replace(self.target, dtype=dtype).error_model()
+        return self._models[dtype]
+
+    def judge(self, life: Life, watched: Iterable[Watched] = tuple(Watched)) -> LifeFindings:
+        """Perform a life, restricted to what the subject has arguments for, and judge it."""
+        life = restrict_life(life, self.subject.info.arguments)
+        observations = self.subject.live(life)
+        return LifeJudge(life, self.error_model, tuple(watched)).judge(observations)
+
+    def probe(self, probe: Probe) -> LifeTally:
+        """Perform the lives of a probe until one goes wrong or is not supported."""
+        tally = LifeTally()
+        for life in probe.make(self.target.format):
+            tally.add(self.judge(life, probe.watched))
+            if tally.divergence is not None or tally.unsupported:
+                break
+        return tally
+
+    def features(self) -> frozenset[Feature]:
+        """The features that the subject has and gets right, each by its probe."""
+        if self._features is None:
+            known = {feature for feature, name in _BY_ARGUMENT.items() if name in self.subject.info.arguments}
+            if self.subject.accepts_zero_betas(self.target.dtype):
+                known.add(Feature.ZERO_BETAS)
+            for probe in PROBES:
+                if known.issuperset(probe.needs):
+                    tally = self.probe(probe)
+                    if tally.divergence is None and not tally.unsupported and not tally.unrefused:
+                        known.add(probe.feature)
+            self._features = frozenset(known)
+        return self._features
+
+    def scope(self) -> Scope:
+        """What lives may be drawn of."""
+        others = tuple(
+            dtype
+            for dtype in self.subject.info.dtypes
+            if dtype != self.target.dtype and dtype in {"float32", "float64"}
+        )
+        return Scope(self.target.format, self.features(), others)
+
+    def watched(self) -> tuple[Watched, ...]:
+        """What the subject leaves alone, as far as its probes showed."""
+        found = [Watched.GRADIENT]
+        features = self.features()
+        found += [Watched.PARAMS] * (Feature.PARAMS_KEPT in features)
+        found += [Watched.CHECKPOINT] * (Feature.CHECKPOINT_KEPT in features)
+        return tuple(found)
