@@ -1,6 +1,6 @@
-"""A life of an optimizer: what is done to it, action by action, and what can be observed after each.
+"""A life of an optimizer: its actions, and an observation after each.
 
-A life is values only. The host performs all of its actions on a subject and returns an observation for each; whoever judges
+A life is values only. The host performs all of its actions on a subject and returns an observation for each. The judge
 knows from the life alone what must hold. Arrays are given by recipe, so that one of 2^24 elements costs no more
 to pass than one of ten.
 """
@@ -26,7 +26,7 @@ LONGEST_PATTERN: Final = 4096
 
 @dataclass(frozen=True)
 class Values:
-    """An array by recipe: a pattern that is repeated, and the elements that differ from it.
+    """An array by recipe: a repeated pattern, and the elements that differ.
 
     Attributes:
         shape: of the array.
@@ -46,7 +46,10 @@ class Values:
 
     @classmethod
     def folded(cls, array: FloatArray, period: int) -> Values:
-        """An array as its first `period` elements, repeated, and what differs; whole where too much does."""
+        """An array as its first `period` elements, repeated, and what differs.
+
+        It stays whole where too much differs.
+        """
         flat = np.ascontiguousarray(array).reshape(-1)
         if flat.size <= period:
             return cls.of(array)
@@ -85,7 +88,10 @@ class Values:
 
 
 class Memory(Enum):
-    """How an array lies in memory. A subject that has no such arrays gets a contiguous one."""
+    """The order of an array in memory.
+
+    A subject that has no such arrays gets a contiguous one.
+    """
 
     CONTIGUOUS = "contiguous"
     COLUMN_MAJOR = "column-major"
@@ -98,7 +104,10 @@ class Memory(Enum):
 
 
 class Container(Enum):
-    """What is passed to a constructor as `params`; the first three have one group, without options of its own."""
+    """The argument `params` of a constructor.
+
+    The first three have one group, without options of its own.
+    """
 
     LIST = "list"
     TUPLE = "tuple"
@@ -113,7 +122,7 @@ class Container(Enum):
 
 
 class NumberKind(Enum):
-    """The type by which an option's value is passed."""
+    """The type of an option's value."""
 
     FLOAT = "float"
     INT = "int"
@@ -130,7 +139,7 @@ class Refusal(Enum):
 
 
 class CopyMethod(Enum):
-    """How an optimizer and its parameters are copied."""
+    """The way an optimizer and its parameters are copied."""
 
     DEEPCOPY = "copy.deepcopy"
     PICKLE = "pickle"
@@ -138,7 +147,7 @@ class CopyMethod(Enum):
 
 @dataclass(frozen=True)
 class Number:
-    """The value of an option, and the type by which it is passed."""
+    """The value of an option, and the type that it is passed as."""
 
     value: float
     kind: NumberKind = NumberKind.FLOAT
@@ -146,7 +155,13 @@ class Number:
 
 @dataclass(frozen=True)
 class ParameterSpec:
-    """A parameter: its initial values, how it lies in memory, and its dtype (the life's where None)."""
+    """A parameter.
+
+    Attributes:
+        values: before the first step.
+        memory: how it lies.
+        dtype: its own; None for the life's.
+    """
 
     values: Values
     memory: Memory = Memory.CONTIGUOUS
@@ -218,7 +233,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Run:
-    """Take many steps without looking between them: step t has the gradients t modulo their number."""
+    """Take many steps without looking between them.
+
+    Attributes:
+        optimizer: that takes them.
+        steps: how many.
+        gradients: of each step, one for each parameter; they begin again when they are used up.
+    """
 
     optimizer: int
     steps: int
@@ -277,7 +298,13 @@ class SetCount:
 
 @dataclass(frozen=True)
 class Load:
-    """Load a checkpoint: into the optimizer as it is, or into a new one over the parameters as they are."""
+    """Load a checkpoint.
+
+    Attributes:
+        optimizer: into which.
+        checkpoint: its number.
+        fresh: whether a new optimizer over the present parameters takes the place of the one in use first.
+    """
 
     optimizer: int
     checkpoint: int
@@ -316,7 +343,7 @@ ACTIONS: Final[Mapping[str, type[Any]]] = {kind.__name__: kind for kind in get_a
 
 @dataclass(frozen=True)
 class Life:
-    """What is done to one or several optimizers of a subject.
+    """Everything that is done to one or several optimizers of a subject.
 
     Attributes:
         name: as a report shows it.
@@ -363,18 +390,18 @@ class Change:
 
 
 class Outcome(Enum):
-    """How an action ended."""
+    """The end of an action."""
 
     DONE = "done"
     REFUSED = "refused"
     """The subject raised an exception."""
     UNSUPPORTED = "unsupported"
-    """The subject, or its adapter, has nothing of the kind: the life ends here, and nothing is said of it."""
+    """The subject, or its adapter, has nothing of the kind: the life ends here."""
 
 
 @dataclass(frozen=True)
 class OptimizerState:
-    """What can be seen of an optimizer after an action.
+    """The visible part of an optimizer after an action.
 
     Attributes:
         theta: of each parameter, in the order of the groups.
@@ -391,11 +418,11 @@ class OptimizerState:
 
 @dataclass(frozen=True)
 class Observation:
-    """What can be seen after an action.
+    """Everything that is visible after an action.
 
     Attributes:
         outcome: how the action ended.
-        message: what was said with it.
+        message: of the exception, if there was one.
         optimizers: the state of each that is alive, by its number.
         changed: what the caller holds, and the action changed.
     """
@@ -426,25 +453,31 @@ T = TypeVar("T")
 
 
 def _encoded(value: Any) -> Any:
+    encoded: Any
     match value:
         case Enum():
-            return value.value
+            encoded = value.value
         case bool() | int() | str() | None:
-            return value
+            encoded = value
         case float():
-            return value.hex()
+            encoded = value.hex()
         case Values():
-            exceptions = [[index, number.hex()] for index, number in value.exceptions]
-            return {"shape": list(value.shape), "pattern": _numbers(value.pattern), "exceptions": exceptions}
+            encoded = _encoded_values(value)
         case Mapping():
-            return {str(name): _encoded(each) for name, each in value.items()}
+            encoded = {str(name): _encoded(each) for name, each in value.items()}
         case tuple() | list():
-            return [_encoded(each) for each in value]
-    if is_dataclass(value):
-        shown = {f.name: getattr(value, f.name) for f in fields(value)}
-        defaults = {f.name: f.default for f in fields(value)}
-        return {name: _encoded(each) for name, each in shown.items() if each != defaults[name]}
-    raise TypeError(f"{value!r} cannot be part of a life")
+            encoded = [_encoded(each) for each in value]
+        case _ if is_dataclass(value):
+            shown = [(f, getattr(value, f.name)) for f in fields(value)]
+            encoded = {f.name: _encoded(each) for f, each in shown if each != f.default}
+        case _:
+            raise TypeError(f"{value!r} cannot be part of a life")
+    return encoded
+
+
+def _encoded_values(values: Values) -> dict[str, Any]:
+    exceptions = [[index, number.hex()] for index, number in values.exceptions]
+    return {"shape": list(values.shape), "pattern": _numbers(values.pattern), "exceptions": exceptions}
 
 
 def _numbers(pattern: Sequence[float]) -> Any:
@@ -468,22 +501,30 @@ def _decoded(kind: Any, value: Any) -> Any:
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in {Union, types.UnionType}:
         return None if value is None else _decoded(next(a for a in arguments if a is not type(None)), value)
-    if kind is Values:
-        exceptions = tuple((int(index), float.fromhex(x)) for index, x in value["exceptions"])
-        return Values(tuple(value["shape"]), _pattern(value["pattern"]), exceptions)
     if origin is tuple:
         kinds = [arguments[0]] * len(value) if arguments[-1] is ... else arguments
         return tuple(_decoded(each, x) for each, x in zip(kinds, value, strict=True))
-    if origin in {Mapping, dict} or (origin is not None and issubclass(origin, Mapping)):
+    if origin is not None and issubclass(origin, Mapping):
         return {arguments[0](name): _decoded(arguments[1], each) for name, each in value.items()}
-    if kind is float:
-        return float.fromhex(value) if isinstance(value, str) else float(value)
-    if is_dataclass(kind):
-        hints = _hints(kind)  # type: ignore[arg-type]
-        return kind(**{name: _decoded(hints[name], each) for name, each in value.items()})  # type: ignore[operator]
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return kind(value)
-    return _plain(value) if kind is Any else value
+    return _decoded_plain(kind, value)
+
+
+def _decoded_plain(kind: Any, value: Any) -> Any:
+    """A value of a kind that has no kinds in brackets."""
+    decoded = value
+    if kind is Values:
+        exceptions = tuple((int(index), float.fromhex(x)) for index, x in value["exceptions"])
+        decoded = Values(tuple(value["shape"]), _pattern(value["pattern"]), exceptions)
+    elif is_dataclass(kind):
+        made: Any = kind
+        decoded = made(**{name: _decoded(_hints(made)[name], each) for name, each in value.items()})
+    elif kind is float:
+        decoded = float.fromhex(value) if isinstance(value, str) else float(value)
+    elif isinstance(kind, type) and issubclass(kind, Enum):
+        decoded = kind(value)
+    elif kind is Any:
+        decoded = _plain(value)
+    return decoded
 
 
 def _plain(value: Any) -> Any:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import pickle
-from collections.abc import Iterator, Mapping, MutableMapping, MutableSequence, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import singledispatchmethod
 from typing import Any, Final
 
 import numpy as np
@@ -48,6 +48,7 @@ from ...reference.life import (
 from ..adapters.base import Adapter
 from ..protocol.errors import SkippedError, SubjectError
 from ..protocol.messages import SubjectInfo
+from .watching import fingerprint, held_values, replace_count
 
 _LAYOUTS: Final = {
     Memory.COLUMN_MAJOR: Layout.TRANSPOSED,
@@ -111,6 +112,7 @@ class LifePerformer:
 
     def __init__(self, adapter: Adapter, info: SubjectInfo) -> None:
         self._adapter = adapter
+        self._dtype = "float32"
         self._dtypes = info.dtypes
         self._layouts = {memory: layout for memory, layout in _LAYOUTS.items() if layout in info.layouts}
         self._optimizers: dict[int, _Optimizer] = {}
@@ -118,21 +120,27 @@ class LifePerformer:
         self._changed: list[Change] = []
 
     def perform(self, life: Life) -> tuple[Observation, ...]:
-        """Perform all actions; the last observation is that of the first action that the subject does not support."""
+        """Perform the actions of a life, until the subject does not do one.
+
+        An action ends the life if the subject does not support it, or refuses it against expectation.
+        """
+        self._dtype = life.dtype
         observations = []
         for action in life.actions:
             self._changed = []
-            outcome, message = self._outcome(action, life.dtype)
+            outcome, message = self._outcome(action)
             self._watch()
             states = {number: self._state(each) for number, each in self._optimizers.items()}
             observations.append(Observation(outcome, message, states, tuple(self._changed)))
             if outcome is Outcome.UNSUPPORTED:
                 break
+            if outcome is Outcome.REFUSED and not isinstance(action, Refuse):
+                break
         return tuple(observations)
 
-    def _outcome(self, action: Action, dtype: str) -> tuple[Outcome, str]:
+    def _outcome(self, action: Action) -> tuple[Outcome, str]:
         try:
-            self._act(action, dtype)
+            self._act(action)
         except SkippedError as error:
             return Outcome.UNSUPPORTED, str(error)
         except (KeyboardInterrupt, SubjectError):
@@ -141,59 +149,53 @@ class LifePerformer:
             return Outcome.REFUSED, f"{type(error).__name__}: {error}"
         return Outcome.DONE, ""
 
-    def _act(self, action: Action, dtype: str) -> None:
-        match action:
-            case Construct():
-                self._optimizers[action.optimizer] = self._construct(
-                    list(action.groups), action.options, action.container, dtype, None
-                )
-            case Step():
-                self._step(self._optimizers[action.optimizer], action.gradients)
-            case Run():
-                self._run(self._optimizers[action.optimizer], action)
-            case SetLr():
-                native = self._optimizers[action.optimizer].native
-                self._adapter.set_lr(native, action.group, self._number(action.lr, dtype))
-            case SetOption():
-                native = self._optimizers[action.optimizer].native
-                self._adapter.set_option(native, action.group, action.name, action.value)
-            case AddGroup():
-                self._add_group(self._optimizers[action.optimizer], action.group, dtype)
-            case Save():
-                self._save(self._optimizers[action.optimizer], action)
-            case SetCount():
-                self._set_count(action.checkpoint, action.count)
-            case Load():
-                self._load(action, dtype)
-            case Copy():
-                self._copy(action)
-            case Refuse():
-                self._refuse(self._optimizers[action.optimizer], action.refusal, dtype)
-            case Drop():
-                del self._optimizers[action.optimizer]
+    @singledispatchmethod
+    def _act(self, action: Any) -> None:
+        """Perform one action."""
+        raise TypeError(f"{action!r} is not an action of a life")
 
     # Constructing --------------------------------------------------------------------------------------------
 
+    @_act.register
+    def _(self, action: Construct) -> None:
+        made = self._construct(list(action.groups), action.options, action.container, None)
+        self._optimizers[action.optimizer] = made
+
     def _construct(
-        self,
-        groups: list[GroupSpec],
-        options: Options,
-        container: Container,
-        dtype: str,
-        theta: list[Any] | None,
+        self, groups: list[GroupSpec], options: Options, container: Container, theta: list[Any] | None
     ) -> _Optimizer:
         """A new optimizer: over new parameters, or over those that are there."""
         if container in _GENERATORS and not self._adapter.takes_generators:
             raise SkippedError("params of the subject are a list")
         specs = [spec for group in groups for spec in group.parameters]
-        params = theta if theta is not None else self._parameters(specs, dtype)
+        params = theta if theta is not None else self._parameters(specs)
         remaining = iter(params)
         members = [[next(remaining) for _ in group.parameters] for group in groups]
-        keywords = self._options(options, dtype)
+        keywords = self._options(options)
         dicts: list[dict[str, Any]] = [
-            {**self._options(group.options, dtype), "params": list(each)}
+            {**self._options(group.options), "params": list(each)}
             for group, each in zip(groups, members, strict=True)
         ]
+        passed = self._passed(container, params, dicts)
+        owned: list[tuple[Any, Any]] = (
+            [] if container.is_plain else [(each, held_values(each)) for each in dicts]
+        )
+        if isinstance(passed, list):
+            owned.append((passed, held_values(passed)))
+        native = self._adapter.make_optimizer(passed, (), keywords)
+        return _Optimizer(
+            native,
+            list(params),
+            [len(spec.values.pattern) for spec in specs],
+            [spec.dtype or self._dtype for spec in specs],
+            list(groups),
+            options,
+            container,
+            owned=owned,
+        )
+
+    def _passed(self, container: Container, params: Sequence[Any], dicts: list[dict[str, Any]]) -> Any:
+        """The argument `params` of the constructor."""
         passed: Any
         match container:
             case Container.LIST:
@@ -206,23 +208,10 @@ class LifePerformer:
                 passed = dicts
             case Container.GENERATOR_OF_DICTS:
                 passed = (each for each in dicts)
-        owned = [] if container.is_plain else [(each, _held(each)) for each in dicts]
-        if isinstance(passed, list):
-            owned.append((passed, _held(passed)))
-        native = self._adapter.make_optimizer(passed, (), keywords)
-        return _Optimizer(
-            native,
-            list(params),
-            [len(spec.values.pattern) for spec in specs],
-            [spec.dtype or dtype for spec in specs],
-            list(groups),
-            options,
-            container,
-            owned=owned,
-        )
+        return passed
 
-    def _parameters(self, specs: Sequence[ParameterSpec], dtype: str) -> list[Any]:
-        dtypes = [spec.dtype or dtype for spec in specs]
+    def _parameters(self, specs: Sequence[ParameterSpec]) -> list[Any]:
+        dtypes = [spec.dtype or self._dtype for spec in specs]
         for each in dtypes:
             if each not in self._dtypes:
                 raise SkippedError(f"the subject has no {each}")
@@ -241,31 +230,49 @@ class LifePerformer:
             return self._adapter.make_broadcast(value, dtype)
         return self._adapter.make_gradient(value, dtype, self._layouts.get(memory, Layout.CONTIGUOUS))
 
-    def _options(self, options: Options, dtype: str) -> dict[str, Any]:
+    def _options(self, options: Options) -> dict[str, Any]:
         made = options.passed()
         if options.lr is not None:
-            made["lr"] = self._adapter.to_argument(self._number(options.lr, dtype))
+            made["lr"] = self._adapter.to_argument(self._number(options.lr))
         return made
 
-    def _number(self, number: Number, dtype: str) -> Any:
+    def _number(self, number: Number) -> Any:
         match number.kind:
             case NumberKind.FLOAT:
                 return float(number.value)
             case NumberKind.INT:
                 return int(number.value)
             case NumberKind.ARRAY:
-                return np.array(number.value, np.float32 if dtype == "float32" else np.float64)
+                return np.array(number.value, np.float32 if self._dtype == "float32" else np.float64)
 
-    def _add_group(self, optimizer: _Optimizer, group: GroupSpec, dtype: str) -> None:
-        params = self._parameters(group.parameters, dtype)
-        made = {**self._options(group.options, dtype), "params": list(params)}
-        held = _held(made)
+    @_act.register
+    def _(self, action: AddGroup) -> None:
+        optimizer, group = self._optimizers[action.optimizer], action.group
+        params = self._parameters(group.parameters)
+        made = {**self._options(group.options), "params": list(params)}
+        held = held_values(made)
         self._adapter.add_group(optimizer.native, made)
         optimizer.owned.append((made, held))
         optimizer.params += params
         optimizer.periods += [len(spec.values.pattern) for spec in group.parameters]
-        optimizer.dtypes += [spec.dtype or dtype for spec in group.parameters]
+        optimizer.dtypes += [spec.dtype or self._dtype for spec in group.parameters]
         optimizer.groups.append(group)
+
+    @_act.register
+    def _(self, action: Drop) -> None:
+        del self._optimizers[action.optimizer]
+
+    # Options -------------------------------------------------------------------------------------------------
+
+    @_act.register
+    def _(self, action: SetLr) -> None:
+        native = self._optimizers[action.optimizer].native
+        self._adapter.set_lr(native, action.group, self._number(action.lr))
+
+    @_act.register
+    def _(self, action: SetOption) -> None:
+        native = self._optimizers[action.optimizer].native
+        self._adapter.set_option(native, action.group, action.name, action.value)
 
     # Stepping ------------------------------------------------------------------------------------------------
 
@@ -284,7 +291,9 @@ class LifePerformer:
                 made.append(self._gradient(spec.values.expand(), dtype, spec.memory))
         return made
 
-    def _step(self, optimizer: _Optimizer, specs: Sequence[GradientSpec]) -> None:
+    @_act.register
+    def _(self, action: Step) -> None:
+        optimizer, specs = self._optimizers[action.optimizer], action.gradients
         gradients = self._gradients(optimizer, specs)
         own = [i for i, spec in enumerate(specs) if spec.values is not None and spec.same_as is None]
         before = [self._adapter.to_numpy(gradients[i]) for i in own]
@@ -294,7 +303,9 @@ class LifePerformer:
             if not np.array_equal(self._adapter.to_numpy(gradients[i]), then, equal_nan=True):
                 self._changed.append(Change(Watched.GRADIENT, f"gradient {i} is not as it was passed"))
 
-    def _run(self, optimizer: _Optimizer, action: Run) -> None:
+    @_act.register
+    def _(self, action: Run) -> None:
+        optimizer = self._optimizers[action.optimizer]
         cycle = [
             [
                 self._gradient(values.expand(), dtype, Memory.CONTIGUOUS)
@@ -306,9 +317,11 @@ class LifePerformer:
             self._adapter.step(optimizer.native, optimizer.params, list(cycle[t % len(cycle)]))
         optimizer.steps += action.steps
 
-    def _refuse(self, optimizer: _Optimizer, refusal: Refusal, dtype: str) -> None:
+    @_act.register
+    def _(self, action: Refuse) -> None:
+        optimizer, refusal = self._optimizers[action.optimizer], action.refusal
         if refusal is Refusal.NEGATIVE_LR:
-            parameter = self._parameter(np.ones(1), dtype, Memory.CONTIGUOUS, len(optimizer.params))
+            parameter = self._parameter(np.ones(1), self._dtype, Memory.CONTIGUOUS, len(optimizer.params))
             self._adapter.add_group(optimizer.native, {"params": [parameter], "lr": -1.0})
             return
         if not self._adapter.passes_gradients:
@@ -329,7 +342,9 @@ class LifePerformer:
 
     # Checkpoints and copies ------------------------------------------------------------------------------------
 
-    def _save(self, optimizer: _Optimizer, action: Save) -> None:
+    @_act.register
+    def _(self, action: Save) -> None:
+        optimizer = self._optimizers[action.optimizer]
         native = self._adapter.save_live(optimizer.native)
         if action.copied:
             native = copy.deepcopy(native)
@@ -339,32 +354,34 @@ class LifePerformer:
             optimizer.options,
             optimizer.container,
             optimizer.steps,
-            self._fingerprint(native),
+            fingerprint(native, self._adapter),
             action.copied,
         )
 
-    def _set_count(self, number: int, count: int) -> None:
-        kept = self._checkpoints[number]
+    @_act.register
+    def _(self, action: SetCount) -> None:
+        kept = self._checkpoints[action.checkpoint]
         native = copy.deepcopy(kept.native)
-        if not _replace_count(native, kept.steps, count, self._adapter):
+        if not replace_count(native, kept.steps, action.count):
             raise SkippedError("the number of steps is not found in the subject's checkpoint")
-        kept.native, kept.steps, kept.fingerprint = native, count, self._fingerprint(native)
+        kept.native, kept.steps = native, action.count
+        kept.fingerprint = fingerprint(native, self._adapter)
 
-    def _load(self, action: Load, dtype: str) -> None:
+    @_act.register
+    def _(self, action: Load) -> None:
         optimizer, kept = self._optimizers[action.optimizer], self._checkpoints[action.checkpoint]
         native = copy.deepcopy(kept.native) if kept.copied else kept.native
         if action.fresh:
             count = sum(len(group.parameters) for group in kept.groups)
-            renewed = self._construct(
-                kept.groups, kept.options, kept.container, dtype, [*optimizer.params[:count]]
-            )
+            renewed = self._construct(kept.groups, kept.options, kept.container, [*optimizer.params[:count]])
             self._adapter.load_live(renewed.native, native)
             self._optimizers[action.optimizer] = optimizer = renewed
         else:
             self._adapter.load_live(optimizer.native, native)
         optimizer.steps = kept.steps
 
-    def _copy(self, action: Copy) -> None:
+    @_act.register
+    def _(self, action: Copy) -> None:
         if not self._adapter.is_copied:
             raise SkippedError("an optimizer of the subject is not copied")
         optimizer = self._optimizers[action.optimizer]
@@ -399,27 +416,21 @@ class LifePerformer:
         """Note what is held by the caller and is not as it was."""
         for number, optimizer in self._optimizers.items():
             for index, (held, then) in enumerate(optimizer.owned):
-                if _held(held) != then:
+                if held_values(held) != then:
                     self._changed.append(
                         Change(
                             Watched.PARAMS,
                             f"the caller's own params of optimizer {number} are not as they were passed",
                         )
                     )
-                    optimizer.owned[index] = (held, _held(held))
+                    optimizer.owned[index] = (held, held_values(held))
         for number, kept in self._checkpoints.items():
-            now = self._fingerprint(kept.native)
+            now = fingerprint(kept.native, self._adapter)
             if now != kept.fingerprint:
                 self._changed.append(
                     Change(Watched.CHECKPOINT, f"checkpoint {number} is not as it was saved")
                 )
                 kept.fingerprint = now
-
-    def _fingerprint(self, checkpoint: Any) -> str:
-        digest = hashlib.sha256()
-        for part in _leaves(checkpoint, self._adapter):
-            digest.update(part)
-        return digest.hexdigest()
 
     def _state(self, optimizer: _Optimizer) -> OptimizerState:
         def fold(native: Any, period: int) -> Values:
@@ -448,70 +459,3 @@ class LifePerformer:
             except (KeyError, TypeError, ValueError):
                 rates.append(None)
         return tuple(rates)
-
-
-def _held(container: Any) -> Any:
-    """What a dict or list that the caller passed holds: keys and numbers by value, parameters by identity."""
-    if isinstance(container, Mapping):
-        return {
-            name: [id(each) for each in value]
-            if name == "params" and isinstance(value, list)
-            else repr(value)
-            for name, value in container.items()
-        }
-    return [id(each) for each in container]
-
-
-def _leaves(value: Any, adapter: Adapter) -> Iterator[bytes]:
-    """Every number of a checkpoint, and how they are nested, as bytes."""
-    match value:
-        case Mapping():
-            yield b"{"
-            for name, each in value.items():
-                yield repr(name).encode()
-                yield from _leaves(each, adapter)
-        case str() | bytes() | None | bool() | int() | float():
-            yield repr(value).encode()
-        case tuple() | list():
-            yield b"["
-            for each in value:
-                yield from _leaves(each, adapter)
-        case _:
-            try:
-                array: FloatArray = adapter.to_numpy(value)
-            except Exception:  # noqa: BLE001 - an object of the subject's own: its pickle stands for it
-                try:
-                    yield pickle.dumps(value)
-                except Exception:  # noqa: BLE001 - nor that: it is not watched
-                    yield type(value).__name__.encode()
-            else:
-                yield repr(array.shape).encode()
-                yield array.tobytes()
-
-
-def _replace_count(value: Any, count: int, new: int, adapter: Adapter) -> bool:
-    """Set every integer of a checkpoint that is `count` to `new`, in place; whether there was one."""
-    found = False
-    entries: list[tuple[Any, Any]] = []
-    if isinstance(value, MutableMapping):
-        entries = list(value.items())
-    elif isinstance(value, MutableSequence):
-        entries = list(enumerate(value))
-    for key, each in entries:
-        if isinstance(each, bool):
-            continue
-        if isinstance(each, int) and each == count:
-            value[key] = new
-            found = True
-        elif isinstance(each, MutableMapping | MutableSequence | tuple):
-            if isinstance(each, tuple):
-                each = list(each)
-                if _replace_count(each, count, new, adapter):
-                    value[key] = tuple(each)
-                    found = True
-                continue
-            found |= _replace_count(each, count, new, adapter)
-        elif getattr(each, "ndim", None) == 0 and float(each) == count:
-            each[...] = new
-            found = True
-    return found
