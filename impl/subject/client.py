@@ -12,11 +12,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from ...reference import life as life_values
 from ...reference.case import Case, Layout
 from ...reference.hyperparameters import DEFAULTS
 from ...reference.life import Life, Observation
@@ -256,12 +257,15 @@ class Subject:
     def live(self, life: Life) -> list[Observation]:
         """Perform a whole life, and return what could be seen after each action."""
         if self._transport is None:
-            self._revive()
-        answer = self._ask(messages.Live(json.dumps(life.to_json())), messages.Lived)
+            self._restart()
+        answer = self._ask(
+            messages.Live(json.dumps(life.to_json())), messages.Lived, elements=_most_elements(life)
+        )
         try:
             return [Observation.from_json(each) for each in json.loads(answer.observations)]
         except (ValueError, KeyError, TypeError) as error:
-            self._garbled(f"the observations of a life cannot be read: {error}")
+            self.close()
+            raise InvalidAnswerError(f"the observations of a life cannot be read: {error}") from None
 
     def close(self) -> None:
         """End the subject."""
@@ -293,12 +297,15 @@ class Subject:
             self.name = f"{self.name}[{info.mode}]"
         return replace(info, name=self.name)
 
-    def _ask(self, request: messages.Request, kind: type[A], handle: Handle | None = None) -> A:
+    def _ask(
+        self, request: messages.Request, kind: type[A], handle: Handle | None = None, *, elements: int = 0
+    ) -> A:
         if handle is not None:
             self._check_generation(handle.generation)
+            elements = handle.elements
         assert self._transport is not None
         try:
-            answer = self._transport.ask(request, 0 if handle is None else handle.elements)
+            answer = self._transport.ask(request, elements)
         except SubjectBrokenError:
             self._transport = None
             raise
@@ -329,6 +336,30 @@ class Subject:
     def _reject_answer(self, what: str) -> None:
         self.close()
         raise InvalidAnswerError(what)
+
+
+def _most_elements(life: Life) -> int:
+    """The most numbers that the observations of a life have, with room for what is written around them."""
+    made: dict[int, int] = {}
+    total = 0
+    for action in life.actions:
+        match action:
+            case life_values.Construct():
+                made[action.optimizer] = sum(map(_room, action.groups))
+            case life_values.AddGroup():
+                made[action.optimizer] += _room(action.group)
+            case life_values.Copy():
+                made[action.copy] = made[action.optimizer]
+        total += 1 + sum(made.values())
+    return total
+
+
+def _room(group: life_values.GroupSpec) -> int:
+    return sum(p.values.size + _AROUND for p in group.parameters)
+
+
+_AROUND: Final = 8
+"""The elements whose characters a parameter's shape and names take as well."""
 
 
 def _to_arrays(what: str, values: Sequence[npt.ArrayLike], dtype: str) -> tuple[FloatArray, ...]:
