@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from adamax_conformance.impl.subject.client import Subject
 from adamax_conformance.oracles.error_model import ErrorModel
-from adamax_conformance.oracles.life.judge import LifeFindings, LifeJudge
+from adamax_conformance.oracles.life.judge import Finding, LifeFindings, LifeJudge
 from adamax_conformance.oracles.verdict import Divergence
 from adamax_conformance.reference.life import Life, Watched
-from adamax_conformance.tests.conformance.cases.lives import Feature, Scope
+from adamax_conformance.tests.conformance.cases.lives import Feature, Scope, is_whole
 from adamax_conformance.tests.conformance.cases.probes import PROBES, Probe, restrict_life
 from adamax_conformance.tests.conformance.harness.target import Target
 
@@ -100,7 +100,9 @@ class LifePerformer:
         if dtype == self.target.dtype:
             return self.target.error_model()
         if dtype not in self._models:
-            self._models[dtype] = replace(self.target, dtype=dtype).error_model()
+            # Not `replace`, which would take over what was found out in the first dtype.
+            other = Target(self.subject, dtype, self.target.settings)
+            self._models[dtype] = other.error_model()
         return self._models[dtype]
 
     def judge(self, life: Life, watched: Iterable[Watched] = tuple(Watched)) -> LifeFindings:
@@ -108,6 +110,31 @@ class LifePerformer:
         life = restrict_life(life, self.subject.info.arguments)
         observations = self.subject.live(life)
         return LifeJudge(life, self.error_model, tuple(watched)).judge(observations)
+
+    def shortest(
+        self, life: Life, finding: Finding, budget: int, watched: Iterable[Watched] = tuple(Watched)
+    ) -> Divergence:
+        """Leave actions out of a life as long as it goes wrong in the same way.
+
+        Args:
+            life: that goes wrong.
+            finding: its first one.
+            budget: how many shorter lives may be performed.
+            watched: what the caller must find unchanged.
+        """
+        life = replace(life, actions=life.actions[: finding.action + 1])
+        found, index = finding, len(life.actions) - 1
+        while budget > 0 and index > 0:
+            index -= 1
+            shorter = replace(life, actions=(*life.actions[:index], *life.actions[index + 1 :]))
+            if not is_whole(shorter):
+                continue
+            budget -= 1
+            again = next((f for f in self.judge(shorter, watched).findings if f.aspect is found.aspect), None)
+            if again is not None:
+                life, found = replace(shorter, actions=shorter.actions[: again.action + 1]), again
+                index = min(index, len(life.actions))
+        return found.divergence
 
     def probe(self, probe: Probe) -> LifeTally:
         """Perform the lives of a probe until one goes wrong or is not supported."""
