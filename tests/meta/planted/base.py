@@ -152,14 +152,29 @@ class Adamax:
             gradients: one array for each parameter, of its shape and dtype.
 
         Raises:
-            ValueError: there are not as many gradients as parameters.
+            ValueError: there are not as many gradients as parameters, or one has another shape than its parameter.
         """
-        if len(gradients) != len(self.m):
-            raise ValueError(f"gradients must be {len(self.m)} arrays, not {len(gradients)}")
+        self.check_gradients(gradients)
         self.steps = self.next_step(self.steps)
+        given = self.gradients_to_read(gradients)
         with np.errstate(all="ignore"):
             for index, (group_index, theta) in enumerate(self.indexed_parameters()):
-                self.visit(index, group_index, theta, gradients[index])
+                self.visit(index, group_index, theta, given[index])
+
+    def check_gradients(self, gradients) -> None:
+        if len(gradients) != len(self.m):
+            raise ValueError(f"gradients must be {len(self.m)} arrays, not {len(gradients)}")
+        for index, (_, theta) in enumerate(self.indexed_parameters()):
+            if gradients[index].shape != theta.shape:
+                shape = gradients[index].shape
+                raise ValueError(
+                    f"gradient {index} must have its parameter's shape {theta.shape}, not {shape}"
+                )
+
+    def gradients_to_read(self, gradients):
+        """The gradients; a copy of each that lies in a parameter's memory, where the step writes."""
+        thetas = [theta for _, theta in self.indexed_parameters()]
+        return [g.copy() if any(np.may_share_memory(g, theta) for theta in thetas) else g for g in gradients]
 
     def next_step(self, t):
         """The number of the step that follows step t."""

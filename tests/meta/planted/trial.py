@@ -14,23 +14,11 @@ from typing import Any, Final
 from adamax_conformance.impl.protocol.errors import SubjectError
 from adamax_conformance.impl.subject.client import Subject
 from adamax_conformance.oracles.verdict import Status, Verdict
-from adamax_conformance.tests.conformance.harness.catalogue import tests_of
+from adamax_conformance.tests.conformance.harness.catalogue import SOONEST, tests_of
 from adamax_conformance.tests.conformance.harness.check import Check, calls_of
 from adamax_conformance.tests.conformance.harness.context import CheckContext
 from adamax_conformance.tests.conformance.harness.target import Settings, Target
 from adamax_conformance.tests.meta.planted.base import Adamax
-
-_CHEAPEST_FIRST: Final = (
-    "contract",
-    "special",
-    "rule",
-    "relations",
-    "bookkeeping",
-    "golden",
-    "schedulers",
-    "value",
-)
-"""The layers in the order of a trial, so that it soon catches a bug."""
 
 RULE: Final = "rule/documented"
 
@@ -57,7 +45,7 @@ class SuiteCall:
 
 def suite() -> Iterator[SuiteCall]:
     """Every call that pytest makes for one subject in one dtype."""
-    for layer in _CHEAPEST_FIRST:
+    for layer in SOONEST:
         for test in tests_of(layer):
             yield from (SuiteCall(test, call.arguments, call.checks) for call in calls_of(test))
 
