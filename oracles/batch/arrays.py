@@ -1,8 +1,8 @@
-"""Steps of many elements judged in NumPy: by the compiled oracle's own arithmetic, with nothing compiled.
+"""Steps of many elements judged in NumPy, by the compiled oracle's arithmetic.
 
-The bounds are those of `oracles.bounds.radii` and the exact values those of `oracles.batch.kernels.formula`, both
-vectorised as they stand; BOUNDS.md, "The compiled oracle", proves how far both are off. What is nearer to its bound than that,
-or beyond the range in which binary64 may evaluate a bound, is left to the exact oracle.
+The bounds are those of `oracles.bounds.radii` and the exact values those of `oracles.batch.kernels.formula`. Both are
+vectorised as they stand. BOUNDS.md, "The compiled oracle", proves how far both are off. An error nearer to its bound
+than that, or beyond the range in which binary64 may evaluate a bound, is left to the exact oracle.
 
 Each element may belong to a step of its own: hyperparameters and the number of the step are arrays like the rest. So all
 steps of a run, of many parameters and groups, are judged in one call.
@@ -40,7 +40,7 @@ _FORMULA: Final = "adamax_conformance.oracles.batch.kernels.formula"
 _DOUBLE: Final = "adamax_conformance.oracles.batch.kernels.double_double"
 
 
-def _nothing_is_lost(_: StepConstants, *sizes: Any) -> float:
+def _nothing_is_lost(*_: Any) -> float:
     return 0.0
 
 
@@ -53,11 +53,11 @@ _SAFE: Final = (
     ("storage_error", lambda k, size: k.roundoff * size),
     ("overflows", lambda _, __: False),
 )
-"""What the functions of `radii` return of every element in the safe range, where no branch has to be looked at."""
+"""The functions of `radii`, as they are for an element in the safe range, where no branch has to be evaluated."""
 
 
 def _stack(rows: Sequence[Any], which: npt.NDArray[np.intp]) -> Any:
-    """A tuple of numbers of each step as one of arrays over the elements; a number that all steps share stays one."""
+    """Numbers of each step as arrays over the elements; one that all share stays."""
     first = rows[0]
     if isinstance(first, tuple):
         parts = [_stack(column, which) for column in zip(*rows, strict=True)]
@@ -69,7 +69,7 @@ def _stack(rows: Sequence[Any], which: npt.NDArray[np.intp]) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class StepErrors:
-    """What was found of many elements; the first axis is m, u, theta.
+    """Errors and bounds of many elements; the first axis is m, u, theta.
 
     Attributes:
         exact: the exact values, rounded to binary64.
@@ -89,19 +89,19 @@ class StepErrors:
 
     @property
     def exceeds(self) -> Mask:
-        """Where an error is certainly beyond its bound, and compared."""
+        """The elements whose error is certainly beyond its bound, and compared."""
         return self.judged & self.decided & (self.error > self.radius)
 
 
 @dataclass(frozen=True, eq=False)
 class CarriedState:
-    """The exact m and u of some elements, in twice binary64's precision, and how far a subject's may be off.
+    """The exact m and u of some elements, in twice binary64's precision, and radii.
 
     Attributes:
         m: high and low parts.
         u: likewise.
         m_radius: of m.
-        u_radius: of u; infinite for an element of which nothing can be judged any more.
+        u_radius: of u; infinite for an element that cannot be judged any more.
     """
 
     m: tuple[Numbers, Numbers]
@@ -157,9 +157,9 @@ class ArraySteps:
             after: theta, m and u after it.
         """
         count = which.size
-        found = StepErrors(
-            *(np.zeros((3, count)) for _ in range(4)), np.zeros((3, count), bool), np.zeros((3, count), bool)
-        )
+        exact, error, radius, ulp = (np.zeros((3, count)) for _ in range(4))
+        judged, decided = np.zeros((3, count), bool), np.zeros((3, count), bool)
+        found = StepErrors(exact, error, radius, ulp, judged, decided)
         finite = np.logical_and.reduce([np.isfinite(x) for x in before])
         found.judged[:2] = finite
         found.judged[2] = finite & np.isfinite(after[1]) & np.isfinite(after[2])
@@ -176,8 +176,9 @@ class ArraySteps:
     def _safe(
         self, which: npt.NDArray[np.intp], before: tuple[Numbers, ...], after: tuple[Numbers, ...]
     ) -> Mask:
-        """Which elements are ordinary: nothing of theirs is lost to underflow, and nothing overflows."""
-        r = SafeRanges(*(np.asarray(column)[which] for column in zip(*self._ranges, strict=True)))
+        """The elements of whose numbers none underflows or overflows."""
+        columns: Any = (np.asarray(column)[which] for column in zip(*self._ranges, strict=True))
+        r: Any = SafeRanges(*columns)
         decay = np.array([k.weight_decay if k.decays_gradient else 0.0 for k in self._constants])[which]
         theta, m, u, g = before
         theta_after, m_after, u_after = after
@@ -250,7 +251,9 @@ class ArraySteps:
     def carry(
         self, state: CarriedState, theta: Numbers, g: Numbers
     ) -> tuple[CarriedState, tuple[Numbers, Numbers], Numbers]:
-        """Take the exact step of elements whose theta is known and whose m and u are carried; all of the first step.
+        """Take the exact step of elements whose theta is known; m and u are carried.
+
+        The step is the first of those that the judge was made for.
 
         Args:
             state: m and u before the step.
@@ -296,7 +299,7 @@ class ArraySteps:
 
 
 def _in_ulp(format_: Format, exact: Numbers, error: Numbers) -> Numbers:
-    """Errors in ulp of the exact values rounded to the format; none where that is infinite."""
+    """Errors in ulp of the exact values rounded to the format; 0 beyond its range."""
     bits = np.ascontiguousarray(exact).view(np.int64) & 0x7FFFFFFFFFFFFFFF
     exponent = (bits + ((1 << (53 - format_.precision)) >> 1)) >> 52
     place = np.maximum(exponent, format_.emin + 1023) - format_.precision + 1

@@ -1,9 +1,10 @@
-"""Plain functions of one element's numbers, made to work on whole arrays: the same source, every branch masked.
+"""Plain functions of one element's numbers, rewritten for whole arrays.
 
-`radii` and the exact step (`kernels.formula`, `kernels.double_double`) are written once, over numbers. Numba compiles them
-as they stand for large arrays. Here their syntax trees are rewritten for NumPy: an `if` becomes a mask, a conditional
-expression `numpy.where`, `and`, `or`, `not`, `min`, `max` and `abs` their elementwise kind. A condition on constants of the
-step stays an ordinary `if`. No operation is added, removed or reordered, so the numbers are the same to the bit.
+`radii` and the exact step (`kernels.formula`, `kernels.double_double`) are written once, over numbers. Numba compiles
+them as they stand for large arrays. Here their syntax trees are rewritten for NumPy. An `if` becomes a mask, a
+conditional expression `numpy.where`, and `and`, `or`, `not`, `min`, `max` and `abs` their elementwise kind. A condition
+on constants of the step stays an ordinary `if`. No operation is added, removed or reordered, so the numbers are the
+same to the bit.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def _is_array(value: Any) -> bool:
 
 
 def _truth(value: Any) -> Any:
-    """A condition: an array's elements that are not zero, or whether a constant is true."""
+    """A condition: an array's elements that are not zero, or a constant's truth."""
     return value != 0 if _is_array(value) else bool(value)
 
 
@@ -87,12 +88,23 @@ def _contains(value: float, values: tuple[Any, ...]) -> Any:
     return _or(*(each == value for each in values))
 
 
-_RUNTIME: Final = {
+def _divide(dividend: Any, divisor: Any) -> Any:
+    """A quotient as IEEE 754 has it, of plain numbers and with a divisor of 0, too."""
+    return dividend / divisor if _is_array(divisor) or divisor else np.float64(dividend) / np.float64(divisor)
+
+
+def _all(condition: Any) -> bool:
+    return bool(condition.all()) if _is_array(condition) else bool(condition)
+
+
+_RUNTIME: Final[dict[str, Any]] = {
     "_truth": _truth,
     "_not": _not,
     "_and": _and,
     "_or": _or,
     "_any": _any,
+    "_all": _all,
+    "_divide": _divide,
     "_where": _where,
     "_contains": _contains,
     "min": _min,
@@ -103,11 +115,6 @@ _RUNTIME: Final = {
 
 def _call(name: str, *arguments: ast.expr) -> ast.Call:
     return ast.Call(ast.Name(name, ast.Load()), list(arguments), [])
-
-
-def _divide(dividend: Any, divisor: Any) -> Any:
-    """A quotient as IEEE 754 has it, where the divisor of plain numbers is 0, too: nothing that is used."""
-    return dividend / divisor if _is_array(divisor) or divisor else np.float64(dividend) / np.float64(divisor)
 
 
 class _Expressions(ast.NodeTransformer):
@@ -138,6 +145,12 @@ class _Expressions(ast.NodeTransformer):
         return node
 
 
+def _assigned_names(statements: list[ast.stmt]) -> set[str]:
+    """The names that statements assign to."""
+    nodes = (node for statement in statements for node in ast.walk(statement))
+    return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
 class _Function:
     """A function's statements, under the mask of the elements that reach each."""
 
@@ -146,7 +159,7 @@ class _Function:
         self._expressions = _Expressions()
 
     def body(self, statements: list[ast.stmt], mask: str | None, bound: set[str]) -> list[ast.stmt]:
-        """Rewrite statements that are reached where `mask` holds; everywhere if it is None."""
+        """Rewrite statements that are reached where `mask` holds, or everywhere."""
         made: list[ast.stmt] = []
         for statement in statements:
             made += self._statement(statement, mask, bound)
@@ -155,21 +168,23 @@ class _Function:
     def _statement(self, node: ast.stmt, mask: str | None, bound: set[str]) -> list[ast.stmt]:
         match node:
             case ast.Expr(value=ast.Constant()):
-                return []
+                made: list[ast.stmt] = []
             case ast.Return(value=ast.expr() as value):
-                return self._returned(self._expressions.visit(value), mask)
+                made = self._returned(self._expressions.visit(value), mask)
             case ast.AugAssign(target=ast.Name(id=name) as target, op=op, value=value):
                 total = ast.BinOp(ast.Name(name, ast.Load()), op, value)
-                return self._statement(ast.Assign([target], total), mask, bound)
+                made = self._statement(ast.Assign([target], total), mask, bound)
             case ast.AnnAssign(target=ast.Name() as target, value=ast.expr() as value):
-                return self._statement(ast.Assign([target], value), mask, bound)
+                made = self._statement(ast.Assign([target], value), mask, bound)
             case ast.Assign(targets=[target], value=value):
-                return [self._assigned(target, self._expressions.visit(value), mask, bound)]
+                made = [self._assigned(target, self._expressions.visit(value), mask, bound)]
             case ast.For(target=target, iter=each, body=inner):
-                return [ast.For(target, each, self.body(inner, mask, bound), [])]
+                made = [ast.For(target, each, self.body(inner, mask, bound), [])]
             case ast.If(test=test, body=then, orelse=otherwise):
-                return self._branched(test, then, otherwise, mask, bound)
-        raise TypeError(f"line {node.lineno}: {type(node).__name__} cannot be vectorised")
+                made = self._branched(test, then, otherwise, mask, bound)
+            case _:
+                raise TypeError(f"line {node.lineno}: {type(node).__name__} cannot be vectorised")
+        return made
 
     def _returned(self, value: ast.expr, mask: str | None) -> list[ast.stmt]:
         reached = ast.Constant(value=True) if mask is None else ast.Name(mask, ast.Load())
@@ -213,6 +228,9 @@ class _Function:
         yes, no = f"_yes{self._masks}", f"_no{self._masks}"
         reached = [] if mask is None else [ast.Name(mask, ast.Load())]
         condition = _call("_truth", self._expressions.visit(test))
+        if twice := (_assigned_names(then) & _assigned_names(otherwise)) - bound:
+            line = then[0].lineno
+            raise TypeError(f"line {line}: {', '.join(sorted(twice))} must have a value before the branches")
         made: list[ast.stmt] = [
             ast.Assign([ast.Name(yes, ast.Store())], _call("_and", condition, *reached)),
             ast.If(
@@ -228,13 +246,6 @@ class _Function:
                 ast.If(_call("_any", ast.Name(no, ast.Load())), self.body(otherwise, no, set(bound)), []),
             ]
         return made
-
-
-def _all(condition: Any) -> bool:
-    return bool(condition.all()) if _is_array(condition) else bool(condition)
-
-
-_RUNTIME |= {"_all": _all, "_divide": _divide}
 
 
 def _vectorized(function: ast.FunctionDef) -> ast.FunctionDef:
