@@ -1,4 +1,4 @@
-"""Pinned lives: one for each feature that a subject may lack or get wrong, and those that no search would draw."""
+"""Probes: pinned lives for each feature that a subject may lack or get wrong."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ from adamax_conformance.tests.conformance.cases.pinned import noise
 _OPTIONS: Final = frozenset(field.name for field in fields(Options))
 
 PLAIN: Final = Options(Number(0.1), (0.8, 0.7), 0.01)
+SHAPES: Final = ((3,), (3,), (2, 3))
+"""The parameters of a life that does not say otherwise."""
 _OTHER: Final = Options(Number(0.01), (0.5, 0.95), 0.25)
 
 
@@ -74,9 +76,7 @@ class Probe:
 class LifeBuilder:
     """Builds a life of one optimizer over small arrays."""
 
-    def __init__(
-        self, format_: Format, name: str, shapes: tuple[tuple[int, ...], ...] = ((3,), (3,), (2, 3))
-    ) -> None:
+    def __init__(self, format_: Format, name: str, shapes: tuple[tuple[int, ...], ...] = SHAPES) -> None:
         self.format = format_
         self.name = name
         self.shapes = shapes
@@ -130,10 +130,10 @@ class LifeBuilder:
 
 
 def _one(
-    name: str, build: Callable[[LifeBuilder], LifeBuilder], **keywords: object
+    name: str, build: Callable[[LifeBuilder], LifeBuilder], shapes: tuple[tuple[int, ...], ...] = SHAPES
 ) -> Callable[[Format], tuple[Life, ...]]:
     def make(format_: Format) -> tuple[Life, ...]:
-        return (build(LifeBuilder(format_, name, **keywords)).life(),)  # type: ignore[arg-type]
+        return (build(LifeBuilder(format_, name, shapes)).life(),)
 
     return make
 
@@ -158,7 +158,7 @@ def _set(name: str, *numbers: Number) -> Callable[[Format], tuple[Life, ...]]:
 
 
 def _injected(name: str, value: float) -> Callable[[Format], tuple[Life, ...]]:
-    """A special number in each parameter, at the first, second or third step, plain and with decay and ascent."""
+    """A special number in each parameter, at the first, second or third step."""
 
     def make(format_: Format) -> tuple[Life, ...]:
         lives = []
@@ -279,44 +279,144 @@ def _subnormal(format_: Format) -> tuple[Life, ...]:
     return (builder.step((1, GradientSpec(values))).step((0, GradientSpec(values))).step().life(),)
 
 
+def _int(value: int) -> Number:
+    return Number(value, NumberKind.INT)
+
+
 PROBES: Final = (
     Probe(Feature.GROUPS, "each group keeps to its own options", _groups),
-    Probe(Feature.SET_LR, "a learning rate that is set to a float takes effect, close to the last, tiny, and back again",
-          _set("set-lr", *map(Number, (0.5, 0.5 * (1 + 2.0**-16), 1e-6, 0.5, 0.5 * (1 - 2.0**-20), 2.0**-30)))),
-    Probe(Feature.INT_LR, "a learning rate that is set to an int takes effect",
-          _set("int-lr", Number(1, NumberKind.INT), Number(2, NumberKind.INT), Number(0.25), Number(1, NumberKind.INT)),
-          (Feature.SET_LR,)),
-    Probe(Feature.ARRAY_LR, "a learning rate that is set to a 0-d array takes effect",
-          _set("array-lr", Number(0.5, NumberKind.ARRAY), Number(0.25), Number(2.0**-20, NumberKind.ARRAY)),
-          (Feature.SET_LR,)),
-    Probe(Feature.GENERATOR, "params may be a generator", _one("generator", lambda b: b.construct(container=Container.GENERATOR).step(times=2))),
-    Probe(Feature.POINTS, "a parameter without dimensions is stepped like any other",
-          _one("0-d", lambda b: b.construct().step(times=3), shapes=((), (3,), ()))),
-    Probe(Feature.EMPTY, "a parameter without elements is left alone, and so are its neighbours",
-          _one("empty", lambda b: b.construct().step(times=3), shapes=((3,), (0,), (2, 3)))),
-    Probe(Feature.NEIGHBOURS, "parameters that are neighbours in memory are stepped each for itself",
-          _one("neighbours", lambda b: b.construct(memory=Memory.NEIGHBOURS).step(times=3), shapes=((3,), (3,), (0,), (5,), (2, 3)))),
+    Probe(
+        Feature.SET_LR,
+        "a learning rate that is set to a float takes effect, close to the last, tiny, and back again",
+        _set("set-lr", *map(Number, (0.5, 0.5 * (1 + 2.0**-16), 1e-6, 0.5, 0.5 * (1 - 2.0**-20), 2.0**-30))),
+    ),
+    Probe(
+        Feature.INT_LR,
+        "a learning rate that is set to an int takes effect",
+        _set("int-lr", _int(1), _int(2), Number(0.25), _int(1)),
+        needs=(Feature.SET_LR,),
+    ),
+    Probe(
+        Feature.ARRAY_LR,
+        "a learning rate that is set to a 0-d array takes effect",
+        _set("array-lr", Number(0.5, NumberKind.ARRAY), Number(0.25), Number(2.0**-20, NumberKind.ARRAY)),
+        needs=(Feature.SET_LR,),
+    ),
+    Probe(
+        Feature.GENERATOR,
+        "params may be a generator",
+        _one("generator", lambda life: life.construct(container=Container.GENERATOR).step(times=2)),
+    ),
+    Probe(
+        Feature.POINTS,
+        "a parameter without dimensions is stepped like any other",
+        _one("0-d", lambda life: life.construct().step(times=3), ((), (3,), ())),
+    ),
+    Probe(
+        Feature.EMPTY,
+        "a parameter without elements is left alone, and so are its neighbours",
+        _one("empty", lambda life: life.construct().step(times=3), ((3,), (0,), (2, 3))),
+    ),
+    Probe(
+        Feature.NEIGHBOURS,
+        "parameters that are neighbours in memory are stepped each for itself",
+        _one(
+            "neighbours",
+            lambda life: life.construct(memory=Memory.NEIGHBOURS).step(times=3),
+            ((3,), (3,), (0,), (5,), (2, 3)),
+        ),
+    ),
     Probe(Feature.ORDERS, "a gradient may lie in memory otherwise than its parameter", _parameter_orders),
-    Probe(Feature.MIXED, "parameters of several dtypes side by side are each computed in their own", _mixed),
-    Probe(Feature.BROADCAST, "a gradient whose elements share their memory is right", _one("broadcast-gradient", _broadcast)),
-    Probe(Feature.SHARED, "one array may be the gradient of two parameters",
-          _one("shared-gradient", lambda b: b.construct(Options(Number(0.1), (0.8, 0.7), 0.01)).step((1, GradientSpec(None, same_as=0))).step())),
-    Probe(Feature.ALIASED, "a gradient that is another parameter's memory is read before that is stepped",
-          _one("aliased-gradient", lambda b: b.construct().step((1, GradientSpec(None, parameter=0))).step((0, GradientSpec(None, parameter=1))).step())),
-    Probe(Feature.ABSENT, "a parameter without a gradient is left alone, and does not count the step", _one("absent-gradient", _absent)),
-    Probe(Feature.NAN, "a NaN in any parameter and step makes its element NaN, and no other", _injected("nan", math.nan)),
-    Probe(Feature.INFINITY, "an infinity in any parameter and step stays one, and touches no other element", _injected("infinity", -math.inf)),
+    Probe(
+        Feature.MIXED,
+        "parameters of several dtypes side by side are each computed in their own",
+        _mixed,
+    ),
+    Probe(
+        Feature.BROADCAST,
+        "a gradient whose elements share their memory is right",
+        _one("broadcast-gradient", _broadcast),
+    ),
+    Probe(
+        Feature.SHARED,
+        "one array may be the gradient of two parameters",
+        _one(
+            "shared-gradient",
+            lambda life: life.construct().step((1, GradientSpec(None, same_as=0))).step(),
+        ),
+    ),
+    Probe(
+        Feature.ALIASED,
+        "a gradient that is another parameter's memory is read before that is stepped",
+        _one(
+            "aliased-gradient",
+            lambda life: (
+                life.construct()
+                .step((1, GradientSpec(None, parameter=0)))
+                .step((0, GradientSpec(None, parameter=1)))
+                .step()
+            ),
+        ),
+    ),
+    Probe(
+        Feature.ABSENT,
+        "a parameter without a gradient is left alone, and does not count the step",
+        _one("absent-gradient", _absent),
+    ),
+    Probe(
+        Feature.NAN,
+        "a NaN in any parameter and step makes its element NaN, and no other",
+        _injected("nan", math.nan),
+    ),
+    Probe(
+        Feature.INFINITY,
+        "an infinity in any parameter and step stays one, and touches no other element",
+        _injected("infinity", -math.inf),
+    ),
     Probe(Feature.SUBNORMAL, "subnormal gradients count in any parameter and step", _subnormal),
-    Probe(Feature.ADD_GROUP, "a group that is added later is stepped, and changes no other", _one("add-group", _add_group), (Feature.GROUPS,)),
-    Probe(Feature.PARAMS_KEPT, "the caller's own list and dicts of groups are left as they were passed", _groups, (Feature.GROUPS,), (Watched.PARAMS,)),
-    Probe(Feature.CHECKPOINT_KEPT, "a checkpoint stays as it was saved while the optimizer goes on, and after it was loaded",
-          _one("checkpoint-kept", _kept), (), (Watched.CHECKPOINT,)),
-    Probe(Feature.LOAD_FRESH, "a checkpoint loads into a new optimizer: once, again, and back to an earlier one", _load("load-fresh", fresh=True)),
-    Probe(Feature.LOAD_USED, "a checkpoint loads into an optimizer that is in use: once, again, and back to an earlier one", _load("load-used", fresh=False)),
-    Probe(Feature.DEEPCOPY, "a deep copy goes its own way from the same state", _one("deepcopy", _copied(CopyMethod.DEEPCOPY)), (Feature.GROUPS,)),
-    Probe(Feature.PICKLE, "an unpickled optimizer goes its own way from the same state", _one("pickle", _copied(CopyMethod.PICKLE)), (Feature.GROUPS,)),
+    Probe(
+        Feature.ADD_GROUP,
+        "a group that is added later is stepped, and changes no other",
+        _one("add-group", _add_group),
+        needs=(Feature.GROUPS,),
+    ),
+    Probe(
+        Feature.PARAMS_KEPT,
+        "the caller's own list and dicts of groups are left as they were passed",
+        _groups,
+        needs=(Feature.GROUPS,),
+        watched=(Watched.PARAMS,),
+    ),
+    Probe(
+        Feature.CHECKPOINT_KEPT,
+        "a checkpoint stays as it was saved while the optimizer goes on, and after it was loaded",
+        _one("checkpoint-kept", _kept),
+        watched=(Watched.CHECKPOINT,),
+    ),
+    Probe(
+        Feature.LOAD_FRESH,
+        "a checkpoint loads into a new optimizer: once, again, and back to an earlier one",
+        _load("load-fresh", fresh=True),
+    ),
+    Probe(
+        Feature.LOAD_USED,
+        "a checkpoint loads into an optimizer in use: once, again, and back to an earlier one",
+        _load("load-used", fresh=False),
+    ),
+    Probe(
+        Feature.DEEPCOPY,
+        "a deep copy goes its own way from the same state",
+        _one("deepcopy", _copied(CopyMethod.DEEPCOPY)),
+        needs=(Feature.GROUPS,),
+    ),
+    Probe(
+        Feature.PICKLE,
+        "an unpickled optimizer goes its own way from the same state",
+        _one("pickle", _copied(CopyMethod.PICKLE)),
+        needs=(Feature.GROUPS,),
+    ),
     Probe(Feature.REFUSED, "a refused step changes nothing, and is not counted", _refused),
-)  # fmt: skip
+)
 
 
 def restrict_life(life: Life, arguments: Sequence[str]) -> Life:

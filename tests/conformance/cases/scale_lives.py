@@ -1,9 +1,9 @@
-"""Pinned lives of sizes, numbers and counts that no drawn life has, and of numbers dense enough to show rare errors."""
+"""Pinned lives of sizes, counts and dense numbers that no drawn life has."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -40,7 +40,7 @@ def _tiled(format_: Format, seed: int, shape: tuple[int, ...]) -> Values:
 
 
 def _steps(
-    format_: Format, name: str, shapes: list[tuple[int, ...]], options: Options, steps: int = 2
+    format_: Format, name: str, shapes: Sequence[tuple[int, ...]], options: Options, steps: int = 2
 ) -> Life:
     """Some steps of one group of parameters of these shapes."""
     specs = tuple(ParameterSpec(_tiled(format_, 3000 + i, shape)) for i, shape in enumerate(shapes))
@@ -52,7 +52,7 @@ def _steps(
 
 
 def sizes(format_: Format, features: frozenset[Feature], *, full: bool) -> tuple[Life, ...]:
-    """Arrays at every power of two and its neighbours, and at multiples of vectors and blocks; as matrices, too."""
+    """Arrays at every power of two and its neighbours, and at multiples of blocks."""
     small = [(2**k + d,) for k in range(3, 13) for d in (-1, 0, 1)]
     multiples = [(n * 2**k,) for k in (3, 4, 5, 6, 8, 10, 12) for n in (3, 5, 7)]
     middle = [*((2**k + d,) for k in range(13, 18) for d in (-1, 0, 1)), (2**18 + 1,), (2**19 + 1,)]
@@ -65,14 +65,14 @@ def sizes(format_: Format, features: frozenset[Feature], *, full: bool) -> tuple
     decay = Options(Number(0.1), (0.8, 0.7), 0.01, 0.25 if Feature.DECAY in features else None)
     return (
         _steps(format_, "sizes/small", [*small, *multiples], _PLAIN),
-        _steps(format_, "sizes/matrices", list(matrices), decay),
+        _steps(format_, "sizes/matrices", matrices, decay),
         _steps(format_, "sizes/middle", middle, _PLAIN, 2),
         _steps(format_, "sizes/large", large, _PLAIN, 2),
     )
 
 
 def numbers(format_: Format, features: frozenset[Feature], *, full: bool) -> tuple[Life, ...]:
-    """Thousands of parameters in one group, and dozens of groups, each with its own learning rate."""
+    """Thousands of parameters in one group, and dozens of groups."""
     count = 5000 if full else 1100
     many = _steps(format_, "numbers/parameters", [(1 + i % 3,) for i in range(count)], _PLAIN)
     if Feature.GROUPS not in features:
@@ -97,7 +97,7 @@ def numbers(format_: Format, features: frozenset[Feature], *, full: bool) -> tup
 
 
 def counters(format_: Format, features: frozenset[Feature], *, full: bool) -> Iterator[Life]:
-    """Runs past the counts at which counters of few bits end, and checkpoints with counts just before larger ones."""
+    """Runs past the ends of counters of few bits, and checkpoints with large counts."""
     ends = (254, 4094, 65534) if full else (254, 4094)
     values = [values_of(format_, 6000 + i, (3,)) for i in range(4)]
     beta1 = 0.993 if format_ is Format.BINARY64 else 0.9995
@@ -139,7 +139,7 @@ def counters(format_: Format, features: frozenset[Feature], *, full: bool) -> It
 
 
 def precision(format_: Format, features: frozenset[Feature], *, full: bool) -> Iterator[Life]:
-    """Dense numbers of all binades and significands, with learning rates of the sizes of theta."""
+    """Dense numbers of all binades, with learning rates of the sizes of theta."""
     count = 2**14 + 13 if full else 2**12 + 13
     rng = np.random.default_rng(20150105)
     reach = min(format_.emax - 6, 120)
@@ -172,7 +172,9 @@ def precision(format_: Format, features: frozenset[Feature], *, full: bool) -> I
 
 
 def hidden(format_: Format, features: frozenset[Feature], *, full: bool) -> Iterator[Life]:
-    """Short runs from zero whose every step is far larger than what was before: m and u show in theta.
+    """Short runs from zero, where each step is far larger than all before.
+
+    So m and u show in theta.
 
     All scalars are numbers of the format, so they add nothing to the bound. Half of the gradients are just above a power
     of two, where a lost bit is the largest fraction of the number.
