@@ -172,7 +172,7 @@ class Adamax:
                 )
 
     def gradients_to_read(self, gradients):
-        """The gradients; a copy of each that lies in a parameter's memory, where the step writes."""
+        """The gradients; a copy of each that lies in the memory of a parameter."""
         thetas = [theta for _, theta in self.indexed_parameters()]
         return [g.copy() if any(np.may_share_memory(g, theta) for theta in thetas) else g for g in gradients]
 

@@ -65,11 +65,19 @@ class DrawnProgram(Faithful):
         return self.operation("gradient", np.add, g, term)
 
     def first_moment(self, m, g, scalars):
-        if self.choose("form"):
+        form = self.choose("form", 4)
+        if form == 1:
             decayed = self.operation("decayed m", np.multiply, scalars.beta1, m)
             fresh = self.operation("fresh m", np.multiply, scalars.complement, g)
             return self.operation("m", np.add, decayed, fresh)
+        fresh = self.operation("fresh m", np.multiply, scalars.complement, g)
+        if form == 2:
+            taken = self.operation("taken m", np.multiply, scalars.complement, m)
+            return self.operation("m", np.add, self.operation("kept m", np.subtract, m, taken), fresh)
         distance = self.operation("distance", np.subtract, g, m)
+        if form == 3:
+            back = self.operation("back", np.multiply, scalars.beta1, distance)
+            return self.operation("m", np.subtract, g, back)
         if scalars.complement >= 0.5 and self.choose("back"):
             beta1 = 1 - scalars.complement if self.choose("from the complement") else scalars.beta1
             return self.operation("m", np.subtract, g, self.operation("back", np.multiply, distance, beta1))

@@ -18,7 +18,6 @@ from adamax_conformance.tests.conformance.harness.catalogue import SOONEST, test
 from adamax_conformance.tests.conformance.harness.check import Check, calls_of
 from adamax_conformance.tests.conformance.harness.context import CheckContext
 from adamax_conformance.tests.conformance.harness.target import Settings, Target
-from adamax_conformance.tests.meta.planted.base import Adamax
 
 RULE: Final = "rule/documented"
 
@@ -43,9 +42,9 @@ class SuiteCall:
         return {check.id for check in self.checks}
 
 
-def suite() -> Iterator[SuiteCall]:
-    """Every call that pytest makes for one subject in one dtype."""
-    for layer in SOONEST:
+def suite(layers: Sequence[str] = SOONEST) -> Iterator[SuiteCall]:
+    """Every call that pytest makes for one subject in one dtype, layer by layer."""
+    for layer in layers:
         for test in tests_of(layer):
             yield from (SuiteCall(test, call.arguments, call.checks) for call in calls_of(test))
 
@@ -80,20 +79,26 @@ class Trial:
 
 
 def run_trials(
-    planted: type[Adamax], dtype: str, runs: Sequence[Settings], *, until_caught: bool = False
+    planted: type[Any],
+    dtype: str,
+    runs: Sequence[Settings],
+    *,
+    until_caught: bool = False,
+    layers: Sequence[str] = SOONEST,
 ) -> list[Trial]:
     """Run the suite on a class, once with each of the settings.
 
     The first run makes every call. The others repeat only the calls that draw, since no other depends on the settings.
 
     Args:
-        planted: the class.
+        planted: the class, which has a name and a family.
         dtype: one of its dtypes.
         runs: the settings, such as the profile and the seed.
         until_caught: whether to stop a run at the first check that catches the class.
+        layers: the layers of the suite, in the order of their calls.
     """
     trials = []
-    calls = list(suite())
+    calls = list(suite(layers))
     with Subject.in_process(planted, planted.name) as subject:
         target = Target(subject, dtype, runs[0])
         for settings in runs:
@@ -104,7 +109,7 @@ def run_trials(
 
 
 def _run_trial(
-    planted: type[Adamax], target: Target, calls: Sequence[SuiteCall], *, until_caught: bool
+    planted: type[Any], target: Target, calls: Sequence[SuiteCall], *, until_caught: bool
 ) -> tuple[Trial, list[SuiteCall]]:
     """One trial, and those of its calls that drew."""
     started = time.perf_counter()

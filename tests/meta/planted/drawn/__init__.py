@@ -1,0 +1,1 @@
+"""Thousands of wrong optimizers, drawn by kind, context and effect."""
