@@ -1,1 +1,1 @@
-"""Lives judged: what must hold after each action of a life, and which number does not."""
+"""The judge of a life: what must hold after each action, and what does not."""

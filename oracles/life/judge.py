@@ -1,4 +1,4 @@
-"""The judge of a life: every number after every action against what must hold, and everything else left alone.
+"""The judge of a life: every number after every action, and all else left alone.
 
 Where m and u are seen, each step is judged on its own, from what was seen before it; all steps of a life in one call of
 the vectorised oracle. Where they are hidden, their exact values are carried with the radii, and theta, which is
@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass, replace
+from functools import singledispatchmethod
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
-from ...reference.hyperparameters import Hyperparameters
 from ...reference.life import (
     Action,
     AddGroup,
+    Ask,
     Construct,
     Copy,
     Drop,
+    EditCheckpoint,
     Life,
     Load,
     Observation,
@@ -38,84 +38,47 @@ from ...reference.life import (
     Values,
     Watched,
 )
-from ..batch.arrays import ArraySteps, StepErrors
 from ..error_model import ErrorModel
-from ..judgement import Judgement, divergence_of
+from ..formats import Format
+from ..judgement import divergence_of
 from ..verdict import Divergence, Quantity
-from .hidden import HiddenRun
-from .model import OptimizerModel, World, gradient_values, same_numbers, zeros_like
-from .special import special_errors
-
-QUANTITIES: Final = (Quantity.M, Quantity.U, Quantity.THETA)
-
-
-class Aspect(Enum):
-    """What is wrong about a life."""
-
-    M = "m"
-    U = "u"
-    THETA = "theta"
-    SPECIAL = "special"
-    """A number that is not finite, or should not be."""
-    UNTOUCHED = "untouched"
-    """Something that an action must leave alone has changed."""
-    REFUSED = "refused"
-    """A call that is right was refused, or one that was refused left a trace."""
-    CHECKPOINT = "checkpoint"
-    """A checkpoint or a copy brought back something else."""
-
+from .findings import Aspect, Finding, LifeFindings
+from .hidden import HiddenError, HiddenRun
+from .model import (
+    CheckpointModel,
+    OptimizerModel,
+    World,
+    first_difference,
+    gradient_values,
+    zeros_like,
+)
+from .steps import NumberError, SteppedParameter, element_of, judge_steps
+from .wording import locate
 
 _OF_QUANTITY: Final = {Quantity.M: Aspect.M, Quantity.U: Aspect.U, Quantity.THETA: Aspect.THETA}
 
+_QUANTITIES: Final = (Quantity.THETA, Quantity.M, Quantity.U)
+
+Arrays = Sequence[Values | None]
+
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong about a life.
+class _ChangedNumber:
+    """The first number of an optimizer that is not what it must be.
 
     Attributes:
-        aspect: what is wrong.
-        action: the index of the action after which it shows.
-        divergence: the evidence.
+        quantity: theta, m or u.
+        parameter: its index.
+        element: its index.
+        expected: the number that it must be.
+        actual: the number that it is.
     """
 
-    aspect: Aspect
-    action: int
-    divergence: Divergence
-
-
-@dataclass
-class LifeFindings:
-    """What was found of lives.
-
-    Attributes:
-        findings: in the order of the actions.
-        judged: numbers compared.
-        open: those without a finite bound.
-        largest_over_bound: the largest error as a fraction of its bound.
-        unsupported: the first action that the subject does not support, and why.
-        unrefused: calls that were accepted where a refusal was expected.
-    """
-
-    findings: list[Finding] = field(default_factory=list)
-    judged: int = 0
-    open: int = 0
-    largest_over_bound: float = 0.0
-    unsupported: str = ""
-    unrefused: str = ""
-
-
-@dataclass
-class _Rows:
-    """Elements of one parameter in one step, to be judged together with all others."""
-
-    action: int
-    optimizer: int
+    quantity: Quantity
     parameter: int
-    steps: tuple[int, ...]
-    values: tuple[Values, Values, Values, Values]
-    after: tuple[Values, Values, Values]
-    dtype: str
-    indices: npt.NDArray[np.intp]
+    element: tuple[int, ...]
+    expected: float
+    actual: float
 
 
 class LifeJudge:
@@ -137,8 +100,7 @@ class LifeJudge:
         self._watched = watched
         self._error_model = error_model
         self._world = World()
-        self._rows: list[_Rows] = []
-        self._steps: dict[tuple[Hyperparameters, int], int] = {}
+        self._stepped: list[SteppedParameter] = []
         self._hidden: dict[int, HiddenRun] = {}
         self.result = LifeFindings()
 
@@ -150,17 +112,21 @@ class LifeJudge:
                 break
             if not self._take(index, action, seen):
                 break
-        self._judge_rows()
+        for error in judge_steps(self._stepped, self._error_model, self.result):
+            self.result.findings.append(self._finding_of(error))
         self.result.findings.sort(key=lambda finding: finding.action)
         return self.result
 
-    # Actions -------------------------------------------------------------------------------------------------
-
     def _take(self, index: int, action: Action, seen: Observation) -> bool:
-        """Judge one action; whether what follows can be judged."""
+        """Judge one action.
+
+        Returns:
+            Whether what follows can be judged.
+        """
         for change in seen.changed:
             if change.what in self._watched:
-                self._find(Aspect.UNTOUCHED, index, f"after {_describe(action)}, {change.words}")
+                reason = f"after {locate(self._life, index)}, {change.words}"
+                self._find(Aspect.UNTOUCHED, index, reason, "as it was", "changed")
         if isinstance(action, Refuse):
             if seen.outcome is Outcome.DONE:
                 self.result.unrefused = f"{action.refusal.value}, and the call was accepted"
@@ -168,65 +134,15 @@ class LifeJudge:
             self._leave_alone(index, action, seen, Aspect.REFUSED)
             return True
         if seen.outcome is Outcome.REFUSED:
-            self._find(Aspect.REFUSED, index, f"{_describe(action)} raised {seen.message}")
+            reason = f"{locate(self._life, index)}, is allowed, and raised {seen.message}"
+            self._find(Aspect.REFUSED, index, reason, "no exception", seen.message)
             return False
-        moved = self._apply(index, action, seen)
-        self._leave_alone(index, action, seen, Aspect.UNTOUCHED, moved)
+        moved = self._apply(action, index, seen)
+        aspect = Aspect.CHECKPOINT if isinstance(action, Copy) else Aspect.UNTOUCHED
+        self._leave_alone(index, action, seen, aspect, moved)
         for number, state in seen.optimizers.items():
             self._world.optimizers[number].state = state
         return True
-
-    def _apply(self, index: int, action: Action, seen: Observation) -> set[int]:
-        """Judge what an action did to its own optimizer; the optimizers whose state may have changed."""
-        world = self._world
-        match action:
-            case Construct():
-                model = OptimizerModel.constructed(action.groups, action.options)
-                world.optimizers[action.optimizer], world.keywords[action.optimizer] = model, action.options
-                return set()
-            case Step():
-                self._step(index, action, seen.optimizers[action.optimizer])
-                return {action.optimizer}
-            case Run():
-                model = world.optimizers[action.optimizer]
-                model.parameters = [p.advanced(action.steps) for p in model.parameters]
-                model.steps += action.steps
-                self._hide(action.optimizer, seen.optimizers[action.optimizer])
-                return {action.optimizer}
-            case SetLr():
-                options = world.optimizers[action.optimizer].options
-                old = options[action.group]
-                options[action.group] = Hyperparameters.from_options(
-                    {**old.options(), "lr": float(action.lr.value)}
-                )
-            case SetOption():
-                options = world.optimizers[action.optimizer].options
-                old = options[action.group]
-                options[action.group] = Hyperparameters.from_options(
-                    {**old.options(), action.name: action.value}
-                )
-            case AddGroup():
-                world.optimizers[action.optimizer].add_group(action.group, world.keywords[action.optimizer])
-                self._hidden.pop(action.optimizer, None)
-            case Save():
-                world.checkpoints[action.checkpoint] = world.optimizers[action.optimizer].checkpoint()
-                if action.optimizer in self._hidden:
-                    self._hidden[action.optimizer].save(action.checkpoint)
-            case SetCount():
-                kept = world.checkpoints[action.checkpoint]
-                more = [p.advanced(action.count - p.count) for p in kept.parameters]
-                world.checkpoints[action.checkpoint] = type(kept)(tuple(more), kept.options, kept.state)
-            case Load():
-                self._load(index, action, seen.optimizers[action.optimizer])
-                return {action.optimizer}
-            case Copy():
-                world.optimizers[action.copy] = world.optimizers[action.optimizer].copy()
-                world.keywords[action.copy] = world.keywords[action.optimizer]
-                if action.optimizer in self._hidden:
-                    self._hidden[action.copy] = self._hidden[action.optimizer].copy()
-            case Drop():
-                del world.optimizers[action.optimizer]
-        return set()
 
     def _leave_alone(
         self,
@@ -234,299 +150,354 @@ class LifeJudge:
         action: Action,
         seen: Observation,
         aspect: Aspect,
-        moved: set[int] = frozenset(),  # type: ignore[assignment]
+        moved: Collection[int] = (),
     ) -> None:
-        """Every number of every optimizer is as it was, but of those that an action moves."""
-        if isinstance(action, Copy):
-            aspect = Aspect.CHECKPOINT
+        """Compare every number of every optimizer that an action does not move."""
         for number, state in seen.optimizers.items():
             if number in moved:
                 continue
             before = self._world.optimizers[number].state
-            for name, now, then in (
-                ("theta", state.theta, before.theta),
-                ("m", state.m, before.m),
-                ("u", state.u, before.u),
-            ):
-                where = _first_change(then, now)
-                if where is not None:
-                    whose = f"{name} of parameter {where} of optimizer {number}"
-                    self._find(aspect, index, f"{_describe(action)} changed {whose}")
+            for changed in _changed_numbers(before, state):
+                whose = self._name(changed, number)
+                reason = f"{locate(self._life, index)}, changed {whose} from {changed.expected!r} to {changed.actual!r}"
+                if isinstance(action, Copy):
+                    reason = (
+                        f"after {locate(self._life, index)}, {whose} is {changed.actual!r}; "
+                        f"it was {changed.expected!r}"
+                    )
+                self._find_number(aspect, index, number, changed, reason)
 
-    def _load(self, index: int, action: Load, state: OptimizerState) -> None:
-        model, kept = self._world.optimizers[action.optimizer], self._world.checkpoints[action.checkpoint]
-        theta = model.state.theta[: len(kept.parameters)] if action.fresh else model.state.theta
-        current = [options.lr for options in model.options]
-        for name, now, then in (
-            ("theta", state.theta, theta),
-            ("m", state.m, kept.state.m),
-            ("u", state.u, kept.state.u),
-        ):
-            where = _first_change(then, now)
-            if where is not None:
-                found = f"{name} of parameter {where} is not what the checkpoint holds"
-                if name == "theta":
-                    found = f"theta of parameter {where} has changed"
-                self._find(Aspect.CHECKPOINT, index, f"after {_describe(action)}, {found}")
-        model.load(kept)
-        for group, shown in enumerate(state.lr or ()):
-            saved = kept.options[group].lr if group < len(kept.options) else None
-            own = current[group] if group < len(current) else None
-            if shown is not None and saved is not None and not _is_shown_as(saved, shown):
-                if own is not None and _is_shown_as(own, shown):
-                    options = kept.options[group].options()
-                    model.options[group] = Hyperparameters.from_options({**options, "lr": own})
-                else:
-                    words = f"lr of group {group} is shown as {shown!r}; the checkpoint has {saved!r}"
-                    self._find(Aspect.CHECKPOINT, index, f"after {_describe(action)}, {words}")
+    # Actions -------------------------------------------------------------------------------------------------
+
+    @singledispatchmethod
+    def _apply(self, action: Any, index: int, seen: Observation) -> Collection[int]:
+        """Judge what an action did to its own optimizer.
+
+        Returns:
+            The optimizers whose numbers the action may have changed, and that are judged here.
+        """
+        raise TypeError(f"{action!r}, action {index + 1} with the outcome {seen.outcome}, is not of a life")
+
+    @_apply.register
+    def _(self, action: Construct, _index: int, _seen: Observation) -> Collection[int]:
+        model = OptimizerModel.constructed(action.groups, action.options)
+        self._world.optimizers[action.optimizer] = model
+        self._world.keywords[action.optimizer] = action.options
+        return ()
+
+    @_apply.register
+    def _(self, action: Run, _index: int, seen: Observation) -> Collection[int]:
+        model, state = self._world.optimizers[action.optimizer], seen.optimizers[action.optimizer]
+        model.parameters = [p.advanced(action.steps) for p in model.parameters]
+        model.steps += action.steps
+        if state.m is None or state.u is None:
+            # Nothing hidden is known after steps that were not looked at.
+            self._hidden.pop(action.optimizer, None)
+        return (action.optimizer,)
+
+    @_apply.register
+    def _(self, action: SetLr, _index: int, _seen: Observation) -> Collection[int]:
+        self._world.optimizers[action.optimizer].set_option(action.group, "lr", float(action.lr.value))
+        return ()
+
+    @_apply.register
+    def _(self, action: SetOption, _index: int, _seen: Observation) -> Collection[int]:
+        self._world.optimizers[action.optimizer].set_option(action.group, action.name, action.value)
+        return ()
+
+    @_apply.register
+    def _(self, action: AddGroup, _index: int, _seen: Observation) -> Collection[int]:
+        keywords = self._world.keywords[action.optimizer]
+        self._world.optimizers[action.optimizer].add_group(action.group, keywords)
+        self._hidden.pop(action.optimizer, None)
+        return ()
+
+    @_apply.register
+    def _(self, action: Save, _index: int, _seen: Observation) -> Collection[int]:
+        model = self._world.optimizers[action.optimizer]
+        self._world.checkpoints[action.checkpoint] = model.checkpoint()
         if action.optimizer in self._hidden:
-            self._hidden[action.optimizer].load(action.checkpoint)
+            self._hidden[action.optimizer].save(action.checkpoint)
+        return ()
+
+    @_apply.register
+    def _(self, action: SetCount, _index: int, _seen: Observation) -> Collection[int]:
+        kept = self._world.checkpoints[action.checkpoint]
+        self._world.checkpoints[action.checkpoint] = kept.with_count(action.count)
+        return ()
+
+    @_apply.register
+    def _(self, action: Copy, _index: int, _seen: Observation) -> Collection[int]:
+        self._world.optimizers[action.copy] = self._world.optimizers[action.optimizer].copy()
+        self._world.keywords[action.copy] = self._world.keywords[action.optimizer]
+        if action.optimizer in self._hidden:
+            self._hidden[action.copy] = self._hidden[action.optimizer].copy()
+        return ()
+
+    @_apply.register
+    def _(self, action: Drop, _index: int, _seen: Observation) -> Collection[int]:
+        del self._world.optimizers[action.optimizer]
+        return ()
+
+    @_apply.register(EditCheckpoint)
+    @_apply.register(Ask)
+    def _(self, _action: EditCheckpoint | Ask, _index: int, _seen: Observation) -> Collection[int]:
+        return ()
+
+    @_apply.register
+    def _(self, action: Load, index: int, seen: Observation) -> Collection[int]:
+        number, state = action.optimizer, seen.optimizers[action.optimizer]
+        model, kept = self._world.optimizers[number], self._world.checkpoints[action.checkpoint]
+        theta = model.state.theta[: len(kept.parameters)] if action.fresh else model.state.theta
+        expected = OptimizerState(
+            theta, self._kept(model, kept, kept.state.m), self._kept(model, kept, kept.state.u)
+        )
+        for changed in _changed_numbers(expected, state):
+            whose = "the parameters had" if changed.quantity is Quantity.THETA else "the checkpoint has"
+            reason = (
+                f"after {locate(self._life, index)}, {self._name(changed, number)} is {changed.actual!r}; "
+                f"{whose} {changed.expected!r}"
+            )
+            self._find_number(Aspect.CHECKPOINT, index, number, changed, reason)
+        current = [options.lr for options in model.options]
+        specs = [parameter.spec for parameter in model.parameters]
+        model.load(kept)
+        if not action.fresh and len(specs) == len(model.parameters):
+            model.parameters = [replace(p, spec=own) for p, own in zip(model.parameters, specs, strict=True)]
+        self._compare_rates(index, model, current, state)
+        if number in self._hidden:
+            self._hidden[number].load(action.checkpoint)
+        return (number,)
+
+    def _kept(
+        self, model: OptimizerModel, kept: CheckpointModel, arrays: Sequence[Values | None] | None
+    ) -> tuple[Values | None, ...] | None:
+        """The arrays of a checkpoint, rounded to the parameters' own dtypes."""
+        if arrays is None or len(model.parameters) != len(kept.parameters):
+            return None if arrays is None else tuple(arrays)
+        rounded: list[Values | None] = []
+        for own, saved, array in zip(model.parameters, kept.parameters, arrays, strict=True):
+            dtype = own.spec.dtype or self._life.dtype
+            if array is not None and dtype != (saved.spec.dtype or self._life.dtype):
+                array = array.mapped(Format.of(dtype).round_float)  # noqa: PLW2901
+            rounded.append(array)
+        return tuple(rounded)
+
+    def _compare_rates(
+        self, index: int, model: OptimizerModel, current: Sequence[float], state: OptimizerState
+    ) -> None:
+        """Compare the learning rates that are shown after a checkpoint was loaded.
+
+        A subject may go on with its own rates, as far as it shows them.
+        """
+        for group, (options, shown) in enumerate(zip(model.options, state.lr or (), strict=False)):
+            if shown is None or _is_shown_as(options.lr, shown):
+                continue
+            if group < len(current) and _is_shown_as(current[group], shown):
+                model.set_option(group, "lr", current[group])
+                continue
+            reason = (
+                f"after {locate(self._life, index)}, lr of group {group} is shown as {shown!r}; "
+                f"the checkpoint has {options.lr!r}"
+            )
+            self._find(Aspect.CHECKPOINT, index, reason, repr(options.lr), repr(shown))
 
     # Steps ---------------------------------------------------------------------------------------------------
 
-    def _step(self, index: int, action: Step, state: OptimizerState) -> None:
-        model = self._world.optimizers[action.optimizer]
+    @_apply.register
+    def _(self, action: Step, index: int, seen: Observation) -> Collection[int]:
+        number, state = action.optimizer, seen.optimizers[action.optimizer]
+        model = self._world.optimizers[number]
         gradients = gradient_values(action.gradients, model.state.theta)
         stepped = list(model.parameters)
         for i, (parameter, gradient) in enumerate(zip(model.parameters, gradients, strict=True)):
-            m, u = _seen(state.m, i), _seen(state.u, i)
-            before_m, before_u = _seen(model.state.m, i), _seen(model.state.u, i)
             if gradient is None:
-                self._unmoved(index, action, i, model.state, state)
+                self._compare_unmoved(index, number, i, state)
                 continue
             stepped[i] = parameter.advanced()
+            m, u = _seen(state.m, i), _seen(state.u, i)
             if m is None or u is None:
                 continue
             zeros = zeros_like(parameter.spec.values)
-            before = (model.state.theta[i], before_m or zeros, before_u or zeros, gradient)
-            after = (state.theta[i], m, u)
-            options = model.options[parameter.group]
-            counts = (stepped[i].count, *stepped[i].others)
-            self._rows.append(
-                _Rows(
+            m_before, u_before = _seen(model.state.m, i), _seen(model.state.u, i)
+            self._stepped.append(
+                SteppedParameter(
                     index,
-                    action.optimizer,
+                    number,
                     i,
-                    tuple(self._step_index(options, t) for t in counts),
-                    before,
-                    after,
+                    model.options[parameter.group],
+                    (stepped[i].count, *stepped[i].others),
+                    (model.state.theta[i], m_before or zeros, u_before or zeros, gradient),
+                    (state.theta[i], m, u),
                     parameter.spec.dtype or self._life.dtype,
-                    _distinct(*before, *after),
                 )
             )
-        if any(each is None for each in (state.m, state.u)):
-            self._hidden_step(index, action, model, gradients, state)
+        if state.m is None or state.u is None:
+            self._judge_hidden(index, number, gradients, state)
         model.parameters = stepped
         model.steps += 1
+        return (number,)
 
-    def _step_index(self, options: Hyperparameters, t: int) -> int:
-        return self._steps.setdefault((options, t), len(self._steps))
+    def _compare_unmoved(self, index: int, number: int, parameter: int, after: OptimizerState) -> None:
+        """Compare a parameter without a gradient, which a step leaves alone."""
+        before = self._world.optimizers[number].state
+        for changed in _changed_numbers(before, after, parameter):
+            reason = (
+                f"{locate(self._life, index)}, changed {self._name(changed, number)} from "
+                f"{changed.expected!r} to {changed.actual!r}; the parameter has no gradient there"
+            )
+            self._find_number(Aspect.UNTOUCHED, index, number, changed, reason)
 
-    def _unmoved(
-        self, index: int, action: Step, i: int, before: OptimizerState, after: OptimizerState
+    def _judge_hidden(
+        self, index: int, number: int, gradients: Sequence[Values | None], state: OptimizerState
     ) -> None:
-        """A parameter without a gradient is left alone."""
-        for name, then, now in (
-            ("theta", before.theta, after.theta),
-            ("m", before.m, after.m),
-            ("u", before.u, after.u),
-        ):
-            if then is None or now is None or then[i] is None or now[i] is None:
-                continue
-            if not same_numbers(then[i], now[i]):
-                words = (
-                    f"parameter {i} of optimizer {action.optimizer} has no gradient, and its {name} changed"
-                )
-                self._find(Aspect.UNTOUCHED, index, words)
-
-    def _hide(self, optimizer: int, state: OptimizerState) -> None:
-        """A run that was not looked at: nothing hidden is known after it."""
-        if state.m is None or state.u is None:
-            self._hidden.pop(optimizer, None)
-
-    def _hidden_step(
-        self,
-        index: int,
-        action: Step,
-        model: OptimizerModel,
-        gradients: Sequence[Values | None],
-        state: OptimizerState,
-    ) -> None:
-        run = self._hidden.get(action.optimizer)
-        if run is None:
+        model = self._world.optimizers[number]
+        if number not in self._hidden:
             if model.steps:
                 return
-            run = self._hidden[action.optimizer] = HiddenRun(model, self._life.dtype, self._error_model)
-        for finding in run.step(model, gradients, state):
-            if finding.quantity is not None:
-                self.result.judged += finding.judged
-                self.result.open += finding.open
-            if finding.divergence is not None:
-                self.result.findings.append(Finding(Aspect.THETA, index, finding.divergence))
+            self._hidden[number] = HiddenRun.start(model, self._life.dtype, self._error_model)
+        for error in self._hidden[number].step(model, gradients, state, self.result):
+            divergence = self._hidden_divergence(index, number, error)
+            self.result.findings.append(Finding(Aspect.THETA, index, divergence))
 
-    # Numbers -------------------------------------------------------------------------------------------------
+    # Evidence ------------------------------------------------------------------------------------------------
 
-    def _judge_rows(self) -> None:
-        for dtype in dict.fromkeys(rows.dtype for rows in self._rows):
-            rows = [each for each in self._rows if each.dtype == dtype]
-            judge = ArraySteps(list(self._steps), self._error_model(dtype))
-            for finding in self._judged(judge, rows, dtype):
-                self.result.findings.append(finding)
-
-    def _judged(self, judge: ArraySteps, rows: Sequence[_Rows], dtype: str) -> Iterator[Finding]:
-        sizes = [each.indices.size for each in rows]
-        before = tuple(np.concatenate([each.values[k].take(each.indices) for each in rows]) for k in range(4))
-        after = tuple(np.concatenate([each.after[k].take(each.indices) for each in rows]) for k in range(3))
-        owner = np.repeat(np.arange(len(rows)), sizes)
-        which = np.array([each.steps[0] for each in rows], np.intp)[owner]
-        found = judge.judge(which, before, after)  # type: ignore[arg-type]
-        self._count(found)
-        # theta, m, u and g before, theta, m and u after: what is not finite has rules of its own.
-        for k, quantity, expected in special_errors(
-            list(self._steps), which, before, after, self._error_model(dtype)
-        ):
-            each = rows[owner[k]]
-            came = float(after[{Quantity.THETA: 0, Quantity.M: 1, Quantity.U: 2}[quantity]][k])
-            where = self._where(each, int(k - np.flatnonzero(owner == owner[k])[0]))
-            reason = f"{quantity.value} of {where} is {came!r}, and must be {expected}"
-            divergence = Divergence(quantity, reason, expected, repr(came), extra=self._evidence())
-            yield Finding(Aspect.SPECIAL, each.action, divergence)
-        suspects = np.flatnonzero(
-            (found.judged & (~found.decided | (found.error > found.radius))).any(axis=0)
-        )
-        told: set[tuple[int, Quantity]] = set()
-        for k in suspects:
-            each = rows[owner[k]]
-            for quantity, judgement in self._exactly(judge, each, before, after, int(k)).items():
-                over = judgement.error_size.over_bound if judgement.error_size else 0.0
-                self.result.largest_over_bound = max(self.result.largest_over_bound, over)
-                if over > 1 and (each.action, quantity) not in told:
-                    told.add((each.action, quantity))
-                    yield Finding(
-                        _OF_QUANTITY[quantity],
-                        each.action,
-                        self._divergence(
-                            each, quantity, judgement, int(k - np.flatnonzero(owner == owner[k])[0])
-                        ),
-                    )
-
-    def _exactly(
-        self, judge: ArraySteps, rows: _Rows, before: Sequence[Any], after: Sequence[Any], k: int
-    ) -> Mapping[Quantity, Judgement]:
-        """One element by the exact oracle: under the count that it may have, the one that explains the most."""
-        values = [float(x[k]) for x in before], [float(x[k]) for x in after]
-        answers = [judge.exactly(step, *values) for step in rows.steps]
-
-        def worst(answer: Mapping[Quantity, Judgement]) -> float:
-            return max((j.error_size.over_bound for j in answer.values() if j.error_size), default=0.0)
-
-        return min(answers, key=worst)
-
-    def _count(self, found: StepErrors) -> None:
-        self.result.judged += int(found.judged.sum())
-        opened = found.judged & (found.radius == math.inf)
-        self.result.open += int(opened.sum())
-        sure = found.judged & found.decided & ~opened & (found.radius > 0)
-        if sure.any():
-            self.result.largest_over_bound = max(
-                self.result.largest_over_bound, float((found.error[sure] / found.radius[sure]).max())
+    def _finding_of(self, error: NumberError) -> Finding:
+        stepped, quantity = error.stepped, error.quantity
+        whose = self._where(quantity, error.element, stepped.parameter, stepped.optimizer)
+        when = f"after {locate(self._life, stepped.action)}"
+        evidence = self._evidence(stepped.action, stepped.optimizer)
+        if error.judgement is None:
+            theta, m, u, g = error.before
+            before = f"before it, theta was {theta!r}, m {m!r}, u {u!r} and the gradient {g!r}"
+            reason = f"{whose} is {error.actual!r} {when}, and must be {error.expected}; {before}"
+            divergence = Divergence(
+                quantity,
+                reason,
+                error.expected,
+                repr(error.actual),
+                step=stepped.counts[0],
+                parameter=stepped.parameter,
+                element=error.element,
+                extra=evidence,
             )
-
-    def _where(self, rows: _Rows, row: int) -> str:
-        shape = rows.after[0].shape
-        element = [int(i) for i in np.unravel_index(int(rows.indices[row]), shape)] if shape else []
-        parts = [f"element {element}", f"parameter {rows.parameter}"]
-        if len(self._world.optimizers) > 1:
-            parts.append(f"optimizer {rows.optimizer}")
-        return f"{', '.join(parts)}, after action {rows.action + 1} ({_describe(self._life.actions[rows.action])})"
-
-    def _divergence(self, rows: _Rows, quantity: Quantity, judgement: Judgement, row: int) -> Divergence:
-        measured = judgement.error_size
+            return Finding(Aspect.SPECIAL, stepped.action, divergence)
+        measured = error.judgement.error_size
         assert measured is not None
-        size = (
-            "not within any bound"
-            if math.isinf(measured.over_bound)
-            else (f"off by {measured.in_ulp:.4g} ulp, {measured.over_bound:.4g} times the proven bound")
+        size = _size_in_words(error.actual, measured.in_ulp, measured.over_bound)
+        reason = f"{whose} is {size} {when}"
+        location = (stepped.counts[0], stepped.parameter, error.element)
+        divergence = divergence_of(quantity, reason, error.judgement, location, None)
+        return Finding(_OF_QUANTITY[quantity], stepped.action, replace(divergence, extra=evidence))
+
+    def _hidden_divergence(self, index: int, number: int, error: HiddenError) -> Divergence:
+        whose = self._where(Quantity.THETA, error.element, error.parameter, number)
+        size = _size_in_words(error.actual, error.in_ulp, error.over_bound)
+        return Divergence(
+            quantity=Quantity.THETA,
+            reason=f"{whose} is {size} after {locate(self._life, index)} (m and u are hidden)",
+            expected=repr(error.exact),
+            actual=repr(error.actual),
+            expected_hex=error.rounded.hex(),
+            actual_hex=error.actual.hex(),
+            error_ulp=error.in_ulp,
+            error_over_bound=error.over_bound,
+            bound=f"{error.radius:.6g}",
+            step=error.step,
+            parameter=error.parameter,
+            element=error.element,
+            extra=self._evidence(index, number),
         )
-        reason = f"{quantity.value} of {self._where(rows, row)} is {size}"
-        t = list(self._steps)[rows.steps[0]][1]
-        shape = rows.after[0].shape
-        element = tuple(int(i) for i in np.unravel_index(int(rows.indices[row]), shape)) if shape else ()
-        found = divergence_of(quantity, reason, judgement, (t, rows.parameter, element), None)
-        return _with_evidence(found, self._evidence())
 
-    def _evidence(self) -> Mapping[str, Any]:
-        return {"life": self._life.to_json()}
-
-    def _find(self, aspect: Aspect, index: int, reason: str) -> None:
-        divergence = Divergence(Quantity.OUTCOME, reason, "as it was", "changed", extra=self._evidence())
+    def _find_number(
+        self, aspect: Aspect, index: int, number: int, changed: _ChangedNumber, reason: str
+    ) -> None:
+        divergence = Divergence(
+            changed.quantity,
+            reason,
+            repr(changed.expected),
+            repr(changed.actual),
+            changed.expected.hex(),
+            changed.actual.hex(),
+            parameter=changed.parameter,
+            element=changed.element,
+            extra=self._evidence(index, number),
+        )
         self.result.findings.append(Finding(aspect, index, divergence))
 
+    def _find(self, aspect: Aspect, index: int, reason: str, expected: str, actual: str) -> None:
+        divergence = Divergence(Quantity.OUTCOME, reason, expected, actual, extra=self._evidence(index))
+        self.result.findings.append(Finding(aspect, index, divergence))
 
-def _with_evidence(divergence: Divergence, extra: Mapping[str, Any]) -> Divergence:
-    from dataclasses import replace
+    def _evidence(self, index: int, number: int | None = None) -> Mapping[str, Any]:
+        """The life up to an action, which may be the last that matters."""
+        life = replace(self._life, actions=self._life.actions[: index + 1])
+        optimizer = {} if number is None else {"optimizer": number}
+        return {"life": life.to_json(), "action": index + 1, **optimizer}
 
-    return replace(divergence, extra={**divergence.extra, **extra})
+    def _name(self, changed: _ChangedNumber, optimizer: int) -> str:
+        return self._where(changed.quantity, changed.element, changed.parameter, optimizer)
+
+    def _where(self, quantity: Quantity, element: tuple[int, ...], parameter: int, optimizer: int) -> str:
+        parts = [f"{quantity.value} of element {list(element)}, parameter {parameter}"]
+        model = self._world.optimizers.get(optimizer)
+        if model is not None and len(model.options) > 1 and parameter < len(model.parameters):
+            parts.append(f"group {model.parameters[parameter].group}")
+        if len(self._world.keywords) > 1:
+            parts.append(f"optimizer {optimizer}")
+        return ", ".join(parts)
 
 
-def _seen(arrays: Sequence[Values | None] | None, index: int) -> Values | None:
+def _size_in_words(actual: float, in_ulp: float, over_bound: float) -> str:
+    if not math.isfinite(actual):
+        return f"{actual!r}, and must be finite,"
+    if math.isinf(over_bound):
+        return f"off by {in_ulp:.4g} ulp, where no error is admissible,"
+    return f"off by {in_ulp:.4g} ulp, {over_bound:.4g} times the proven bound,"
+
+
+def _seen(arrays: Arrays | None, index: int) -> Values | None:
     return arrays[index] if arrays is not None and index < len(arrays) else None
 
 
-def _first_change(then: Sequence[Values | None] | None, now: Sequence[Values | None] | None) -> int | None:
-    """The first parameter whose numbers differ; what was not there is 0, and what is hidden is not compared."""
-    if then is None or now is None:
-        return None
-    for i, (a, b) in enumerate(zip(then, now, strict=False)):
-        if a is None and b is not None:
-            a = zeros_like(b)
-        if a is not None and b is not None and not same_numbers(a, b):
-            return i
-    return None
+def _changed_numbers(
+    then: OptimizerState, now: OptimizerState, only: int | None = None
+) -> Iterator[_ChangedNumber]:
+    """The first number of each quantity that is not as it must be.
+
+    A number that was not there before must be 0, and one that is hidden is not compared.
+
+    Args:
+        then: as it must be.
+        now: as it is.
+        only: the index of the parameter to look at; all are if it is None.
+    """
+    for quantity in _QUANTITIES:
+        before: Arrays = getattr(then, quantity.value) or ()
+        after: Arrays = getattr(now, quantity.value) or ()
+        for parameter, (a, b) in enumerate(zip(before, after, strict=False)):
+            if b is None or only not in {None, parameter}:
+                continue
+            expected = zeros_like(b) if a is None else a
+            index = first_difference(expected, b)
+            if index is not None:
+                yield _ChangedNumber(
+                    quantity,
+                    parameter,
+                    element_of(index, b.shape),
+                    _number(expected, index),
+                    _number(b, index),
+                )
+                break
+
+
+def _number(values: Values, index: int) -> float:
+    """One element; NaN where there is none."""
+    return float(values.take(np.array([index]))[0]) if index < values.size else math.nan
 
 
 def _is_shown_as(lr: float, shown: float) -> bool:
-    """Whether a learning rate may be shown so: as it is, or rounded to a format that holds it."""
+    """Compare a learning rate with the one shown, which may be rounded to a format."""
     if lr == shown:
         return True
     return any(float(kind(lr)) == shown for kind in (np.float32, np.float16))
-
-
-def _distinct(*arrays: Values) -> npt.NDArray[np.intp]:
-    """The elements of which the others are repetitions: a common period, and all exceptions."""
-    size = arrays[0].size
-    period = max((len(a.pattern) for a in arrays), default=0)
-    if any(period % max(len(a.pattern), 1) for a in arrays):
-        return np.arange(size)
-    exceptions = [index for a in arrays for index, _ in a.exceptions]
-    return np.unique(np.concatenate([np.arange(min(period, size)), np.array(exceptions, np.intp)]))
-
-
-def _describe(action: Action) -> str:
-    """An action as a sentence has it."""
-    match action:
-        case Construct():
-            return f"constructing optimizer {action.optimizer}"
-        case Step():
-            return f"a step of optimizer {action.optimizer}"
-        case Run():
-            return f"{action.steps} steps of optimizer {action.optimizer}"
-        case SetLr():
-            return f"setting lr of group {action.group} to {action.lr.value!r} ({action.lr.kind.value})"
-        case SetOption():
-            return f"setting {action.name} of group {action.group} to {action.value!r}"
-        case AddGroup():
-            return "adding a group"
-        case Save():
-            return f"saving optimizer {action.optimizer}"
-        case SetCount():
-            return f"setting the number of steps in checkpoint {action.checkpoint} to {action.count}"
-        case Load():
-            into = "a new optimizer" if action.fresh else f"optimizer {action.optimizer}"
-            return f"loading checkpoint {action.checkpoint} into {into}"
-        case Copy():
-            return f"copying optimizer {action.optimizer} by {action.method.value}"
-        case Refuse():
-            return f"a call that has to be refused ({action.refusal.value})"
-        case Drop():
-            return f"dropping optimizer {action.optimizer}"

@@ -1,4 +1,4 @@
-"""The state of every optimizer of a life as it must be: what may change with an action, and from which step to which."""
+"""The optimizers and checkpoints of a life as they must be, after each action."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ...reference.life import (
 
 @dataclass(frozen=True)
 class ParameterModel:
-    """What is known of a parameter that no observation shows.
+    """The facts about a parameter that no observation shows.
 
     Attributes:
         spec: as it was constructed.
@@ -43,11 +43,21 @@ class ParameterModel:
 
 @dataclass(frozen=True)
 class CheckpointModel:
-    """What a checkpoint must bring back: counts and options, and the state that was seen when it was saved."""
+    """Everything that a checkpoint must bring back.
+
+    Attributes:
+        parameters: with their counts.
+        options: of each group.
+        state: as it was seen when it was saved.
+    """
 
     parameters: tuple[ParameterModel, ...]
     options: tuple[Hyperparameters, ...]
     state: OptimizerState
+
+    def with_count(self, count: int) -> CheckpointModel:
+        """The same, after another number of steps."""
+        return replace(self, parameters=tuple(p.advanced(count - p.count) for p in self.parameters))
 
 
 @dataclass
@@ -76,7 +86,7 @@ class OptimizerModel:
         return cls(parameters, options, initial_state([p.spec for p in parameters]))
 
     def add_group(self, group: GroupSpec, keywords: Options) -> None:
-        """Add a group: its parameters begin with step 1, or with the optimizer's own count."""
+        """Add a group, whose first step is step 1 or the optimizer's own next one."""
         index = len(self.options)
         others = (self.steps,) if self.steps else ()
         self.parameters += [ParameterModel(spec, index, 0, others) for spec in group.parameters]
@@ -84,8 +94,13 @@ class OptimizerModel:
         added = initial_state(group.parameters)
         self.state = replace(self.state, theta=(*self.state.theta, *added.theta))
 
+    def set_option(self, group: int, name: str, value: Any) -> None:
+        """Set an option of a group, from the next step on."""
+        options = self.options[group].options()
+        self.options[group] = Hyperparameters.from_options({**options, name: value})
+
     def checkpoint(self) -> CheckpointModel:
-        """What is saved now."""
+        """The checkpoint that is saved now."""
         return CheckpointModel(tuple(self.parameters), tuple(self.options), self.state)
 
     def load(self, checkpoint: CheckpointModel) -> None:
@@ -118,7 +133,15 @@ def options_in_force(own: Options, keywords: Options) -> Hyperparameters:
 
 
 def gradient_values(specs: Sequence[GradientSpec], theta: Sequence[Values]) -> list[Values | None]:
-    """The numbers of each gradient at the moment of the call, with theta before it; None where there is none."""
+    """The numbers of each gradient at the moment of the call.
+
+    Args:
+        specs: of each parameter.
+        theta: of each parameter, before the call.
+
+    Returns:
+        None for a parameter without a gradient.
+    """
     found: list[Values | None] = []
     for index, spec in enumerate(specs):
         if spec.same_as is not None:
@@ -131,13 +154,14 @@ def gradient_values(specs: Sequence[GradientSpec], theta: Sequence[Values]) -> l
     return found
 
 
-def same_numbers(a: Values, b: Values) -> bool:
-    """Whether two arrays are equal bit for bit; any NaN is any other."""
+def first_difference(a: Values, b: Values) -> int | None:
+    """The first element whose bits differ, in row-major order; any NaN is any other."""
     if a is b or (a.shape == b.shape and a.pattern == b.pattern and a.exceptions == b.exceptions):
-        return True
+        return None
     if a.shape != b.shape:
-        return False
-    return bool(np.array_equal(_bits(a.expand()), _bits(b.expand())))
+        return 0
+    different = np.flatnonzero(_bits(a.expand()) != _bits(b.expand()))
+    return int(different[0]) if different.size else None
 
 
 def _bits(array: FloatArray) -> Any:

@@ -1,4 +1,4 @@
-"""Numbers that are not finite: what one step must make of them, and of their neighbours.
+"""Numbers that are not finite: what one step must make of them.
 
 A NaN in the effective gradient, in m or in u makes what it enters NaN. An infinity makes it infinite or NaN, as
 admissible orders of evaluation differ in what they divide or subtract. What does not meet one is judged by its bound.
@@ -29,7 +29,7 @@ def special_errors(
     after: Sequence[Numbers],
     error_model: ErrorModel,
 ) -> Iterator[tuple[int, Quantity, str]]:
-    """Elements whose numbers are not finite before a step, and wrong after it: the first of each quantity and kind.
+    """Find what a step makes wrongly of numbers that are not finite before it.
 
     Args:
         steps: the hyperparameters of each step, and its number.
@@ -39,7 +39,7 @@ def special_errors(
         error_model: what is judged against.
 
     Yields:
-        The element's index, the quantity, and what it must be, in words.
+        The element's index, the quantity, and what it must be, in words; the first of each quantity and kind.
     """
     theta, m, u, g = before
     theta_after, m_after, u_after = after

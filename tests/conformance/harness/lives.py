@@ -1,4 +1,4 @@
-"""Lives on a subject: performed, judged, and searched for the shortest one that goes wrong."""
+"""Lives on a subject: performed, judged, and shortened if they go wrong."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Final
 
 from adamax_conformance.impl.subject.client import Subject
 from adamax_conformance.oracles.error_model import ErrorModel
-from adamax_conformance.oracles.life.judge import Finding, LifeFindings, LifeJudge
+from adamax_conformance.oracles.life.findings import Finding, LifeFindings
+from adamax_conformance.oracles.life.judge import LifeJudge
 from adamax_conformance.oracles.verdict import Divergence
 from adamax_conformance.reference.life import Life, Watched
 from adamax_conformance.tests.conformance.cases.lives import Feature, Scope, is_whole
@@ -25,7 +26,7 @@ _BY_ARGUMENT: Final = {
 
 @dataclass
 class LifeTally:
-    """What many lives came to.
+    """The result of many lives.
 
     Attributes:
         lives: performed.
@@ -96,7 +97,7 @@ class LifePerformer:
         return self.subject.info.has.get("lives") is True
 
     def error_model(self, dtype: str) -> ErrorModel:
-        """The error model for parameters of a dtype; that of another dtype is identified once."""
+        """The error model for parameters of a dtype, identified once."""
         if dtype == self.target.dtype:
             return self.target.error_model()
         if dtype not in self._models:
@@ -106,7 +107,7 @@ class LifePerformer:
         return self._models[dtype]
 
     def judge(self, life: Life, watched: Iterable[Watched] = tuple(Watched)) -> LifeFindings:
-        """Perform a life, restricted to what the subject has arguments for, and judge it."""
+        """Perform a life and judge it, without options that the subject lacks."""
         life = restrict_life(life, self.subject.info.arguments)
         observations = self.subject.live(life)
         return LifeJudge(life, self.error_model, tuple(watched)).judge(observations)
@@ -160,7 +161,7 @@ class LifePerformer:
         return self._features
 
     def scope(self) -> Scope:
-        """What lives may be drawn of."""
+        """The scope of drawn lives."""
         others = tuple(
             dtype
             for dtype in self.subject.info.dtypes
@@ -169,7 +170,7 @@ class LifePerformer:
         return Scope(self.target.format, self.features(), others)
 
     def watched(self) -> tuple[Watched, ...]:
-        """What the subject leaves alone, as far as its probes showed."""
+        """The things that the subject leaves alone, as far as its probes showed."""
         found = [Watched.GRADIENT]
         features = self.features()
         found += [Watched.PARAMS] * (Feature.PARAMS_KEPT in features)

@@ -1,0 +1,236 @@
+"""The numbers of all steps of a life whose m and u are seen, judged in one call.
+
+Each step is judged on its own, from the numbers that were seen before it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from ...reference.hyperparameters import Hyperparameters
+from ...reference.life import FloatArray, Values
+from ..batch.arrays import ArraySteps, StepErrors
+from ..batch.lockstep import QUANTITIES
+from ..error_model import ErrorModel
+from ..judgement import Judgement
+from ..verdict import Quantity
+from .findings import LifeFindings
+from .special import special_errors
+
+_AFTER: Final = {Quantity.THETA: 0, Quantity.M: 1, Quantity.U: 2}
+"""The index of each quantity among the arrays after a step."""
+
+Indices = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class SteppedParameter:
+    """One parameter in one step.
+
+    Attributes:
+        action: the index of the step's action.
+        optimizer: its number.
+        parameter: the parameter's index.
+        options: in force.
+        counts: the numbers that the step may have; the first is usual.
+        before: theta, m, u and the gradient.
+        after: theta, m and u.
+        dtype: of the parameter.
+    """
+
+    action: int
+    optimizer: int
+    parameter: int
+    options: Hyperparameters
+    counts: tuple[int, ...]
+    before: tuple[Values, Values, Values, Values]
+    after: tuple[Values, Values, Values]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class NumberError:
+    """A number that is wrong after a step.
+
+    Attributes:
+        stepped: the parameter and the step.
+        quantity: theta, m or u.
+        element: its index.
+        before: theta, m, u and the gradient before the step.
+        actual: the number.
+        expected: what it must be, in words; for a number that is not finite, or should not be.
+        judgement: its distance from the exact number; None for one with `expected`.
+    """
+
+    stepped: SteppedParameter
+    quantity: Quantity
+    element: tuple[int, ...]
+    before: tuple[float, ...]
+    actual: float
+    expected: str = ""
+    judgement: Judgement | None = None
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The elements of several parameters, one after the other.
+
+    Attributes:
+        stepped: the parameters.
+        indices: of the elements of each that are not repetitions of others.
+        steps: the options and number of each step.
+        which: the index of each element's step.
+        before: theta, m, u and the gradient of each element.
+        after: theta, m and u.
+    """
+
+    stepped: Sequence[SteppedParameter]
+    indices: Sequence[Indices]
+    steps: list[tuple[Hyperparameters, int]]
+    which: Indices
+    before: tuple[FloatArray, FloatArray, FloatArray, FloatArray]
+    after: tuple[FloatArray, FloatArray, FloatArray]
+
+    @classmethod
+    def of(cls, stepped: Sequence[SteppedParameter]) -> _Rows:
+        indices = [_distinct(*each.before, *each.after) for each in stepped]
+        numbers: dict[tuple[Hyperparameters, int], int] = {}
+        for each in stepped:
+            for count in each.counts:
+                numbers.setdefault((each.options, count), len(numbers))
+
+        def column(of: Callable[[SteppedParameter], Values]) -> FloatArray:
+            return np.concatenate([of(each).take(i) for each, i in zip(stepped, indices, strict=True)])
+
+        return cls(
+            stepped,
+            indices,
+            list(numbers),
+            np.repeat([numbers[each.options, each.counts[0]] for each in stepped], [i.size for i in indices]),
+            (
+                column(lambda each: each.before[0]),
+                column(lambda each: each.before[1]),
+                column(lambda each: each.before[2]),
+                column(lambda each: each.before[3]),
+            ),
+            (
+                column(lambda each: each.after[0]),
+                column(lambda each: each.after[1]),
+                column(lambda each: each.after[2]),
+            ),
+        )
+
+    def error(
+        self,
+        row: int,
+        quantity: Quantity,
+        actual: float,
+        expected: str = "",
+        judgement: Judgement | None = None,
+    ) -> NumberError:
+        """The error of a row."""
+        before = tuple(float(x[row]) for x in self.before)
+        return NumberError(self.owner(row), quantity, self.element(row), before, actual, expected, judgement)
+
+    def owner(self, row: int) -> SteppedParameter:
+        """The parameter of a row."""
+        return self.stepped[self._owner(row)]
+
+    def element(self, row: int) -> tuple[int, ...]:
+        """The index of a row's element in its parameter."""
+        owner = self._owner(row)
+        index = int(self.indices[owner][row - self._starts[owner]])
+        return element_of(index, self.stepped[owner].after[0].shape)
+
+    def _owner(self, row: int) -> int:
+        return int(np.searchsorted(self._starts, row, side="right")) - 1
+
+    @cached_property
+    def _starts(self) -> Indices:
+        return np.cumsum([0, *(i.size for i in self.indices)][:-1], dtype=np.intp)
+
+
+def judge_steps(
+    stepped: Sequence[SteppedParameter], error_model: Callable[[str], ErrorModel], found: LifeFindings
+) -> Iterator[NumberError]:
+    """Judge the numbers of all steps, and count them.
+
+    Args:
+        stepped: each parameter in each step.
+        error_model: what is judged against, by dtype.
+        found: counts what is judged.
+
+    Yields:
+        The first wrong number of each quantity in each action.
+    """
+    for dtype in dict.fromkeys(each.dtype for each in stepped):
+        rows = _Rows.of([each for each in stepped if each.dtype == dtype])
+        if rows.which.size:
+            yield from _judge_rows(rows, error_model(dtype), found)
+
+
+def _judge_rows(rows: _Rows, error_model: ErrorModel, found: LifeFindings) -> Iterator[NumberError]:
+    judge = ArraySteps(rows.steps, error_model)
+    errors = judge.judge(rows.which, rows.before, rows.after)
+    _count(errors, found)
+    for row, quantity, expected in special_errors(
+        rows.steps, rows.which, rows.before, rows.after, error_model
+    ):
+        actual = float(rows.after[_AFTER[quantity]][row])
+        yield rows.error(row, quantity, actual, expected)
+    suspect = errors.judged & (~errors.decided | (errors.error > errors.radius))
+    reported: set[tuple[int, Quantity]] = set()
+    for row in map(int, np.flatnonzero(suspect.any(axis=0))):
+        stepped = rows.owner(row)
+        of_row = [
+            quantity for quantity, is_suspect in zip(QUANTITIES, suspect[:, row], strict=True) if is_suspect
+        ]
+        if reported.issuperset((stepped.action, quantity) for quantity in of_row):
+            continue
+        for quantity, judgement in _judge_exactly(judge, rows, row).items():
+            over = judgement.error_size.over_bound if judgement.error_size else 0.0
+            found.count(0, 0, over)
+            if over > 1 and (stepped.action, quantity) not in reported:
+                reported.add((stepped.action, quantity))
+                yield rows.error(row, quantity, judgement.actual, judgement=judgement)
+
+
+def _judge_exactly(judge: ArraySteps, rows: _Rows, row: int) -> Mapping[Quantity, Judgement]:
+    """One element by the exact oracle, as the admissible step that is nearest."""
+    before, after = [float(x[row]) for x in rows.before], [float(x[row]) for x in rows.after]
+    stepped = rows.owner(row)
+    steps = [rows.steps.index((stepped.options, count)) for count in stepped.counts]
+
+    def worst(answer: Mapping[Quantity, Judgement]) -> float:
+        return max((j.error_size.over_bound for j in answer.values() if j.error_size), default=0.0)
+
+    return min((judge.exactly(step, before, after) for step in steps), key=worst)
+
+
+def _count(errors: StepErrors, found: LifeFindings) -> None:
+    opened = errors.judged & (errors.radius == math.inf)
+    sure = errors.judged & errors.decided & ~opened & (errors.radius > 0)
+    largest = float((errors.error[sure] / errors.radius[sure]).max()) if sure.any() else 0.0
+    found.count(int(errors.judged.sum()), int(opened.sum()), largest)
+
+
+def element_of(index: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The index of an element in each dimension, from its index in row-major order."""
+    return tuple(int(i) for i in np.unravel_index(index, shape)) if shape else ()
+
+
+def _distinct(*arrays: Values) -> Indices:
+    """The elements that the others repeat: those of a common period, and exceptions."""
+    size = arrays[0].size
+    period = max((len(a.pattern) for a in arrays), default=0)
+    if any(period % max(len(a.pattern), 1) for a in arrays):
+        return np.arange(size)
+    exceptions = [index for a in arrays for index, _ in a.exceptions]
+    return np.unique(np.concatenate([np.arange(min(period, size)), np.array(exceptions, np.intp)]))
