@@ -278,7 +278,7 @@ def vectorized(
         element, also for those that do not reach them.
     """
     spec = find_spec(module)
-    if spec is None or spec.origin is None:
+    if spec is None or spec.origin is None or not spec.has_location:
         raise ImportError(f"{module} has no source to be vectorised")
     tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
     names: dict[str, Any] = {**_RUNTIME, "math": __import__("math"), "abs": np.abs}
