@@ -22,6 +22,7 @@ from ..reference.hyperparameters import Hyperparameters
 from .batch.lockstep import QUANTITIES, Block, judge_block, judge_element
 from .batch.tally import BlockTally
 from .batch.trajectory import ExactRunJudge, RunStep, judge_trajectory
+from .batch.whole_run import StepRows, WholeRun
 from .bounds.step import StepBounds
 from .error_model import ErrorModel
 from .exact.trajectory import exact_scalars, mpmath_context, precision_for
@@ -122,7 +123,7 @@ class _Judge:
         if size.over_bound <= 1:
             return
         tally.exceeded += 1
-        self._keep_divergence(tally, quantity, location, Judgement(exact, radius, actual, size))
+        self.keep(tally, quantity, location, Judgement(exact, radius, actual, size))
         if self.brief:
             raise _DivergenceFoundError
 
@@ -144,11 +145,11 @@ class _Judge:
             tally.at_step(elements.t, worst.in_ulp, worst.bound_in_ulp)
         if block.first_exceeded is not None:
             first = block.first_exceeded.index
-            self._keep_divergence(tally, quantity, elements.location(first), elements.judge(first)[quantity])
+            self.keep(tally, quantity, elements.location(first), elements.judge(first)[quantity])
             if self.brief:
                 raise _DivergenceFoundError
 
-    def _keep_divergence(
+    def keep(
         self, tally: ComparisonTally, quantity: Quantity, location: _Location, judgement: Judgement
     ) -> None:
         """Keep a number beyond its bound if it is the first."""
@@ -215,6 +216,23 @@ def lockstep(
         tallies: the tallies to add to; quantities that are missing in it are not judged.
         brief: whether to stop at the first error beyond its bound.
     """
+    if not brief and all(quantity in tallies for quantity in QUANTITIES):
+        rows = _gather_rows(case, observed)
+        if sum(each.indices.size for each in rows) < _MANY:
+            _judge_whole_run(case, WholeRun(rows, error_model), error_model, tallies)
+            return
+    _judge_each_step(case, observed, error_model, tallies, brief=brief)
+
+
+def _judge_each_step(
+    case: Case,
+    observed: Sequence[Snapshot],
+    error_model: ErrorModel,
+    tallies: ComparisonTallies,
+    *,
+    brief: bool,
+) -> None:
+    """Judge a run step by step: an element at a time, or a long array at once."""
     ctx = mpmath_context(precision_for(case.steps))
     judge = _Judge(case, error_model, tallies, "lockstep", brief=brief)
     rule = error_model.rule
@@ -250,6 +268,58 @@ def lockstep(
                     ):
                         judge.judge(quantity, location, exact, radius, actual)
                 before = after
+
+
+def _gather_rows(case: Case, observed: Sequence[Snapshot]) -> list[StepRows]:
+    """Every parameter and step of a run, with the elements that differ from each other."""
+    rows = []
+    for number, group, parameter in case.indexed_parameters():
+        zeros = np.zeros(parameter.theta.shape)
+        before = (parameter.theta, zeros, zeros)
+        for t, snapshot in enumerate(observed, start=1):
+            if snapshot.m is None or snapshot.u is None:
+                raise ValueError("lockstep needs m and u of the subject; judge its trajectory instead")
+            after = (snapshot.theta[number], snapshot.m[number], snapshot.u[number])
+            arrays = (*before, parameter.gradients[t - 1], *after)
+            indices = _distinct_indices(*arrays)
+            theta, m, u, g, *now = (_flatten(array)[indices] for array in arrays)
+            rows.append(StepRows(t, number, group.at(t), indices, (theta, m, u, g), (now[0], now[1], now[2])))
+            before = after
+    return rows
+
+
+def _judge_whole_run(case: Case, run: WholeRun, error_model: ErrorModel, tallies: ComparisonTallies) -> None:
+    """Add what was found of a whole run, as if its numbers were judged one by one."""
+    judge = _Judge(case, error_model, tallies, "lockstep", brief=False)
+    shapes = [parameter.theta.shape for _, _, parameter in case.indexed_parameters()]
+
+    def locate(row: int) -> _Location:
+        t, parameter, index = run.location(row)
+        return _Location(t, parameter, _unravel(index, shapes[parameter]))
+
+    undecided = [(row, run.exactly(row)) for row in run.undecided()]
+    for quantity in QUANTITIES:
+        tally, errors = tallies[quantity], run.errors(quantity)
+        tally.judged += errors.judged
+        tally.open += errors.open
+        tally.exceeded += errors.exceeded
+        tally.sixteenths.update(errors.sixteenths)
+        for t, (in_ulp, bound_in_ulp) in errors.by_step.items():
+            tally.at_step(t, in_ulp, bound_in_ulp)
+        for row in errors.worst:
+            size = run.exactly(row)[quantity].error_size
+            if size is not None:
+                tally.largest_over_bound = max(tally.largest_over_bound, size.over_bound)
+                tally.largest_ulp = max(tally.largest_ulp, size.in_ulp)
+        first = errors.first_exceeded
+        for row, judged in undecided:
+            if first is not None and first < row:
+                judge.keep(tally, quantity, locate(first), run.exactly(first)[quantity])
+            if quantity in judged:
+                judgement = judged[quantity]
+                judge.judge(quantity, locate(row), judgement.exact, judgement.radius, judgement.actual)
+        if first is not None:
+            judge.keep(tally, quantity, locate(first), run.exactly(first)[quantity])
 
 
 def trajectory(

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import base64
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -17,6 +19,8 @@ from typing import Any, Final, TypeAlias, TypeVar, Union, get_args, get_origin, 
 
 import numpy as np
 import numpy.typing as npt
+
+from .features import PLAIN_CALL, Call, Edit, Question
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
@@ -68,6 +72,11 @@ class Values:
         """The number of elements."""
         return int(np.prod(self.shape, dtype=np.int64))
 
+    def mapped(self, function: Callable[[float], float]) -> Values:
+        """The array with a function of each element."""
+        exceptions = tuple((index, function(value)) for index, value in self.exceptions)
+        return Values(self.shape, tuple(map(function, self.pattern)), exceptions)
+
     def expand(self) -> FloatArray:
         """The array."""
         result = np.resize(np.array(self.pattern, np.float64), self.size) if self.size else np.zeros(0)
@@ -102,6 +111,44 @@ class Memory(Enum):
     NEIGHBOURS = "neighbours"
     """One after the other in a common block of memory, in order; parameters only."""
 
+    # What only some frameworks have: a subject that has no such arrays skips the life.
+    CHANNELS_LAST = "channels last"
+    """The second of four axes is the innermost."""
+    EXPANDED = "expanded"
+    """With a stride of 0 along the first axis, where all rows are equal; gradients only."""
+    COMPLEX = "complex"
+    """Complex numbers: two neighbours along the last axis are the parts of one."""
+    RECORDED = "recorded"
+    """Part of a graph for derivatives; gradients only."""
+    CONSTANT = "constant"
+    """Without derivatives; parameters only."""
+    SPARSE_ROWS = "sparse rows"
+    """Rows that are not all 0; gradients only."""
+    SPARSE_ELEMENTS = "sparse elements"
+    """Elements that are not 0; gradients only."""
+    SPARSE_TWICE = "sparse rows, each as the sum of two halves"
+    """The same index occurs twice; gradients only."""
+
+    @property
+    def is_special(self) -> bool:
+        """Whether only some frameworks have it."""
+        return self in _SPECIAL
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the array has a sparse format."""
+        return self in {Memory.SPARSE_ROWS, Memory.SPARSE_ELEMENTS, Memory.SPARSE_TWICE}
+
+
+_SPECIAL: Final = frozenset(Memory) - {
+    Memory.CONTIGUOUS,
+    Memory.COLUMN_MAJOR,
+    Memory.STRIDED,
+    Memory.REVERSED,
+    Memory.BROADCAST,
+    Memory.NEIGHBOURS,
+}
+
 
 class Container(Enum):
     """The argument `params` of a constructor.
@@ -114,11 +161,12 @@ class Container(Enum):
     GENERATOR = "generator"
     DICTS = "list of dicts"
     GENERATOR_OF_DICTS = "generator of dicts"
+    NAMED = "list of (name, parameter)"
 
     @property
     def is_plain(self) -> bool:
         """Whether it holds parameters rather than groups."""
-        return self in {Container.LIST, Container.TUPLE, Container.GENERATOR}
+        return self in {Container.LIST, Container.TUPLE, Container.GENERATOR, Container.NAMED}
 
 
 class NumberKind(Enum):
@@ -127,6 +175,7 @@ class NumberKind(Enum):
     FLOAT = "float"
     INT = "int"
     ARRAY = "0-d array"
+    FILLED = "0-d array, filled in place"
 
 
 class Refusal(Enum):
@@ -136,6 +185,9 @@ class Refusal(Enum):
     TOO_MANY_GRADIENTS = "there is one gradient too many"
     WRONG_SHAPE = "a gradient has another shape than its parameter"
     NEGATIVE_LR = "a group with a negative learning rate is added"
+    CLOSURE_RAISES = "a closure raises an exception"
+    SPARSE_GRADIENT = "a gradient is sparse"
+    PARAMETER_TWICE = "a group with a parameter of another group is added"
 
 
 class CopyMethod(Enum):
@@ -229,6 +281,7 @@ class Step:
 
     optimizer: int
     gradients: tuple[GradientSpec, ...]
+    call: Call = PLAIN_CALL
 
 
 @dataclass(frozen=True)
@@ -329,6 +382,22 @@ class Refuse:
 
 
 @dataclass(frozen=True)
+class EditCheckpoint:
+    """Make a checkpoint an older one; its numbers stay."""
+
+    checkpoint: int
+    edit: Edit
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Ask an optimizer for what changes none of its numbers."""
+
+    optimizer: int
+    question: Question
+
+
+@dataclass(frozen=True)
 class Drop:
     """Forget an optimizer."""
 
@@ -337,7 +406,8 @@ class Drop:
 
 Action: TypeAlias = (
     Construct | Step | Run | SetLr | SetOption | AddGroup | Save | SetCount | Load | Copy | Refuse | Drop
-)
+    | EditCheckpoint | Ask
+)  # fmt: skip
 ACTIONS: Final[Mapping[str, type[Any]]] = {kind.__name__: kind for kind in get_args(Action)}
 
 
@@ -349,11 +419,13 @@ class Life:
         name: as a report shows it.
         dtype: of the parameters that do not say otherwise.
         actions: in order.
+        switches: arguments of each constructor that only some frameworks have.
     """
 
     name: str
     dtype: str
     actions: tuple[Action, ...]
+    switches: Mapping[str, bool | None] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The life as JSON values; every number exactly."""
@@ -361,6 +433,7 @@ class Life:
             "name": self.name,
             "dtype": self.dtype,
             "actions": [{"action": type(a).__name__, **_encoded(a)} for a in self.actions],
+            **({"switches": dict(self.switches)} if self.switches else {}),
         }
 
     @classmethod
@@ -370,7 +443,7 @@ class Life:
             _decoded(ACTIONS[a["action"]], {k: v for k, v in a.items() if k != "action"})
             for a in value["actions"]
         )
-        return cls(value["name"], value["dtype"], actions)
+        return cls(value["name"], value["dtype"], actions, value.get("switches", {}))
 
 
 class Watched(Enum):
@@ -379,6 +452,8 @@ class Watched(Enum):
     GRADIENT = "a gradient that was passed"
     PARAMS = "the params that were passed to a constructor"
     CHECKPOINT = "a checkpoint in hand"
+    OPTION = "an array that was passed as an option"
+    CALL = "a call that the subject makes, or a value that it returns"
 
 
 @dataclass(frozen=True)
@@ -446,8 +521,19 @@ class Observation:
 
 # JSON -------------------------------------------------------------------------------------------------------
 
-_SHORT: Final = 64
+_shortest_text: ContextVar[int] = ContextVar("_shortest_text", default=64)
 """Numbers up to so many are written one by one, for a reader; more as one string of their bits."""
+
+
+@contextmanager
+def compact_numbers() -> Iterator[None]:
+    """Write all numbers as strings of their bits while this lasts: several times faster."""
+    token = _shortest_text.set(1)
+    try:
+        yield
+    finally:
+        _shortest_text.reset(token)
+
 
 T = TypeVar("T")
 
@@ -481,7 +567,7 @@ def _encoded_values(values: Values) -> dict[str, Any]:
 
 
 def _numbers(pattern: Sequence[float]) -> Any:
-    if len(pattern) <= _SHORT:
+    if len(pattern) <= _shortest_text.get():
         return [number.hex() for number in pattern]
     return base64.b64encode(np.array(pattern, "<f8").tobytes()).decode("ascii")
 

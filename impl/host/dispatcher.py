@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from ...reference.life import Life
 from ..adapters.base import Adapter
 from ..protocol import messages
 from ..protocol.errors import (
@@ -21,7 +19,7 @@ from ..protocol.errors import (
     SubjectError,
     UnsupportedDtypeError,
 )
-from .life import LifePerformer
+from .framework import FrameworkPerformer
 
 
 @dataclass
@@ -100,7 +98,7 @@ class Dispatcher:
         self._info = replace(
             described,
             name=request.subject,
-            has={**described.has, "lives": True},
+            has={**described.has, "lives": True, "features": self._adapter.has_features},
             language="Python",
             encodings=tuple(messages.Encoding),
         )
@@ -248,9 +246,4 @@ class Dispatcher:
 
     def _live_through(self, request: messages.Live) -> messages.Lived:
         adapter, info = self._opened
-        try:
-            life = Life.from_json(json.loads(request.life))
-        except (ValueError, KeyError, TypeError) as error:
-            raise RequestRefusedError(f"the life cannot be read: {error}") from error
-        observations = LifePerformer(adapter, info).perform(life)
-        return messages.Lived(json.dumps([each.to_json() for each in observations]))
+        return messages.Lived(FrameworkPerformer(adapter, info).perform(request.life))

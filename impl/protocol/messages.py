@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...reference.case import Layout
+from ...reference.life import Life, Observation
 from .validation import clean_text
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
@@ -222,10 +223,10 @@ class Live:
     """A request to perform a whole life, apart from all optimizers that there are.
 
     Attributes:
-        life: as JSON text (`reference.life.Life.to_json`).
+        life: the actions; crosses the pipe as `Life.to_json` writes it.
     """
 
-    life: str
+    life: Life
 
 
 @dataclass(frozen=True)
@@ -318,10 +319,10 @@ class Lived:
     """What could be seen after each action of a life.
 
     Attributes:
-        observations: a list, as JSON text (`reference.life.Observation.to_json`).
+        observations: one for each action that was performed; they cross the pipe as `Observation.to_json` writes them.
     """
 
-    observations: str
+    observations: tuple[Observation, ...]
 
 
 Answer: TypeAlias = SubjectInfo | Constructed | StepResult | Readout | Saved | Lived | Done

@@ -23,8 +23,9 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_
 
 import numpy as np
 
+from ...reference.life import Life, Observation, compact_numbers
 from .messages import Encoding
-from .validation import ProtocolError, require_choice, require_count, require_type
+from .validation import ProtocolError, clean_text, require_choice, require_count, require_type
 from .values import decode_array, decode_float, decode_value, encode_array, encode_float, encode_value
 
 _DEEPEST: Final = 5
@@ -49,6 +50,8 @@ class Form:
 def form_of(hint: Any) -> Form:
     """The form of a type hint; its schema refers to dataclasses by name."""
     origin, parameters = get_origin(hint) or hint, get_args(hint)
+    if origin in _SIMPLE:
+        return _SIMPLE[origin]
     if is_dataclass(origin):
         return Form(reference(hint.__name__), lambda x, where, depth: _decode(hint, x, where, depth), _encode)
     if isinstance(origin, type) and issubclass(origin, Enum):
@@ -57,15 +60,31 @@ def form_of(hint: Any) -> Form:
         return _annotated_form(parameters[1])
     if origin in {Union, UnionType}:
         return _nullable(form_of(_without_none(hint)))
-    if origin in _CONTAINERS:
-        make_form, index = _CONTAINERS[origin]
-        return make_form(form_of(parameters[index]))
-    return _SIMPLE[origin]
+    make_form, index = _CONTAINERS[origin]
+    return make_form(form_of(parameters[index]))
 
 
 def reference(name: str) -> dict[str, str]:
     """The schema that refers to a definition."""
     return {"$ref": f"#/$defs/{name}"}
+
+
+def _document_form(kind: type[Life | Observation]) -> Form:
+    """The form of a value that has a JSON of its own."""
+
+    def decode(value: object, where: str, _: int) -> Life | Observation:
+        try:
+            return kind.from_json(require_type(value, dict, where))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ProtocolError(
+                f"{where} is not a {kind.__name__.lower()}: {clean_text(str(error))}"
+            ) from None
+
+    def encode(value: Life | Observation, _: Encoding) -> dict[str, Any]:
+        with compact_numbers():
+            return value.to_json()
+
+    return Form({"type": "object"}, decode, encode)
 
 
 _SIMPLE: Final[Mapping[Any, Form]] = {
@@ -76,6 +95,8 @@ _SIMPLE: Final[Mapping[Any, Form]] = {
         reference("number"), lambda x, where, _: decode_float(x, where), lambda x, _: encode_float(x)
     ),
     np.ndarray: Form(reference("array"), lambda x, where, _: decode_array(x, where), encode_array),
+    Life: _document_form(Life),
+    Observation: _document_form(Observation),
     Any: Form(reference("argument"), lambda x, where, _: decode_value(x, where), encode_value),
 }
 

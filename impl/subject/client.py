@@ -7,7 +7,6 @@ with Subject.open("torch") as subject:
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -258,14 +257,8 @@ class Subject:
         """Perform a whole life, and return what could be seen after each action."""
         if self._transport is None:
             self._restart()
-        answer = self._ask(
-            messages.Live(json.dumps(life.to_json())), messages.Lived, elements=_most_elements(life)
-        )
-        try:
-            return [Observation.from_json(each) for each in json.loads(answer.observations)]
-        except (ValueError, KeyError, TypeError) as error:
-            self.close()
-            raise InvalidAnswerError(f"the observations of a life cannot be read: {error}") from None
+        answer = self._ask(messages.Live(life), messages.Lived, elements=_most_elements(life))
+        return list(answer.observations)
 
     def close(self) -> None:
         """End the subject."""

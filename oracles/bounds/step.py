@@ -7,6 +7,7 @@ lockstep bound; radii that are carried from step to step give the trajectory bou
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ...reference.formula import Scalars, bias_correction
@@ -17,6 +18,7 @@ from .radii import TWICE, StepConstants, compound
 from .scalar_errors import Real, ScalarPath, scalar_errors
 
 
+@lru_cache(maxsize=1 << 12)
 def step_constants(
     scalars: Scalars[Any], t: int, error_model: ErrorModel, number: Callable[[Any], Real]
 ) -> StepConstants:
@@ -45,10 +47,12 @@ def step_constants(
     other = max(multiply, divide)
     factors = 1 if rule.bias_correction is BiasCorrection.NONE else 2
     decays = bool(scalars.weight_decay)
+    complement = number(1 - scalars.beta1)
+    forms = scheme.form.alternatives_at(complement, errors[scheme.m].complement)
     return StepConstants(
         lr=number(scalars.lr),
         beta1=number(scalars.beta1),
-        complement=number(1 - scalars.beta1),
+        complement=complement,
         beta2=number(scalars.beta2),
         eps=number(scalars.eps),
         weight_decay=number(scalars.weight_decay),
@@ -72,7 +76,10 @@ def step_constants(
         theta_errors=errors[scheme.theta],
         decays_gradient=decays and rule.decay is Decay.L2,
         decays_theta=decays and rule.decay is Decay.DECOUPLED,
-        interpolated=scheme.form is Form.INTERPOLATED,
+        weighted=Form.WEIGHTED in forms,
+        unweighted=forms != (Form.WEIGHTED,),
+        decremented=scheme.form is Form.DECREMENTED,
+        from_gradient=scheme.form is Form.FROM_GRADIENT,
         eps_in_norm=rule.epsilon is Epsilon.IN_NORM,
         eps_on_decayed=rule.epsilon is Epsilon.ON_DECAYED_NORM,
         eps_in_denominator=rule.epsilon is Epsilon.IN_DENOMINATOR,

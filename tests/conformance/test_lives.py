@@ -1,7 +1,7 @@
 """Lives: whole histories of an optimizer, in which contexts combine.
 
-A probe asks for one feature at a time. Drawn lives combine all features that the subject gets right; pinned ones have the
-sizes, numbers and counts that no search draws.
+A probe asks for one feature at a time. Drawn lives combine all features that the subject gets right. Pinned ones have
+the sizes, numbers and counts that no search draws.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.verdict import Status
 from adamax_conformance.reference.life import Life
 from adamax_conformance.tests.conformance.cases import scale_lives
-from adamax_conformance.tests.conformance.cases.lives import Feature, Theme, lives
+from adamax_conformance.tests.conformance.cases.lives import Feature, Theme, draw_life
 from adamax_conformance.tests.conformance.cases.probes import PROBES, Probe
 from adamax_conformance.tests.conformance.harness.check import check
 from adamax_conformance.tests.conformance.harness.context import CheckContext
@@ -42,12 +42,20 @@ class PinnedLives:
 
 
 PINNED: Final = (
-    PinnedLives("sizes", "arrays of every size around powers of two and multiples of blocks", scale_lives.sizes),
+    PinnedLives(
+        "sizes",
+        "arrays of every size around powers of two and multiples of blocks",
+        scale_lives.sizes,
+    ),
     PinnedLives("numbers", "thousands of parameters, and dozens of groups", scale_lives.numbers),
-    PinnedLives("counters", "steps past the end of small counters, and large counts that are loaded", scale_lives.counters),
+    PinnedLives(
+        "counters",
+        "steps past the end of small counters, and large counts that are loaded",
+        scale_lives.counters,
+    ),
     PinnedLives("precision", "one wrong number in thousands, in any binade", scale_lives.precision),
     PinnedLives("hidden", "m and u that are hidden, as far as theta shows them", scale_lives.hidden),
-)  # fmt: skip
+)
 
 
 def _is_performed(context: CheckContext) -> bool:
@@ -104,5 +112,6 @@ def test_no_size_number_or_count_is_special(context: CheckContext, pinned: Pinne
 def test_a_whole_life_is_right(context: CheckContext, theme: Theme) -> None:
     if not _is_performed(context):
         return
-    tally = context.search_lives(lives(context.lives.scope(), theme))
+    scope = context.lives.scope()
+    tally = context.search_lives(lambda seed: draw_life(scope, theme, seed))
     _decide(context, tally)

@@ -1,4 +1,4 @@
-"""Whole lives of an optimizer, drawn by hypothesis: contexts that combine.
+"""Whole lives of an optimizer, drawn from a seed: contexts that combine.
 
 Each theme draws lives in which one thing always happens (a checkpoint, an option that is set, a number that is not finite) and
 anything else may. A feature is something that a subject may lack or may be known to get wrong: a pinned life probes it
@@ -8,10 +8,11 @@ first, and lives are drawn of those alone that it gets right, so that one differ
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from adamax_conformance.oracles.formats import Format
@@ -22,6 +23,7 @@ from adamax_conformance.reference.life import (
     Container,
     Copy,
     CopyMethod,
+    FloatArray,
     GradientSpec,
     GroupSpec,
     Life,
@@ -34,14 +36,18 @@ from adamax_conformance.reference.life import (
     Refusal,
     Refuse,
     Save,
+    SetCount,
     SetLr,
+    SetOption,
     Step,
     Values,
 )
-from hypothesis import strategies as st
 
 PERIOD: Final = 61
 """The period of arrays that are longer: a prime, so that no vector, block or row repeats it."""
+
+
+T = TypeVar("T")
 
 
 class Feature(Enum):
@@ -124,8 +130,15 @@ def _noise(
 ) -> tuple[float, ...]:
     """Numbers of a format of random signs, significands and exponents."""
     sizes = np.ldexp(1.0 + rng.random(count), rng.integers(low, high + 1, count))
-    signed = np.where(rng.random(count) < 0.5, -sizes, sizes)
-    return tuple(format_.round_float(x) for x in signed.tolist())
+    return _round_all(format_, np.where(rng.random(count) < 0.5, -sizes, sizes))
+
+
+def _round_all(format_: Format, numbers: FloatArray) -> tuple[float, ...]:
+    """Numbers rounded once to a format; by NumPy where it has the format."""
+    if format_ is Format.BFLOAT16:
+        return tuple(format_.round_float(x) for x in numbers.tolist())
+    with np.errstate(over="ignore"):
+        return tuple(numbers.astype(format_.dtype).astype(np.float64).tolist())
 
 
 def _values(
@@ -146,12 +159,12 @@ def rounded_values(values: Values, dtype: str | None) -> Values:
 class _Drawer:
     """Draws one life of a theme."""
 
-    def __init__(self, draw: st.DrawFn, scope: Scope, theme: Theme) -> None:
-        self.draw = draw
+    def __init__(self, scope: Scope, theme: Theme, seed: int) -> None:
+        self.random = random.Random(seed)
         self.scope = scope
         self.theme = theme
         self.format = scope.format_
-        self.rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+        self.rng = np.random.default_rng(seed)
         self.actions: list[Action] = []
         self.parameters: dict[int, list[ParameterSpec]] = {}
         self.groups: dict[int, list[GroupSpec]] = {}
@@ -159,12 +172,12 @@ class _Drawer:
         self.lr: dict[tuple[int, int], float] = {}
 
     def chance(self, percent: int) -> bool:
-        """Whether something happens that does so in so many cases of a hundred; shrinks to not."""
-        return self.draw(st.integers(0, 99)) >= 100 - percent
+        """Whether something happens that does so in so many cases of a hundred."""
+        return self.random.randrange(100) < percent
 
-    def pick(self, *choices: object) -> object:
-        """One of some; shrinks to the first."""
-        return self.draw(st.sampled_from(choices))
+    def pick(self, *choices: T) -> T:
+        """One of some."""
+        return self.random.choice(choices)
 
     # Construction --------------------------------------------------------------------------------------------
 
@@ -172,10 +185,10 @@ class _Drawer:
         """Options of a group: usual ones, or from all over their domains."""
         wide = self.theme is Theme.DOMAINS or self.chance(15)
         scope = self.scope
-        lr = self.draw(st.sampled_from((0.1, 2e-3, 0.37, 1.0)))
-        betas = [self.draw(st.sampled_from((0.9, 0.5, 0.7, 0.97, 0.3))) for _ in range(2)]
-        eps = self.draw(st.sampled_from((1e-3, 0.01, 0.3, 1e-8 if self.format.emin < -30 else 1e-3)))
-        decay = self.draw(st.sampled_from((0.0, 0.0, 0.01, 0.3)))
+        lr = self.pick(0.1, 2e-3, 0.37, 1.0)
+        betas = [self.pick(0.9, 0.5, 0.7, 0.97, 0.3) for _ in range(2)]
+        eps = self.pick(1e-3, 0.01, 0.3, 1e-8 if self.format.emin < -30 else 1e-3)
+        decay = self.pick(0.0, 0.0, 0.01, 0.3)
         if wide:
             lr = self.wide_lr() if self.chance(40) else lr
             betas = [self.wide_beta() if self.chance(50) else beta for beta in betas]
@@ -193,25 +206,23 @@ class _Drawer:
     def wide_lr(self) -> float:
         """A learning rate from the subnormal numbers to the large."""
         reach = min(self.format.emax - 4, 30)
-        exponent = self.draw(
-            st.sampled_from((-12, -24, 3, 10, 17, -60, self.format.emin + 3, self.format.emin - 3))
-        )
+        exponent = self.pick(-12, -24, 3, 10, 17, -60, self.format.emin + 3, self.format.emin - 3)
         return float(np.ldexp(1.25, min(exponent, reach)))
 
     def wide_beta(self) -> float:
         """A beta at either end, or in between."""
         ends = (1e-6, 1e-3, 0.001, 0.999, 0.9995, 0.996, 0.9999, 1 - 2.0**-20, 0.05, 0.25)
         zero = (0.0,) if self.scope.has(Feature.ZERO_BETAS) else ()
-        return self.draw(st.one_of(st.sampled_from((*ends, *zero)), st.floats(0.001, 0.9999)))
+        return self.pick(*ends, *zero) if self.chance(60) else self.random.uniform(0.001, 0.9999)
 
     def wide_eps(self) -> float:
         """An eps from tiny to far above 1."""
         low = max(-60, self.format.emin + 2)
-        return float(np.ldexp(1.5, self.draw(st.sampled_from((1, 2, 3, 6, 10, -10, -20, low)))))
+        return float(np.ldexp(1.5, self.pick(1, 2, 3, 6, 10, -10, -20, low)))
 
     def wide_decay(self) -> float:
         """A decay far above 1, or far below 1e-4."""
-        return self.draw(st.sampled_from((1.5, 2.5, 5.0, 30.0, 5e-5, 1e-5, 1e-6, 2.0**-30)))
+        return self.pick(1.5, 2.5, 5.0, 30.0, 5e-5, 1e-5, 1e-6, 2.0**-30)
 
     def shape(self, *, small: bool) -> tuple[int, ...]:
         """A shape: few elements, or more; without dimensions or elements where the subject takes that."""
@@ -220,15 +231,15 @@ class _Drawer:
         if self.scope.has(Feature.EMPTY) and self.chance(4):
             return (0,)
         if not small and self.chance(35 if self.theme is Theme.MEMORY else 15):
-            return self.draw(st.sampled_from(_LONGER))
-        return self.draw(st.sampled_from(_SHAPES))
+            return self.pick(*_LONGER)
+        return self.pick(*_SHAPES)
 
     def construct(self, number: int) -> None:
         """Construct an optimizer of a number of groups and parameters."""
         scope = self.scope
         plain = not scope.has(Feature.GROUPS) or self.chance(20)
-        count = 1 if plain else self.draw(st.sampled_from((1, 2, 2, 3, 10)))
-        members = self.draw(st.sampled_from((1, 2, 2, 3, 4, 20))) if count < 4 else 1
+        count = 1 if plain else self.pick(1, 2, 2, 3, 10)
+        members = self.pick(1, 2, 2, 3, 4, 20) if count < 4 else 1
         equal = self.chance(15)
         low, high = self.magnitude()
         same = self.shape(small=members > 4)
@@ -236,7 +247,7 @@ class _Drawer:
         if scope.has(Feature.NEIGHBOURS) and self.chance(12):
             memory = Memory.NEIGHBOURS
         elif scope.has(Feature.ORDERS) and self.chance(30):
-            memory = self.draw(st.sampled_from((Memory.COLUMN_MAJOR, Memory.STRIDED)))
+            memory = self.pick(Memory.COLUMN_MAJOR, Memory.STRIDED)
         shared = _values(self.rng, self.format, same, low, high)
         mixed = (
             scope.has(Feature.MIXED)
@@ -252,16 +263,15 @@ class _Drawer:
                 values = shared if equal else _values(self.rng, self.format, shape, low, high)
                 if not equal and self.chance(25):
                     values = Values(shape, (0.0,) * len(values.pattern))
-                dtype = self.draw(st.sampled_from(scope.dtypes)) if mixed and self.chance(50) else None
+                dtype = self.pick(*scope.dtypes) if mixed and self.chance(50) else None
                 specs.append(ParameterSpec(rounded_values(values, dtype), memory, dtype))
             groups.append(GroupSpec(tuple(specs), Options() if plain else self.options()))
-        container: object = Container.DICTS
+        container = Container.DICTS
         if plain:
             generator = (Container.GENERATOR,) if scope.has(Feature.GENERATOR) else ()
             container = self.pick(Container.LIST, Container.TUPLE, *generator)
         elif scope.has(Feature.GENERATOR) and self.chance(10):
             container = Container.GENERATOR_OF_DICTS
-        assert isinstance(container, Container)
         keywords = self.options()
         self.actions.append(Construct(number, tuple(groups), keywords, container))
         self.groups[number] = groups
@@ -274,7 +284,7 @@ class _Drawer:
         """The exponents of theta: around 1 mostly, large at times."""
         top = min(self.format.emax - 2, 40)
         choices = ((-1, 1), (-1, 1), (-4, 4), (12, 17), (-12, -8), (-top // 2, top // 2))
-        low, high = self.draw(st.sampled_from(choices))
+        low, high = self.pick(*choices)
         return low, min(high, top)
 
     # Steps ---------------------------------------------------------------------------------------------------
@@ -292,7 +302,7 @@ class _Drawer:
             (spread - 4, spread),
             (-spread, 4 - spread),
         )
-        low, high = self.draw(st.sampled_from(ranges))
+        low, high = self.pick(*ranges)
         zero = self.chance(8)
         absent = self.scope.has(Feature.ABSENT) and self.chance(25)
         specs: list[GradientSpec] = []
@@ -312,7 +322,7 @@ class _Drawer:
             if self.scope.has(Feature.BROADCAST) and values.pattern and self.chance(8):
                 values, memory = Values(shape, (values.pattern[0],) * len(values.pattern)), Memory.BROADCAST
             elif self.scope.has(Feature.ORDERS) and self.chance(25):
-                memory = self.draw(st.sampled_from((Memory.COLUMN_MAJOR, Memory.STRIDED)))
+                memory = self.pick(Memory.COLUMN_MAJOR, Memory.STRIDED)
             specs.append(
                 GradientSpec(self.pierced(values) if memory is not Memory.BROADCAST else values, memory)
             )
@@ -348,8 +358,8 @@ class _Drawer:
             special += [math.inf, -math.inf]
         if self.scope.has(Feature.SUBNORMAL):
             special += [format_.smallest_subnormal * 3, format_.smallest_normal]
-        number = self.draw(st.sampled_from(special))
-        where = self.draw(st.integers(0, values.size - 1))
+        number = self.pick(*special)
+        where = self.random.randint(0, values.size - 1)
         if len(values.pattern) == values.size:
             pattern = list(values.pattern)
             pattern[where] = number
@@ -360,7 +370,7 @@ class _Drawer:
 
     def set_lr(self, number: int) -> None:
         """Set a group's learning rate: to anything, close to the last, tiny, back again; as a number of any kind."""
-        group = self.draw(st.integers(0, len(self.groups[number]) - 1))
+        group = self.random.randint(0, len(self.groups[number]) - 1)
         last = self.lr[number, group]
         kind = self.pick(
             NumberKind.FLOAT,
@@ -368,14 +378,13 @@ class _Drawer:
             *([NumberKind.INT] if self.scope.has(Feature.INT_LR) else []),
             *([NumberKind.ARRAY] if self.scope.has(Feature.ARRAY_LR) else []),
         )
-        assert isinstance(kind, NumberKind)
         choices = (
             0.5, 0.05, 1.0, 2.0, last * (1 + 2.0**-14), last * (1 - 2.0**-18), last / 1024, 2.0**-20, 1e-6, 1e-9,
             self.wide_lr(), 8.0,
         )  # fmt: skip
-        value = self.draw(st.sampled_from(choices))
+        value = self.pick(*choices)
         if kind is NumberKind.INT:
-            value = float(self.draw(st.sampled_from((1, 2, 3))))
+            value = float(self.pick(1, 2, 3))
         # What a 0-d array of the working format holds, every kind holds.
         value = self.format.round_float(float(np.float32(value)) if self.format.precision >= 24 else value)
         if value <= 0:
@@ -387,7 +396,7 @@ class _Drawer:
         """Add a group of one or two parameters."""
         specs = tuple(
             ParameterSpec(_values(self.rng, self.format, self.shape(small=True)))
-            for _ in range(self.draw(st.integers(1, 2)))
+            for _ in range(self.random.randint(1, 2))
         )
         group = GroupSpec(specs, self.options())
         self.actions.append(AddGroup(number, group))
@@ -410,8 +419,8 @@ class _Drawer:
         ]
         ways = [False] * self.scope.has(Feature.LOAD_USED) + [True] * self.scope.has(Feature.LOAD_FRESH)
         if own and ways:
-            checkpoint = self.draw(st.sampled_from(own[::-1]))
-            self.actions.append(Load(number, checkpoint, self.draw(st.sampled_from(ways))))
+            checkpoint = self.pick(*own[::-1])
+            self.actions.append(Load(number, checkpoint, self.pick(*ways)))
             if self.chance(15):
                 self.actions.append(self.actions[-1])
 
@@ -422,7 +431,7 @@ class _Drawer:
         ] * self.scope.has(Feature.PICKLE)
         new = max(self.parameters) + 1
         if ways and new < 3:
-            self.actions.append(Copy(number, new, self.draw(st.sampled_from(ways))))
+            self.actions.append(Copy(number, new, self.pick(*ways)))
             self.parameters[new], self.groups[new] = list(self.parameters[number]), list(self.groups[number])
             for (whose, group), lr in list(self.lr.items()):
                 if whose == number:
@@ -431,9 +440,7 @@ class _Drawer:
     def refuse(self, number: int) -> None:
         """Ask for what has to be refused."""
         if self.scope.has(Feature.REFUSED):
-            refusal = self.draw(
-                st.sampled_from((Refusal.TOO_FEW_GRADIENTS, Refusal.TOO_MANY_GRADIENTS, Refusal.WRONG_SHAPE))
-            )
+            refusal = self.pick(Refusal.TOO_FEW_GRADIENTS, Refusal.TOO_MANY_GRADIENTS, Refusal.WRONG_SHAPE)
             self.actions.append(Refuse(number, refusal))
 
     def life(self) -> Life:
@@ -449,9 +456,9 @@ class _Drawer:
         }.get(self.theme, ("step", "step", "step", "set_lr", "save", "load", "copy", "refuse", "add_group"))
         if self.theme is Theme.CHECKPOINTS:
             self.save(0)
-        for _ in range(self.draw(st.integers(2, 9))):
-            number = self.draw(st.sampled_from(sorted(self.parameters)))
-            action = self.draw(st.sampled_from(weights))
+        for _ in range(self.random.randint(2, 9)):
+            number = self.pick(*sorted(self.parameters))
+            action = self.pick(*weights)
             if action == "step":
                 self.step(number)
                 continue
@@ -473,7 +480,45 @@ class _Drawer:
         return Life(f"lives/{self.theme.value}", self.format.dtype, tuple(self.actions))
 
 
-@st.composite
-def lives(draw: st.DrawFn, scope: Scope, theme: Theme) -> Life:
-    """Lives of a theme, of what is in scope."""
-    return _Drawer(draw, scope, theme).life()
+def draw_life(scope: Scope, theme: Theme, seed: int) -> Life:
+    """Draw a life of a theme, of what is in scope; the same for the same seed everywhere."""
+    return _Drawer(scope, theme, seed).life()
+
+
+def is_whole(life: Life) -> bool:
+    """Whether every action of a life has what it refers to, so that a shortened life may be performed."""
+    parameters: dict[int, int] = {}
+    groups: dict[int, int] = {}
+    saved: dict[int, tuple[int, int]] = {}
+    for action in life.actions:
+        match action:
+            case Construct():
+                parameters[action.optimizer] = sum(len(group.parameters) for group in action.groups)
+                groups[action.optimizer] = len(action.groups)
+                continue
+            case SetCount() | EditCheckpoint():
+                if action.checkpoint not in saved:
+                    return False
+                continue
+            case _ if action.optimizer not in parameters:
+                return False
+            case Step():
+                if len(action.gradients) != parameters[action.optimizer]:
+                    return False
+            case SetLr() | SetOption():
+                if action.group >= groups[action.optimizer]:
+                    return False
+            case AddGroup():
+                parameters[action.optimizer] += len(action.group.parameters)
+                groups[action.optimizer] += 1
+            case Save():
+                saved[action.checkpoint] = (action.optimizer, parameters[action.optimizer])
+            case Load():
+                if saved.get(action.checkpoint) != (action.optimizer, parameters[action.optimizer]):
+                    return False
+            case Copy():
+                parameters[action.copy] = parameters[action.optimizer]
+                groups[action.copy] = groups[action.optimizer]
+            case _:
+                pass
+    return True

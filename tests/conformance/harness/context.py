@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import shlex
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
 import hypothesis
 import pytest
@@ -35,8 +36,6 @@ from adamax_conformance.tests.conformance.harness.target import NUMBERS, Target
 from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
-
-Drawn = TypeVar("Drawn", Case, Life)
 
 Compare = Callable[[Case, Sequence[StepResult], ErrorModel, ComparisonTallies], None]
 Examine = Callable[[Case, Collection[str]], Mapping[str, Divergence]]
@@ -301,18 +300,24 @@ class CheckContext:
         for check in left:
             self._decide_undiverged(check, measured(check))
 
-    def search_lives(self, strategy: st.SearchStrategy[Life]) -> LifeTally:
-        """Draw lives, and return what they came to; the shortest one that goes wrong, if any does."""
-        tally, watched = LifeTally(), self.lives.watched()
+    def search_lives(self, draw: Callable[[int], Life]) -> LifeTally:
+        """Draw lives from the seeds of the settings until one goes wrong, which is shortened.
 
-        def run(life: Life) -> Mapping[str, Divergence]:
+        Args:
+            draw: the life of a seed.
+        """
+        settings = self.target.settings
+        count = max(1, settings.profile.examples // budget_of(self.subject.info).drawn)
+        seeds = random.Random(f"{settings.seed} {self.check} {self.dtype}")
+        tally, watched = LifeTally(), self.lives.watched()
+        for _ in range(count):
+            life = draw(seeds.randrange(2**32))
             found = self.lives.judge(life, watched)
             tally.add(found)
-            return {self.check: found.findings[0].divergence} if found.findings else {}
-
-        hunted = self._hunt(run, strategy)
-        if hunted is not None:
-            tally.divergence = hunted[1]
+            if found.findings:
+                budget = settings.profile.shrinks if settings.shrink and not settings.fail_fast else 0
+                tally.divergence = self.lives.shortest(life, found.findings[0], budget, watched)
+                break
         return tally
 
     def _decide_undiverged(self, check: str, measured: Mapping[str, Any]) -> None:
@@ -323,9 +328,9 @@ class CheckContext:
             self.decide(Status.CONFORMS, measured=measured, check=check)
 
     def _hunt(
-        self, run: Callable[[Drawn], Mapping[str, Divergence]], strategy: st.SearchStrategy[Drawn]
+        self, run: Callable[[Case], Mapping[str, Divergence]], strategy: st.SearchStrategy[Case]
     ) -> tuple[str, Divergence] | None:
-        """Draw cases or lives, and return the first divergence of any check, shrunk."""
+        """Draw cases, and return the first divergence of any check, shrunk."""
         hunt = _Hunt(run, self.target.settings.profile.shrinks)
         attempt = self._configure_search(hypothesis.given(strategy)(hunt.attempt))
         try:
@@ -360,19 +365,19 @@ class CheckContext:
         return hypothesis.seed(seed)(limit(attempt))
 
 
-class _Hunt(Generic[Drawn]):
+class _Hunt:
     """The function that hypothesis calls, and what it found.
 
     It follows the first check that diverges, and shrinks its case within a budget.
     """
 
-    def __init__(self, run: Callable[[Drawn], Mapping[str, Divergence]], budget: int) -> None:
+    def __init__(self, run: Callable[[Case], Mapping[str, Divergence]], budget: int) -> None:
         self.run = run
         self.budget = budget
         self.failing: set[str] = set()
         self.last: tuple[str, Divergence] | None = None
 
-    def attempt(self, case: Drawn) -> None:
+    def attempt(self, case: Case) -> None:
         """Run one drawn case; a case that diverged before costs no budget."""
         if self.last is not None and repr(case.to_json()) not in self.failing:
             if self.budget <= 0:
