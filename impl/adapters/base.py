@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...reference.case import Layout
+from ...reference.features import Call, Edit, Question
+from ...reference.life import Memory, Refusal
 from ..protocol.errors import SkippedError
 from ..protocol.messages import ARGUMENTS, DTYPES, FloatArray, Schedule, SubjectInfo
 
@@ -162,6 +164,59 @@ class Adapter(ABC):
         if groups is None:
             raise SkippedError("the subject has no param_groups; its options cannot be set")
         groups[group][name] = self.to_argument(value)
+
+    # Features of some frameworks -----------------------------------------------------------------------------
+
+    has_features: ClassVar[bool] = False
+    """Whether the framework has any of what follows."""
+
+    def switched(self, switches: Mapping[str, bool | None]) -> Adapter:
+        """The adapter that passes further arguments to each constructor."""
+        raise SkippedError("its constructor has no further arguments")
+
+    def make_special_parameter(self, value: FloatArray, dtype: str, memory: Memory) -> Any:
+        """Make a parameter of a kind that only some frameworks have."""
+        raise SkippedError(f"it has no parameters that are {memory.value}")
+
+    def make_special_gradient(
+        self,
+        parameter: Any,
+        value: FloatArray,
+        dtype: str,
+        memory: Memory,
+    ) -> Any:
+        """Make a gradient of a kind that only some frameworks have."""
+        raise SkippedError(f"it has no gradients that are {memory.value}")
+
+    def name_parameters(self, params: Sequence[Any]) -> Any:
+        """The parameters with names, as a constructor takes them."""
+        raise SkippedError("its constructor takes no names of parameters")
+
+    def fill_lr(self, optimizer: Any, group: int, lr: float) -> None:
+        """Change the array that is a group's learning rate, in place."""
+        raise SkippedError("its learning rate is never an array that the caller holds")
+
+    def step_by(
+        self,
+        optimizer: Any,
+        params: Sequence[Any],
+        gradients: Sequence[Any],
+        call: Call,
+    ) -> list[str]:
+        """Take one step by a certain call, and return a sentence for each fault of that call."""
+        raise SkippedError(f"it has no {call}")
+
+    def refuse(self, optimizer: Any, params: Sequence[Any], refusal: Refusal) -> None:
+        """Make a call that the subject is expected to refuse."""
+        raise SkippedError(f"it has no call in which {refusal.value}")
+
+    def ask(self, optimizer: Any, params: Sequence[Any], question: Question) -> list[str]:
+        """Make a call that changes no number, and return a sentence for each fault."""
+        raise SkippedError(f"it has no {question.value}")
+
+    def edit_checkpoint(self, checkpoint: Any, edit: Edit, steps: int) -> Any:
+        """Make an older checkpoint of one that was saved after so many steps."""
+        raise SkippedError(f"it has no checkpoint {edit.value}")
 
     def to_argument(self, value: Any) -> Any:
         """Convert an argument for the subject, without sharing any object.

@@ -15,8 +15,9 @@ from ...reference.case import Layout
 from ..protocol.errors import UnsupportedDeviceError
 from ..protocol.messages import DEVICES, DTYPES, FloatArray, Schedule, SubjectInfo
 from . import schedulers
-from .base import HAS_ALL, Adapter, describe_runtime, read_signature
+from .base import HAS_ALL, describe_runtime, read_signature
 from .layouts import allocate
+from .torch_features import TorchFeatures, real_view
 
 MODES: Final[Mapping[str, Mapping[str, Any]]] = {
     "": {"foreach": False},
@@ -36,7 +37,7 @@ _CYCLING: Final = ("CyclicLR", "OneCycleLR")
 """These move beta1 as well unless an argument forbids it; the suite checks the learning rate alone."""
 
 
-class TorchAdapter(Adapter):
+class TorchAdapter(TorchFeatures):
     """`torch.optim.Adamax` in a mode, or an optimizer with its arguments.
 
     Attributes:
@@ -50,6 +51,7 @@ class TorchAdapter(Adapter):
     def __init__(
         self, device: str, mode: str = "", optimizer_class: Callable[..., Any] | None = None
     ) -> None:
+        super().__init__()
         self.device = device
         self.mode = mode
         self.mode_arguments = MODES[mode] if optimizer_class is None else {}
@@ -110,7 +112,7 @@ class TorchAdapter(Adapter):
         return native.copy_(torch.tensor(value).to(native.dtype))
 
     def to_numpy(self, native: torch.Tensor) -> FloatArray:
-        array: FloatArray = native.detach().cpu().to(torch.float64, copy=True).numpy()
+        array: FloatArray = real_view(native.detach()).cpu().to(torch.float64, copy=True).numpy()
         return array
 
     def make_optimizer(
@@ -130,10 +132,6 @@ class TorchAdapter(Adapter):
                 parameter.retain_grad()
             parameter.grad = gradient
         self.call_step(optimizer)
-
-    def call_step(self, optimizer: Any) -> None:
-        """Take one step with the gradients in `.grad`."""
-        optimizer.step()
 
     def moments(
         self,

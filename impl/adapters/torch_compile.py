@@ -27,6 +27,8 @@ class TorchCompileAdapter(TorchAdapter):
     That backend writes C++ for a CPU.
     """
 
+    has_features = False
+
     def __init__(self, device: str, mode: str = "compile") -> None:
         super().__init__(device, mode)
         torch._dynamo.config.fail_on_recompile_limit_hit = True

@@ -25,6 +25,8 @@ from .torch import TorchAdapter
 class TorchFunctionalAdapter(TorchAdapter):
     """`_FunctionalAdamax`, which `DistributedOptimizer` calls."""
 
+    has_features = False
+
     def __init__(self, device: str, mode: str = "functional") -> None:
         super().__init__(device, optimizer_class=_FunctionalAdamax)
         self.mode = mode
