@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -116,6 +117,19 @@ class CarriedState:
         return cls((zeros, zeros), (zeros, zeros), zeros, zeros)
 
 
+@lru_cache(maxsize=1 << 13)
+def _prepare_step(
+    hyperparameters: Hyperparameters, t: int, error_model: ErrorModel
+) -> tuple[StepConstants, FormulaConstants, SafeRanges, bool]:
+    """The constants of a step, its safe ranges, and whether binary64 evaluates its bounds."""
+    scalars = exact_scalars(mpmath_context(precision_for(t)), hyperparameters)
+    sizes = (scalars.lr, scalars.beta1, scalars.beta2, scalars.eps, scalars.weight_decay)
+    near = not needs_wide_range(float(x) for x in sizes)
+    k = step_constants(scalars, t, error_model, float)
+    ranges = safe_ranges(k, error_model.format_.precision) if near else NO_SAFE_RANGE
+    return k, formula_constants(scalars, t, error_model.rule), ranges, near
+
+
 class ArraySteps:
     """Some steps of one rule, for judging elements of any of them.
 
@@ -126,22 +140,11 @@ class ArraySteps:
 
     def __init__(self, steps: Sequence[tuple[Hyperparameters, int]], error_model: ErrorModel) -> None:
         self._steps, self._error_model = steps, error_model
-        format_, rule = error_model.format_, error_model.rule
-        self._constants: list[StepConstants] = []
-        self._values: list[FormulaConstants] = []
-        self._ranges: list[SafeRanges] = []
-        evaluated = []
-        for hyperparameters, t in steps:
-            ctx = mpmath_context(precision_for(t))
-            scalars = exact_scalars(ctx, hyperparameters)
-            sizes = (scalars.lr, scalars.beta1, scalars.beta2, scalars.eps, scalars.weight_decay)
-            near = not needs_wide_range(float(x) for x in sizes)
-            evaluated.append(near)
-            k = step_constants(scalars, t, error_model, float)
-            self._constants.append(k)
-            self._values.append(formula_constants(scalars, t, rule))
-            self._ranges.append(safe_ranges(k, format_.precision) if near else NO_SAFE_RANGE)
-        self._evaluated = np.array(evaluated, bool)
+        prepared = [_prepare_step(hyperparameters, t, error_model) for hyperparameters, t in steps]
+        self._constants: list[StepConstants] = [each[0] for each in prepared]
+        self._values: list[FormulaConstants] = [each[1] for each in prepared]
+        self._ranges: list[SafeRanges] = [each[2] for each in prepared]
+        self._evaluated = np.array([each[3] for each in prepared], bool)
 
     def judge(
         self,

@@ -307,7 +307,7 @@ class CheckContext:
             draw: the life of a seed.
         """
         settings = self.target.settings
-        count = max(1, settings.profile.examples // budget_of(self.subject.info).drawn)
+        count = max(1, settings.profile.lives // budget_of(self.subject.info).drawn)
         seeds = random.Random(f"{settings.seed} {self.check} {self.dtype}")
         tally, watched = LifeTally(), self.lives.watched()
         for _ in range(count):

@@ -28,13 +28,14 @@ NUMBERS: Final = (Quantity.M, Quantity.U, Quantity.THETA)
 class Profile(Enum):
     """The number of cases that a search draws, and of runs that shrinking may take."""
 
-    QUICK = ("quick", 48, 120)
-    FULL = ("full", 500, 600)
+    QUICK = ("quick", 48, 120, 32)
+    FULL = ("full", 500, 600, 500)
 
-    def __init__(self, label: str, examples: int, shrinks: int) -> None:
+    def __init__(self, label: str, examples: int, shrinks: int, lives: int) -> None:
         self.label = label
         self.examples = examples
         self.shrinks = shrinks
+        self.lives = lives
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,9 @@ class Target:
         numbers are those of the format that the subject computes in.
         """
         if self._underflow is None:
-            case = pinned.subnormals(self._error_model(flushes=False).format_)
+            # Of two formats, the subnormal numbers of the narrower range are numbers of both.
+            formats = (self.format, self._error_model(flushes=False).format_)
+            case = pinned.subnormals(max(formats, key=lambda format_: format_.smallest_subnormal))
             observed = self.subject.observe(case, self.dtype)
             strict, flushing = (empty_tallies(*NUMBERS) for _ in range(2))
             compare = lockstep if self.shows_state() else trajectory
