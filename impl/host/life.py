@@ -257,6 +257,8 @@ class LifePerformer:
         optimizer.periods += [len(spec.values.pattern) for spec in group.parameters]
         optimizer.dtypes += [spec.dtype or self._dtype for spec in group.parameters]
         optimizer.groups.append(group)
+        if optimizer.container.is_plain:
+            optimizer.container = Container.DICTS  # constructed again, it has several groups
 
     @_act.register
     def _(self, action: Drop) -> None:

@@ -1,15 +1,16 @@
 """Whole lives of an optimizer, drawn from a seed: contexts that combine.
 
-Each theme draws lives in which one thing always happens (a checkpoint, an option that is set, a number that is not finite) and
-anything else may. A feature is something that a subject may lack or may be known to get wrong: a pinned life probes it
-first, and lives are drawn of those alone that it gets right, so that one difference never hides another.
+Each theme draws lives in which one thing always happens (a checkpoint, an option that is set, a number that is not
+finite) and anything else may. A feature is something that a subject may lack or may be known to get wrong. A probe
+performs each feature first, and lives are drawn of those alone that the subject gets right. So one difference never
+hides another.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeVar
@@ -36,9 +37,7 @@ from adamax_conformance.reference.life import (
     Refusal,
     Refuse,
     Save,
-    SetCount,
     SetLr,
-    SetOption,
     Step,
     Values,
 )
@@ -85,8 +84,24 @@ class Feature(Enum):
     BETAS = "betas"
 
 
+def _usual_options() -> tuple[tuple[float, ...], ...]:
+    """Options of usual sizes, so few that many lives share their constants."""
+    rng = random.Random(20150107)  # noqa: S311 - numbers, not secrets
+    choices = (
+        (0.1, 2e-3, 0.37, 1.0),
+        *[(0.9, 0.5, 0.7, 0.97, 0.3)] * 2,
+        (1e-3, 0.01, 0.3, 1e-8),
+        (0.0, 0.0, 0.01, 0.3),
+    )
+    return tuple((*(rng.choice(each) for each in choices), float(rng.random() < 0.3)) for _ in range(32))
+
+
+_USUAL: Final = _usual_options()
+"""lr, beta1, beta2, eps, weight_decay, and 1 for maximize."""
+
+
 class Theme(Enum):
-    """What always happens in the lives of a theme."""
+    """The thing that always happens in drawn lives."""
 
     MEMORY = "memory"
     OPTIONS = "options"
@@ -98,7 +113,7 @@ class Theme(Enum):
 
 @dataclass(frozen=True)
 class Scope:
-    """What lives may be drawn of.
+    """The choices from which lives are drawn.
 
     Attributes:
         format_: the working format.
@@ -160,7 +175,7 @@ class _Drawer:
     """Draws one life of a theme."""
 
     def __init__(self, scope: Scope, theme: Theme, seed: int) -> None:
-        self.random = random.Random(seed)
+        self.random = random.Random(seed)  # noqa: S311 - numbers, not secrets
         self.scope = scope
         self.theme = theme
         self.format = scope.format_
@@ -185,16 +200,14 @@ class _Drawer:
         """Options of a group: usual ones, or from all over their domains."""
         wide = self.theme is Theme.DOMAINS or self.chance(15)
         scope = self.scope
-        lr = self.pick(0.1, 2e-3, 0.37, 1.0)
-        betas = [self.pick(0.9, 0.5, 0.7, 0.97, 0.3) for _ in range(2)]
-        eps = self.pick(1e-3, 0.01, 0.3, 1e-8 if self.format.emin < -30 else 1e-3)
-        decay = self.pick(0.0, 0.0, 0.01, 0.3)
+        lr, *betas, eps, decay, ascends = self.random.choice(_USUAL)
+        eps = eps if self.format.emin < -30 else max(eps, 1e-3)
         if wide:
             lr = self.wide_lr() if self.chance(40) else lr
             betas = [self.wide_beta() if self.chance(50) else beta for beta in betas]
             eps = self.wide_eps() if self.chance(40) else eps
             decay = self.wide_decay() if self.chance(50) else decay
-        maximize = scope.has(Feature.MAXIMIZE) and self.chance(30)
+        maximize = bool(ascends)
         return Options(
             Number(lr),
             (betas[0], betas[1]) if scope.has(Feature.BETAS) else None,
@@ -225,7 +238,7 @@ class _Drawer:
         return self.pick(1.5, 2.5, 5.0, 30.0, 5e-5, 1e-5, 1e-6, 2.0**-30)
 
     def shape(self, *, small: bool) -> tuple[int, ...]:
-        """A shape: few elements, or more; without dimensions or elements where the subject takes that."""
+        """A shape of few elements or more; of none where the subject takes that."""
         if self.scope.has(Feature.POINTS) and self.chance(6):
             return ()
         if self.scope.has(Feature.EMPTY) and self.chance(4):
@@ -331,7 +344,7 @@ class _Drawer:
     def again(
         self, index: int, specs: Sequence[GradientSpec], parameters: Sequence[ParameterSpec]
     ) -> GradientSpec | None:
-        """A gradient that is there already: another one's array, or another parameter's memory."""
+        """A gradient that is there already: another gradient, or a parameter's memory."""
         own = parameters[index]
         if self.scope.has(Feature.SHARED) and self.chance(60):
             for other, spec in enumerate(specs):
@@ -368,15 +381,20 @@ class _Drawer:
 
     # Between steps -------------------------------------------------------------------------------------------
 
+    def is_mixed(self, number: int) -> bool:
+        """Whether an optimizer has parameters of another dtype than the life's."""
+        return any(spec.dtype is not None for spec in self.parameters[number])
+
     def set_lr(self, number: int) -> None:
-        """Set a group's learning rate: to anything, close to the last, tiny, back again; as a number of any kind."""
+        """Set a group's learning rate: close to the last, tiny, or to anything."""
         group = self.random.randint(0, len(self.groups[number]) - 1)
         last = self.lr[number, group]
         kind = self.pick(
             NumberKind.FLOAT,
             NumberKind.FLOAT,
             *([NumberKind.INT] if self.scope.has(Feature.INT_LR) else []),
-            *([NumberKind.ARRAY] if self.scope.has(Feature.ARRAY_LR) else []),
+            # An array of the life's own format rounds what parameters of a wider one are stepped by.
+            *([NumberKind.ARRAY] if self.scope.has(Feature.ARRAY_LR) and not self.is_mixed(number) else []),
         )
         choices = (
             0.5, 0.05, 1.0, 2.0, last * (1 + 2.0**-14), last * (1 - 2.0**-18), last / 1024, 2.0**-20, 1e-6, 1e-9,
@@ -443,6 +461,22 @@ class _Drawer:
             refusal = self.pick(Refusal.TOO_FEW_GRADIENTS, Refusal.TOO_MANY_GRADIENTS, Refusal.WRONG_SHAPE)
             self.actions.append(Refuse(number, refusal))
 
+    def between(self) -> dict[str, Callable[[int], None]]:
+        """Everything in scope that may happen between two steps, by name."""
+        loads = self.scope.has(Feature.LOAD_USED) or self.scope.has(Feature.LOAD_FRESH)
+        found: dict[str, Callable[[int], None]] = {
+            "load": self.load,
+            "copy": self.copy,
+            "refuse": self.refuse,
+        }
+        if self.scope.has(Feature.SET_LR):
+            found["set_lr"] = self.set_lr
+        if self.scope.has(Feature.ADD_GROUP):
+            found["add_group"] = self.add_group
+        if loads:
+            found["save"] = self.save
+        return found
+
     def life(self) -> Life:
         """The whole life."""
         self.construct(0)
@@ -456,69 +490,19 @@ class _Drawer:
         }.get(self.theme, ("step", "step", "step", "set_lr", "save", "load", "copy", "refuse", "add_group"))
         if self.theme is Theme.CHECKPOINTS:
             self.save(0)
+        between = self.between()
         for _ in range(self.random.randint(2, 9)):
             number = self.pick(*sorted(self.parameters))
             action = self.pick(*weights)
-            if action == "step":
-                self.step(number)
-                continue
-            if action == "set_lr" and self.scope.has(Feature.SET_LR):
-                self.set_lr(number)
-            elif action == "add_group" and self.scope.has(Feature.ADD_GROUP):
-                self.add_group(number)
-            elif action == "save" and (
-                self.scope.has(Feature.LOAD_USED) or self.scope.has(Feature.LOAD_FRESH)
-            ):
-                self.save(number)
-            elif action == "load":
-                self.load(number)
-            elif action == "copy":
-                self.copy(number)
-            elif action == "refuse":
-                self.refuse(number)
+            if action in between:
+                between[action](number)
             self.step(number)
         return Life(f"lives/{self.theme.value}", self.format.dtype, tuple(self.actions))
 
 
 def draw_life(scope: Scope, theme: Theme, seed: int) -> Life:
-    """Draw a life of a theme, of what is in scope; the same for the same seed everywhere."""
+    """Draw a life of a theme, of what is in scope.
+
+    The same seed draws the same life everywhere.
+    """
     return _Drawer(scope, theme, seed).life()
-
-
-def is_whole(life: Life) -> bool:
-    """Whether every action of a life has what it refers to, so that a shortened life may be performed."""
-    parameters: dict[int, int] = {}
-    groups: dict[int, int] = {}
-    saved: dict[int, tuple[int, int]] = {}
-    for action in life.actions:
-        match action:
-            case Construct():
-                parameters[action.optimizer] = sum(len(group.parameters) for group in action.groups)
-                groups[action.optimizer] = len(action.groups)
-                continue
-            case SetCount() | EditCheckpoint():
-                if action.checkpoint not in saved:
-                    return False
-                continue
-            case _ if action.optimizer not in parameters:
-                return False
-            case Step():
-                if len(action.gradients) != parameters[action.optimizer]:
-                    return False
-            case SetLr() | SetOption():
-                if action.group >= groups[action.optimizer]:
-                    return False
-            case AddGroup():
-                parameters[action.optimizer] += len(action.group.parameters)
-                groups[action.optimizer] += 1
-            case Save():
-                saved[action.checkpoint] = (action.optimizer, parameters[action.optimizer])
-            case Load():
-                if saved.get(action.checkpoint) != (action.optimizer, parameters[action.optimizer]):
-                    return False
-            case Copy():
-                parameters[action.copy] = parameters[action.optimizer]
-                groups[action.copy] = groups[action.optimizer]
-            case _:
-                pass
-    return True

@@ -12,8 +12,9 @@ from adamax_conformance.oracles.life.findings import Finding, LifeFindings
 from adamax_conformance.oracles.life.judge import LifeJudge
 from adamax_conformance.oracles.verdict import Divergence
 from adamax_conformance.reference.life import Life, Watched
-from adamax_conformance.tests.conformance.cases.lives import Feature, Scope, is_whole
+from adamax_conformance.tests.conformance.cases.lives import Feature, Scope
 from adamax_conformance.tests.conformance.cases.probes import PROBES, Probe, restrict_life
+from adamax_conformance.tests.conformance.cases.whole_lives import is_whole
 from adamax_conformance.tests.conformance.harness.target import Target
 
 _BY_ARGUMENT: Final = {
