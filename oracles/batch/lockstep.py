@@ -6,8 +6,8 @@
     judge_element(block, index, ...)                   -> one element again, exactly, for the record
 
 The verdicts are those of `comparison.lockstep`, element by element. Where Numba is installed (the extra `audit`),
-compiled loops judge the elements. Those too near to their bounds to be sure of go to the exact oracle (BOUNDS.md, "The
-compiled oracle"). Without Numba, all elements do.
+compiled loops judge the elements. Those too near to their bounds to be sure of go to the exact oracle (BOUNDS.md,
+"The compiled oracle"). Without Numba, all elements do.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from .tally import KEPT, BlockTally, IndexedError, by_bound, by_ulp, merge
 
 if TYPE_CHECKING:
     from .compiled_lockstep import CompiledStep
+    from .numpy_lockstep import NumPyStep
 
 __all__ = [
     "QUANTITIES",
@@ -129,10 +130,8 @@ def judge_block(
     Returns:
         The tallies of m, u and theta.
     """
-    compiled = _compiled_step(hyperparameters, t, error_model)
-    if compiled is None:
-        return judge_exactly(block, hyperparameters, t, error_model, start=start)
-    found, undecided = compiled.judge(block, start)
+    step = _fast_step(hyperparameters, t, error_model)
+    found, undecided = step.judge(block, start)
     tallies = dict(zip(QUANTITIES, found, strict=True))
     if not undecided.size:
         return tallies
@@ -174,14 +173,16 @@ def _merge_into(tallies: dict[Quantity, BlockTally], more: dict[Quantity, BlockT
 
 
 @lru_cache(maxsize=64)
-def _compiled_step(hyperparameters: Hyperparameters, t: int, error_model: ErrorModel) -> CompiledStep | None:
-    """The step for compiled loops; None where they cannot judge it."""
+def _fast_step(hyperparameters: Hyperparameters, t: int, error_model: ErrorModel) -> CompiledStep | NumPyStep:
+    """The step for compiled loops, or for NumPy where there are none."""
     scalars = exact_scalars(mpmath_context(precision_for(t)), hyperparameters)
-    if not can_compile(scalars):
-        return None
-    from .compiled_lockstep import CompiledStep
+    if can_compile(scalars):
+        from .compiled_lockstep import CompiledStep
 
-    return CompiledStep(scalars, t, error_model)
+        return CompiledStep(scalars, t, error_model)
+    from .numpy_lockstep import NumPyStep
+
+    return NumPyStep(hyperparameters, t, error_model)
 
 
 def can_compile(scalars: Scalars[Any]) -> bool:

@@ -7,12 +7,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from adamax_conformance.oracles.batch import lockstep as vectorized
 from adamax_conformance.oracles.batch.lockstep import (
     QUANTITIES,
     Block,
     BlockTally,
     judge_block,
     judge_element,
+    judge_exactly,
     merge,
 )
 from adamax_conformance.oracles.comparison import lockstep
@@ -23,6 +25,7 @@ from adamax_conformance.oracles.verdict import Quantity
 from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.hyperparameters import Hyperparameters
 from adamax_conformance.tests.meta.oracles.observation import observe
+from adamax_conformance.tests.meta.oracles.random_steps import draw_step
 from adamax_conformance.tests.meta.planted.faithful import Plain
 
 SETTING = Hyperparameters(lr=0.1, beta1=0.6, beta2=0.7, eps=0.06, weight_decay=0.01)
@@ -136,3 +139,29 @@ def test_arrays_that_are_no_block_are_refused_by_name(change, message) -> None:
     array = np.ones(4, np.float32)
     with pytest.raises(ValueError, match=message):
         Block(array, array, array, array, array, array, change(array))
+
+
+@pytest.mark.parametrize("format_", Format, ids=lambda f: f.dtype)
+def test_without_a_compiler_a_step_is_judged_as_by_the_exact_oracle(monkeypatch, format_) -> None:
+    monkeypatch.setattr(vectorized, "_has_numba", lambda: False)
+    vectorized._fast_step.cache_clear()
+    rng = np.random.default_rng(20)
+    for _ in range(12):
+        block, options, t, error_model = draw_step(rng, format_, 60)
+        found = judge_block(block, options, t, error_model, start=7)
+        exact = judge_exactly(block, options, t, error_model, start=7)
+        for quantity in QUANTITIES:
+            few, many = exact[quantity], found[quantity]
+            assert (many.judged, many.open, many.exceeded, many.skipped) == (
+                few.judged,
+                few.open,
+                few.exceeded,
+                few.skipped,
+            )
+            assert many.sixteenths == few.sixteenths
+            firsts = [None if x.first_exceeded is None else x.first_exceeded.index for x in (many, few)]
+            assert firsts[0] == firsts[1]
+            assert [x.over_bound for x in many.worst] == pytest.approx(
+                [x.over_bound for x in few.worst], rel=2.0**-19, abs=2.0**-19
+            )
+    vectorized._fast_step.cache_clear()
