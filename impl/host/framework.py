@@ -78,17 +78,14 @@ class FrameworkPerformer(LifePerformer):
     def _step_by(self, action: Step) -> None:
         optimizer, specs = self._optimizers[action.optimizer], action.gradients
         gradients = self._gradients(optimizer, specs)
-        own = [i for i, spec in enumerate(specs) if spec.values is not None and spec.same_as is None]
-        before = [self._adapter.to_numpy(gradients[i]) for i in own]
+        before = self._own_gradients(gradients, specs)
         if action.call == PLAIN_CALL and not self._adapter.has_features:
             self._adapter.step(optimizer.native, optimizer.params, gradients)
         else:
             found = self._adapter.step_by(optimizer.native, optimizer.params, gradients, action.call)
             self._changed += [Change(Watched.CALL, words) for words in found]
         optimizer.steps += 1
-        for i, then in zip(own, before, strict=True):
-            if not np.array_equal(self._adapter.to_numpy(gradients[i]), then, equal_nan=True):
-                self._changed.append(Change(Watched.GRADIENT, f"gradient {i} is not as it was passed"))
+        self._watch_gradients(gradients, before)
 
     def _set_lr(self, action: SetLr) -> None:
         native = self._optimizers[action.optimizer].native

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import singledispatchmethod
 from typing import Any, Final
@@ -48,7 +48,7 @@ from ...reference.life import (
 from ..adapters.base import Adapter
 from ..protocol.errors import SkippedError, SubjectError
 from ..protocol.messages import SubjectInfo
-from .watching import fingerprint, held_values, replace_count
+from .watching import describe_change, fingerprint, held_values, replace_count
 
 _LAYOUTS: Final = {
     Memory.COLUMN_MAJOR: Layout.TRANSPOSED,
@@ -297,13 +297,30 @@ class LifePerformer:
     def _(self, action: Step) -> None:
         optimizer, specs = self._optimizers[action.optimizer], action.gradients
         gradients = self._gradients(optimizer, specs)
-        own = [i for i, spec in enumerate(specs) if spec.values is not None and spec.same_as is None]
-        before = [self._adapter.to_numpy(gradients[i]) for i in own]
+        before = self._own_gradients(gradients, specs)
         self._adapter.step(optimizer.native, optimizer.params, gradients)
         optimizer.steps += 1
-        for i, then in zip(own, before, strict=True):
-            if not np.array_equal(self._adapter.to_numpy(gradients[i]), then, equal_nan=True):
-                self._changed.append(Change(Watched.GRADIENT, f"gradient {i} is not as it was passed"))
+        self._watch_gradients(gradients, before)
+
+    def _own_gradients(
+        self, gradients: Sequence[Any], specs: Sequence[GradientSpec]
+    ) -> dict[int, FloatArray]:
+        """The numbers of each gradient that has an array of its own, by its index."""
+        own = (i for i, spec in enumerate(specs) if spec.values is not None and spec.same_as is None)
+        return {i: self._adapter.to_numpy(gradients[i]) for i in own}
+
+    def _watch_gradients(self, gradients: Sequence[Any], before: Mapping[int, FloatArray]) -> None:
+        """Note each gradient that a step changed."""
+        for i, then in before.items():
+            now = self._adapter.to_numpy(gradients[i])
+            if np.array_equal(now, then, equal_nan=True):
+                continue
+            words = f"gradient {i} is not as it was passed"
+            if now.shape == then.shape:
+                element = np.argwhere((now != then) & ~(np.isnan(now) & np.isnan(then)))[0]
+                was, came = float(then[tuple(element)]), float(now[tuple(element)])
+                words = f"element {element.tolist()} of gradient {i} is {came!r}, and was passed as {was!r}"
+            self._changed.append(Change(Watched.GRADIENT, words))
 
     @_act.register
     def _(self, action: Run) -> None:
@@ -418,14 +435,11 @@ class LifePerformer:
         """Note what is held by the caller and is not as it was."""
         for number, optimizer in self._optimizers.items():
             for index, (held, then) in enumerate(optimizer.owned):
-                if held_values(held) != then:
-                    self._changed.append(
-                        Change(
-                            Watched.PARAMS,
-                            f"the caller's own params of optimizer {number} are not as they were passed",
-                        )
-                    )
-                    optimizer.owned[index] = (held, held_values(held))
+                now = held_values(held)
+                if now != then:
+                    words = f"of the caller's own params of optimizer {number}, {describe_change(then, now)}"
+                    self._changed.append(Change(Watched.PARAMS, words))
+                    optimizer.owned[index] = (held, now)
         for number, kept in self._checkpoints.items():
             now = fingerprint(kept.native, self._adapter)
             if now != kept.fingerprint:

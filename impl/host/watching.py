@@ -27,6 +27,27 @@ def held_values(container: Any) -> Any:
     return [id(each) for each in container]
 
 
+def describe_change(then: Any, now: Any) -> str:
+    """The difference between two contents, as `held_values` gives them, in words."""
+    if isinstance(then, dict):
+        added = [name for name in now if name not in then]
+        removed = [name for name in then if name not in now]
+        other = [name for name in then if name in now and then[name] != now[name]]
+        parts = [
+            f"{words} {', '.join(map(repr, names))}"
+            for words, names in (
+                ("a group was given", added),
+                ("a group has lost", removed),
+                ("a group has another", other),
+            )
+            if names
+        ]
+        return "; ".join(parts)
+    if len(then) != len(now):
+        return f"the list has {len(now)} items, and was passed with {len(then)}"
+    return "the list has other items than were passed"
+
+
 def fingerprint(checkpoint: Any, adapter: Adapter) -> str:
     """A digest of every number of a checkpoint, and of how they are nested."""
     digest = hashlib.sha256()
