@@ -527,7 +527,7 @@ _shortest_text: ContextVar[int] = ContextVar("_shortest_text", default=64)
 
 @contextmanager
 def compact_numbers() -> Iterator[None]:
-    """Write all numbers as strings of their bits while this lasts: several times faster."""
+    """Write all numbers as strings of their bits meanwhile: several times faster."""
     token = _shortest_text.set(1)
     try:
         yield
@@ -598,9 +598,10 @@ def _decoded(kind: Any, value: Any) -> Any:
 def _decoded_plain(kind: Any, value: Any) -> Any:
     """A value of a kind that has no kinds in brackets."""
     decoded = value
+    if kind in {bool, int, str} and type(value) is not kind:
+        raise TypeError(f"{value!r} is not of the type {kind.__name__}")
     if kind is Values:
-        exceptions = tuple((int(index), float.fromhex(x)) for index, x in value["exceptions"])
-        decoded = Values(tuple(value["shape"]), _pattern(value["pattern"]), exceptions)
+        decoded = _decoded_values(value)
     elif is_dataclass(kind):
         made: Any = kind
         decoded = made(**{name: _decoded(_hints(made)[name], each) for name, each in value.items()})
@@ -611,6 +612,19 @@ def _decoded_plain(kind: Any, value: Any) -> Any:
     elif kind is Any:
         decoded = _plain(value)
     return decoded
+
+
+def _decoded_values(value: Mapping[str, Any]) -> Values:
+    shape, pattern = tuple(value["shape"]), _pattern(value["pattern"])
+    exceptions = tuple((index, float.fromhex(x)) for index, x in value["exceptions"])
+    if not all(type(n) is int and n >= 0 for n in shape):
+        raise ValueError(f"an array has the shape {shape}; it is of integers from 0 on")
+    values = Values(shape, pattern, exceptions)
+    if values.size and not pattern:
+        raise ValueError(f"an array of the shape {shape} has an empty pattern")
+    if not all(type(index) is int and 0 <= index < values.size for index, _ in exceptions):
+        raise ValueError(f"an array of the shape {shape} has exceptions at {[i for i, _ in exceptions]}")
+    return values
 
 
 def _plain(value: Any) -> Any:

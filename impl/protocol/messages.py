@@ -316,7 +316,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Lived:
-    """What could be seen after each action of a life.
+    """The observations of a life.
 
     Attributes:
         observations: one for each action that was performed; they cross the pipe as `Observation.to_json` writes them.

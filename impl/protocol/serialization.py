@@ -75,7 +75,7 @@ def _document_form(kind: type[Life | Observation]) -> Form:
     def decode(value: object, where: str, _: int) -> Life | Observation:
         try:
             return kind.from_json(require_type(value, dict, where))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise ProtocolError(
                 f"{where} is not a {kind.__name__.lower()}: {clean_text(str(error))}"
             ) from None

@@ -33,6 +33,7 @@ from ..protocol.errors import (
 from ..protocol.messages import FloatArray, Readout, Schedule, State, StepResult, SubjectInfo
 from ..protocol.representable import first_unrepresentable
 from .capabilities import select_options
+from .observations import find_misfit
 from .transports import Deadlines, InProcessTransport, ProcessTransport, Transport
 
 A = TypeVar("A", bound=messages.Answer)
@@ -258,6 +259,8 @@ class Subject:
         if self._transport is None:
             self._restart()
         answer = self._ask(messages.Live(life), messages.Lived, elements=_most_elements(life))
+        if misfit := find_misfit(life, answer.observations):
+            self._reject_answer(misfit)
         return list(answer.observations)
 
     def close(self) -> None:
@@ -332,7 +335,7 @@ class Subject:
 
 
 def _most_elements(life: Life) -> int:
-    """The most numbers that the observations of a life have, with room for what is written around them."""
+    """The most numbers that the observations of a life have, with room for the rest."""
     made: dict[int, int] = {}
     total = 0
     for action in life.actions:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +12,11 @@ from adamax_conformance.impl import Adamax
 from adamax_conformance.impl.adapters.factory import FactoryAdapter
 from adamax_conformance.impl.host.life import LifePerformer
 from adamax_conformance.impl.host.watching import describe_change, fingerprint, held_values, replace_count
+from adamax_conformance.impl.protocol import codec
 from adamax_conformance.impl.protocol.errors import UnavailableError
+from adamax_conformance.impl.protocol.validation import ProtocolError
 from adamax_conformance.impl.subject.client import Subject
+from adamax_conformance.impl.subject.observations import find_misfit
 from adamax_conformance.reference.life import (
     AddGroup,
     Construct,
@@ -497,6 +502,93 @@ def test_a_life_crosses_the_pipe_and_comes_back_as_from_this_process() -> None:
         again = subject.live(LIFE)
     here = perform(*LIFE.actions, factory=Adamax)
     assert there == again == list(here)
+
+
+def other(seen, **changes):
+    """An observation whose only optimizer is another one."""
+    return replace(seen, optimizers={0: replace(seen.optimizers[0], **changes)})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda seen: seen[:-1], "there are 5 observations of 6 actions"),
+        (lambda seen: [*seen, seen[-1]], "there are 7 observations of 6 actions"),
+        (
+            lambda seen: [replace(seen[0], optimizers={}), *seen[1:]],
+            r"it has the optimizers \[\]; there are \[0\]",
+        ),
+        (
+            lambda seen: [seen[0], replace(seen[1], outcome=Outcome.REFUSED), *seen[2:]],
+            "observation 1 is 'refused' and ends the life; others follow",
+        ),
+        (
+            lambda seen: [other(seen[0], theta=seen[0].optimizers[0].theta[:1]), *seen[1:]],
+            r"theta has the shapes \[\(2,\)\]; the parameters have \[\(2,\), \(2,\)\]",
+        ),
+        (
+            lambda seen: [other(seen[0], u=(Values.of([0.0]), None)), *seen[1:]],
+            r"u has the shapes \[\(1,\), None\]",
+        ),
+        (
+            lambda seen: [other(seen[0], theta=(ONES, Values((2,), (1.0,), ((1, 0.1),)))), *seen[1:]],
+            "theta 1 has the element 0x1.999999999999ap-4, which is not a float32",
+        ),
+    ],
+)
+def test_observations_that_do_not_fit_the_life_are_refused_by_name(spoil, message) -> None:
+    right = list(perform(*LIFE.actions, factory=Adamax))
+    assert find_misfit(LIFE, right) is None
+    assert re.search(message, find_misfit(LIFE, spoil(right)))
+
+
+def test_observations_may_end_with_an_action_that_the_subject_does_not_do() -> None:
+    seen = list(perform(*LIFE.actions, factory=Adamax))
+    for outcome in (Outcome.UNSUPPORTED, Outcome.REFUSED):
+        assert find_misfit(LIFE, [seen[0], replace(seen[1], outcome=outcome)]) is None
+
+
+def test_the_check_of_observations_follows_every_optimizer_and_checkpoint() -> None:
+    actions = (
+        START,
+        STEP,
+        Save(0, 0),
+        AddGroup(0, GROUP),
+        Copy(0, 1, CopyMethod.DEEPCOPY),
+        Load(0, 0, fresh=True),
+        Drop(1),
+        STEP,
+    )
+    seen = perform(*actions, factory=Adamax)
+    assert [each.outcome for each in seen] == [Outcome.DONE] * len(actions)
+    assert find_misfit(Life("all", "float32", actions), seen) is None
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda life: life.pop("dtype"), "'dtype'"),
+        (lambda life: life["actions"][0].update(action="Fly"), "'Fly'"),
+        (lambda life: life["actions"][0].update(optimizer="0"), "'0' is not of the type int"),
+        (lambda life: life["actions"][0].update(container="box"), "'box' is not a valid Container"),
+        (lambda life: values_of(life).update(shape=[-2]), "an array has the shape"),
+        (lambda life: values_of(life).update(pattern=[]), "has an empty pattern"),
+        (lambda life: values_of(life).update(pattern="AAA"), "padding"),
+        (lambda life: values_of(life).update(pattern=["0x1p9999"]), "too large"),
+        (lambda life: values_of(life).update(exceptions=[[2, "0x1p0"]]), r"has exceptions at \[2\]"),
+    ],
+)
+def test_a_life_that_is_not_well_formed_is_refused_in_one_line(spoil, message) -> None:
+    value = LIFE.to_json()
+    spoil(value)
+    with pytest.raises(ProtocolError, match=message) as raised:
+        codec.decode_request({"id": 1, "op": "live", "life": value})
+    assert "\n" not in str(raised.value)
+
+
+def values_of(life):
+    """The JSON of the first parameter's values."""
+    return life["actions"][0]["groups"][0]["parameters"][0]["values"]
 
 
 def test_a_subject_that_dies_in_a_life_is_unavailable_and_starts_again_for_the_next(tmp_path) -> None:

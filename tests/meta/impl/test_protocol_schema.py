@@ -19,10 +19,29 @@ from adamax_conformance.impl.protocol.validation import ProtocolError
 from adamax_conformance.impl.subject import process
 from adamax_conformance.impl.subject.client import Subject
 from adamax_conformance.reference.contract import CLAUSES, Params
+from adamax_conformance.reference.life import (
+    Construct,
+    GradientSpec,
+    GroupSpec,
+    Life,
+    Number,
+    Options,
+    ParameterSpec,
+    Step,
+    Values,
+)
 
 FOLDER = Path(impl.__file__).parent
 SCHEMA = json.loads(schema.FILE.read_text(encoding="utf-8"))
 PROGRAM = FOLDER / "programs" / "python" / "subject.py"
+LIFE = Life(
+    "life",
+    "float32",
+    (
+        Construct(0, (GroupSpec((ParameterSpec(Values.of([0.5, 0.25])),), Options(Number(0.5))),)),
+        Step(0, (GradientSpec(Values((2,), (0.5,))),)),
+    ),
+)
 STRANGE = (None, True, -1, 2**70, 0.5, "", "nan", "0x1.8p+1", "1.5", "x" * 300, [], [[]], {}, {"float": 1})
 
 
@@ -65,6 +84,8 @@ def speak(subject):
                 subject.construct([({}, theta)], "float64", defaults={clause.argument: clause.value})
             except RejectedError:
                 continue
+    if subject.info.has.get("lives"):
+        subject.live(LIFE)
     for call in (
         lambda: subject.construct([({}, None)], "float64"),
         lambda: subject.construct([({}, theta)], "bfloat16"),
