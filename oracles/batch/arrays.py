@@ -130,6 +130,10 @@ def _prepare_step(
     return k, formula_constants(scalars, t, error_model.rule), ranges, near
 
 
+_exact_judge = lru_cache(maxsize=1 << 10)(ExactStepJudge)
+"""The exact oracle's judge of a step, kept for further elements of it."""
+
+
 class ArraySteps:
     """Some steps of one rule, for judging elements of any of them.
 
@@ -297,8 +301,7 @@ class ArraySteps:
         self, which: int, before: Sequence[float], after: Sequence[float]
     ) -> dict[Quantity, Judgement]:
         """One element, judged by the exact oracle."""
-        hyperparameters, t = self._steps[which]
-        return ExactStepJudge(hyperparameters, t, self._error_model).judge(list(before), list(after))
+        return _exact_judge(*self._steps[which], self._error_model).judge(list(before), list(after))
 
 
 def _in_ulp(format_: Format, exact: Numbers, error: Numbers) -> Numbers:
