@@ -102,6 +102,10 @@ class _Checkpoint:
     copied: bool
 
 
+class _MiscountError(Exception):
+    """A subject that shows state of more or fewer parameters than it has."""
+
+
 class LifePerformer:
     """Performs one life on a subject.
 
@@ -130,7 +134,10 @@ class LifePerformer:
             self._changed = []
             outcome, message = self._outcome(action)
             self._watch()
-            states = {number: self._state(each) for number, each in self._optimizers.items()}
+            try:
+                states = {number: self._state(each) for number, each in self._optimizers.items()}
+            except _MiscountError as error:
+                outcome, message, states = Outcome.REFUSED, f"nothing, but {error}", {}
             observations.append(Observation(outcome, message, states, tuple(self._changed)))
             if outcome is Outcome.UNSUPPORTED:
                 break
@@ -452,6 +459,12 @@ class LifePerformer:
         def fold(native: Any, period: int) -> Values:
             return Values.folded(self._adapter.to_numpy(native), period or _PERIOD)
 
+        shown = self._adapter.moments_so_far(optimizer.native, optimizer.params)
+        for name, arrays in zip(("m", "u"), shown, strict=True):
+            if arrays is not None and len(arrays) != len(optimizer.params):
+                raise _MiscountError(
+                    f"shows {len(arrays)} arrays as {name} of {len(optimizer.params)} parameters"
+                )
         m, u = (
             None
             if arrays is None
@@ -459,7 +472,7 @@ class LifePerformer:
                 None if each is None else fold(each, period)
                 for each, period in zip(arrays, optimizer.periods, strict=True)
             )
-            for arrays in self._adapter.moments_so_far(optimizer.native, optimizer.params)
+            for arrays in shown
         )
         theta = tuple(fold(p, period) for p, period in zip(optimizer.params, optimizer.periods, strict=True))
         return OptimizerState(theta, m, u, self._rates(optimizer))
