@@ -14,7 +14,10 @@ from adamax_conformance.tests.meta.planted import (
     bugs_contract,
     bugs_formula,
     bugs_layout,
+    bugs_lives,
+    bugs_places,
     bugs_precision,
+    bugs_scale,
     bugs_side_effects,
     bugs_special,
     faithful,
@@ -29,6 +32,9 @@ BUGS: Final[tuple[type[Adamax], ...]] = (
     *bugs_layout.BUGS,
     *bugs_side_effects.BUGS,
     *bugs_contract.BUGS,
+    *bugs_scale.BUGS,
+    *bugs_lives.BUGS,
+    *bugs_places.BUGS,
 )
 
 FAITHFUL: Final = faithful.FAITHFUL

@@ -173,8 +173,8 @@ class Adamax:
 
     def gradients_to_read(self, gradients):
         """The gradients; a copy of each that lies in the memory of a parameter."""
-        thetas = [theta for _, theta in self.indexed_parameters()]
-        return [g.copy() if any(np.may_share_memory(g, theta) for theta in thetas) else g for g in gradients]
+        written = {id(_owner(theta)) for _, theta in self.indexed_parameters()}
+        return [g.copy() if id(_owner(g)) in written else g for g in gradients]
 
     def next_step(self, t):
         """The number of the step that follows step t."""
@@ -270,3 +270,10 @@ class Adamax:
 
     def step(self, m, u, scalars):
         return scalars.rate * (m / u)
+
+
+def _owner(array):
+    """The array whose memory another one is a view of."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
