@@ -132,11 +132,12 @@ class Scope:
 
 _SHAPES: Final[tuple[tuple[int, ...], ...]] = (
     (3,), (1,), (2,), (5,), (7,), (8,), (16,), (2, 3), (3, 3), (4, 4), (1, 6), (6, 1), (2, 3, 4), (2, 2, 3, 3),
+    (9, 1), (1, 9), (3, 1, 4), (2, 1, 2, 3), (2, 1, 3, 2, 2), (1, 2, 2, 1, 3, 2),
 )  # fmt: skip
 _LONGER: Final[tuple[tuple[int, ...], ...]] = (
     (32,), (63,), (64,), (65,), (127,), (128,), (255,), (256,), (512,), (1000,), (1024,), (2048,), (4096,), (4097,),
     (5000,), (16, 16), (33, 33), (40, 40), (64, 64), (7, 300), (300, 7), (16, 3, 3, 3), (64, 16, 3, 3), (8, 8, 8),
-    (2, 1025),
+    (2, 1025), (40, 1), (1, 40), (20000,), (150, 130),
 )  # fmt: skip
 
 
@@ -260,7 +261,7 @@ class _Drawer:
         if scope.has(Feature.NEIGHBOURS) and self.chance(12):
             memory = Memory.NEIGHBOURS
         elif scope.has(Feature.ORDERS) and self.chance(30):
-            memory = self.pick(Memory.COLUMN_MAJOR, Memory.STRIDED)
+            memory = self.pick(Memory.COLUMN_MAJOR, Memory.STRIDED, Memory.REVERSED)
         shared = _values(self.rng, self.format, same, low, high)
         mixed = (
             scope.has(Feature.MIXED)
@@ -335,7 +336,7 @@ class _Drawer:
             if self.scope.has(Feature.BROADCAST) and values.pattern and self.chance(8):
                 values, memory = Values(shape, (values.pattern[0],) * len(values.pattern)), Memory.BROADCAST
             elif self.scope.has(Feature.ORDERS) and self.chance(25):
-                memory = self.pick(Memory.COLUMN_MAJOR, Memory.STRIDED)
+                memory = self.pick(Memory.COLUMN_MAJOR, Memory.STRIDED, Memory.REVERSED)
             specs.append(
                 GradientSpec(self.pierced(values) if memory is not Memory.BROADCAST else values, memory)
             )
@@ -344,7 +345,7 @@ class _Drawer:
     def again(
         self, index: int, specs: Sequence[GradientSpec], parameters: Sequence[ParameterSpec]
     ) -> GradientSpec | None:
-        """A gradient that is there already: another gradient, or a parameter's memory."""
+        """A gradient that is there already: another one, or any parameter's memory."""
         own = parameters[index]
         if self.scope.has(Feature.SHARED) and self.chance(60):
             for other, spec in enumerate(specs):
@@ -354,7 +355,7 @@ class _Drawer:
         if self.scope.has(Feature.ALIASED):
             for other, parameter in enumerate(parameters):
                 alike = parameter.values.shape == own.values.shape and parameter.dtype == own.dtype
-                if other != index and alike:
+                if alike:
                     return GradientSpec(None, parameter=other)
         return None
 

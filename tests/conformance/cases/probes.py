@@ -181,6 +181,7 @@ def _parameter_orders(format_: Format) -> tuple[Life, ...]:
         (Memory.COLUMN_MAJOR, Memory.CONTIGUOUS),
         (Memory.CONTIGUOUS, Memory.COLUMN_MAJOR),
         (Memory.STRIDED, Memory.STRIDED),
+        (Memory.REVERSED, Memory.REVERSED),
     ):
         builder = LifeBuilder(format_, f"memory-orders/{mine.value}", ((3, 5), (2, 3, 4), (7,))).construct(
             memory=mine

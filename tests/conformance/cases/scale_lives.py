@@ -16,6 +16,7 @@ from adamax_conformance.reference.life import (
     GroupSpec,
     Life,
     Load,
+    Memory,
     Number,
     Options,
     ParameterSpec,
@@ -40,43 +41,59 @@ def _tiled(format_: Format, seed: int, shape: tuple[int, ...]) -> Values:
 
 
 def _steps(
-    format_: Format, name: str, shapes: Sequence[tuple[int, ...]], options: Options, steps: int = 2
+    format_: Format,
+    name: str,
+    shapes: Sequence[tuple[int, ...]],
+    options: Options,
+    memory: Memory = Memory.CONTIGUOUS,
 ) -> Life:
-    """Some steps of one group of parameters of these shapes."""
-    specs = tuple(ParameterSpec(_tiled(format_, 3000 + i, shape)) for i, shape in enumerate(shapes))
+    """Two steps of one group of parameters of these shapes."""
+    specs = tuple(ParameterSpec(_tiled(format_, 3000 + i, shape), memory) for i, shape in enumerate(shapes))
     actions: list[Action] = [Construct(0, (GroupSpec(specs),), options, Container.LIST)]
-    for t in range(steps):
+    for t in range(2):
         gradients = (_tiled(format_, 3500 + 331 * t + i, shape) for i, shape in enumerate(shapes))
-        actions.append(Step(0, tuple(GradientSpec(each) for each in gradients)))
+        actions.append(Step(0, tuple(GradientSpec(each, memory) for each in gradients)))
     return Life(f"lives/{name}", format_.dtype, tuple(actions))
 
 
 def sizes(format_: Format, features: frozenset[Feature], *, full: bool) -> tuple[Life, ...]:
-    """Arrays at every power of two and its neighbours, and at multiples of blocks."""
+    """Arrays of sizes at powers of two, and at multiples and remainders of blocks."""
     small = [(2**k + d,) for k in range(3, 13) for d in (-1, 0, 1)]
     multiples = [(n * 2**k,) for k in (3, 4, 5, 6, 8, 10, 12) for n in (3, 5, 7)]
+    remainders = [(64 + k,) for k in range(64)]
     middle = [*((2**k + d,) for k in range(13, 18) for d in (-1, 0, 1)), (2**18 + 1,), (2**19 + 1,)]
     large = [(2**k + 1,) for k in ((20, 21, 22, 23, 24) if full else (20, 22))]
     matrices = [
         (32, 32), (33, 33), (64, 64), (100, 100), (128, 128), (129, 127), (256, 256), (1, 4096), (4096, 1), (512, 513),
         (64, 64, 3, 3), (128, 64, 3, 3), (96, 3, 11, 11), (8, 16, 32), (17, 19, 23), (2, 3, 4, 5), (1, 1, 1, 1),
+        (100, 1), (1, 100), (9, 1, 7), (3, 4, 1, 2, 5), (2, 3, 1, 2, 2, 3),
         (1024, 1025) if full else (300, 1025),
     ]  # fmt: skip
+    scattered = [(300,), (5000,), (20000,), (65, 70), (150, 130), (32, 16, 3, 3)]
     decay = Options(Number(0.1), (0.8, 0.7), 0.01, 0.25 if Feature.DECAY in features else None)
     return (
-        _steps(format_, "sizes/small", [*small, *multiples], _PLAIN),
+        _steps(format_, "sizes/small", [*small, *multiples], decay),
+        _steps(format_, "sizes/remainders", remainders, decay),
         _steps(format_, "sizes/matrices", matrices, decay),
-        _steps(format_, "sizes/middle", middle, _PLAIN, 2),
-        _steps(format_, "sizes/large", large, _PLAIN, 2),
+        _steps(format_, "sizes/middle", middle, decay),
+        _steps(format_, "sizes/large", large, _PLAIN),
+        *(
+            _steps(format_, f"sizes/{memory.value}", scattered, decay, memory)
+            for memory in (Memory.STRIDED, Memory.COLUMN_MAJOR)
+            if Feature.ORDERS in features
+        ),
     )
 
 
 def numbers(format_: Format, features: frozenset[Feature], *, full: bool) -> tuple[Life, ...]:
     """Thousands of parameters in one group, and dozens of groups."""
     count = 5000 if full else 1100
-    many = _steps(format_, "numbers/parameters", [(1 + i % 3,) for i in range(count)], _PLAIN)
+    many = tuple(
+        _steps(format_, f"numbers/{number}", [(1 + i % 3,) for i in range(number)], _PLAIN)
+        for number in (128, 192, count)
+    )
     if Feature.GROUPS not in features:
-        return (many,)
+        return many
     groups = tuple(
         GroupSpec(
             (ParameterSpec(values_of(format_, 5000 + i, (2,))),),
@@ -93,7 +110,7 @@ def numbers(format_: Format, features: frozenset[Feature], *, full: bool) -> tup
         for round_, chosen in enumerate(((1, 2, 8, 9, 17, 33, 44), (0, 2, 3, 16, 32, 40, 44))):
             actions += [SetLr(0, group, Number(0.3 + (group + round_) / 100)) for group in chosen]
             actions.append(step(5200 + 100 * round_))
-    return many, Life("lives/numbers/groups", format_.dtype, tuple(actions))
+    return *many, Life("lives/numbers/groups", format_.dtype, tuple(actions))
 
 
 def counters(format_: Format, features: frozenset[Feature], *, full: bool) -> Iterator[Life]:
