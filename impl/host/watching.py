@@ -88,6 +88,8 @@ def _object_bytes(value: Any, adapter: Adapter) -> bytes:
 def replace_count(value: Any, count: int, new: int) -> bool:
     """Set every integer of a checkpoint that is `count` to `new`, in place.
 
+    Indices of parameters, which frameworks keep as `params`, stay.
+
     Returns:
         Whether there was one.
     """
@@ -99,7 +101,7 @@ def replace_count(value: Any, count: int, new: int) -> bool:
         entries = list(enumerate(value))
     for key, each in entries:
         match each:
-            case bool():
+            case _ if isinstance(each, bool) or key == "params":
                 continue
             case int() | np.integer() if each == count:
                 value[key] = type(each)(new)

@@ -126,7 +126,7 @@ class LifeJudge:
         for change in seen.changed:
             if change.what in self._watched:
                 reason = f"after {locate(self._life, index)}, {change.words}"
-                self._find(Aspect.UNTOUCHED, index, reason, "as it was", "changed")
+                self._find(Aspect.UNTOUCHED, index, reason, "as it was", "changed", watched=change.what.name)
         if isinstance(action, Refuse):
             if seen.outcome is Outcome.DONE:
                 self.result.unrefused = f"{action.refusal.value}, and the call was accepted"
@@ -264,7 +264,7 @@ class LifeJudge:
         model.load(kept)
         if not action.fresh and len(specs) == len(model.parameters):
             model.parameters = [replace(p, spec=own) for p, own in zip(model.parameters, specs, strict=True)]
-        self._compare_rates(index, model, current, state)
+        self._compare_rates(index, number, current, state)
         if number in self._hidden:
             self._hidden[number].load(action.checkpoint)
         return (number,)
@@ -284,12 +284,13 @@ class LifeJudge:
         return tuple(rounded)
 
     def _compare_rates(
-        self, index: int, model: OptimizerModel, current: Sequence[float], state: OptimizerState
+        self, index: int, number: int, current: Sequence[float], state: OptimizerState
     ) -> None:
         """Compare the learning rates that are shown after a checkpoint was loaded.
 
         A subject may go on with its own rates, as far as it shows them.
         """
+        model = self._world.optimizers[number]
         for group, (options, shown) in enumerate(zip(model.options, state.lr or (), strict=False)):
             if shown is None or _is_shown_as(options.lr, shown):
                 continue
@@ -300,7 +301,9 @@ class LifeJudge:
                 f"after {locate(self._life, index)}, lr of group {group} is shown as {shown!r}; "
                 f"the checkpoint has {options.lr!r}"
             )
-            self._find(Aspect.CHECKPOINT, index, reason, repr(options.lr), repr(shown))
+            self._find(
+                Aspect.CHECKPOINT, index, reason, repr(options.lr), repr(shown), optimizer=number, group=group
+            )
 
     # Steps ---------------------------------------------------------------------------------------------------
 
@@ -425,8 +428,11 @@ class LifeJudge:
         )
         self.result.findings.append(Finding(aspect, index, divergence))
 
-    def _find(self, aspect: Aspect, index: int, reason: str, expected: str, actual: str) -> None:
-        divergence = Divergence(Quantity.OUTCOME, reason, expected, actual, extra=self._evidence(index))
+    def _find(
+        self, aspect: Aspect, index: int, reason: str, expected: str, actual: str, **facts: Any
+    ) -> None:
+        evidence = {**self._evidence(index), **facts}
+        divergence = Divergence(Quantity.OUTCOME, reason, expected, actual, extra=evidence)
         self.result.findings.append(Finding(aspect, index, divergence))
 
     def _evidence(self, index: int, number: int | None = None) -> Mapping[str, Any]:

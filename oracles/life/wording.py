@@ -15,6 +15,7 @@ from ...reference.life import (
     EditCheckpoint,
     Life,
     Load,
+    NumberKind,
     Refuse,
     Run,
     Save,
@@ -50,7 +51,8 @@ def _(action: Run) -> str:
 @describe.register
 def _(action: SetLr) -> str:
     of = f"lr of group {action.group} of optimizer {action.optimizer}"
-    return f"setting {of} to {action.lr.value!r} ({action.lr.kind.value})"
+    value = int(action.lr.value) if action.lr.kind is NumberKind.INT else action.lr.value
+    return f"setting {of} to {value!r} ({action.lr.kind.value})"
 
 
 @describe.register

@@ -107,7 +107,7 @@ def figures(divergence: Divergence) -> list[tuple[str, str]]:
         ),
         ("bound", divergence.bound),
     ]
-    facts += [(str(name), str(value)) for name, value in divergence.extra.items()]
+    facts += [(str(name), str(value)) for name, value in divergence.extra.items() if name != "life"]
     return [(name, text) for name, text in facts if text]
 
 

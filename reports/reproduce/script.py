@@ -1,8 +1,8 @@
 """Write the script that shows a divergence with the framework alone.
 
-A script has under 25 lines, is made from the recorded case, and can be pasted into the framework's bug tracker.
-It runs the case, prints the actual and the expected number, and then `diverges` or `conforms`. Names and texts of
-a record enter it as comments and literals only.
+A script has under 25 lines, is made from the recorded case, and can be pasted into the framework's bug tracker. It runs
+the case, prints the actual and the expected number, and then `diverges` or `conforms`. The script of a life has as many
+lines as its actions need. Names and texts of a record enter it as comments and literals only.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ from ...oracles.verdict import Divergence, Quantity, Verdict
 from ...reference.case import Case, Parameter
 from ...reference.contract import CLAUSES, Outcome, Params
 from ...reference.hyperparameters import DEFAULTS
+from ...reference.life import Life
 from ...reference.rules import DOCUMENTED
 from ..escape import one_line
 from ..ledger import ledger
 from ..rule.demo import rule_named
 from .example_case import distinguishing_case, documented_numbers
+from .life_script import life_lines
 from .snippets import Dialect, dialect_of
 
 LINES: Final = 25
@@ -78,6 +80,8 @@ def _generated_script(verdict: Verdict) -> str | None:
     dialect = dialect_of(named, verdict.dtype, verdict.device)
     if dialect is None or verdict.check.startswith(_SEVERAL_RUNS):
         return None
+    if verdict.divergence is not None and "life" in verdict.divergence.extra:
+        return _life_script(verdict, verdict.divergence, dialect, named)
     group, _, rest = verdict.check.partition("/")
     if group == "contract":
         lines = _contract_lines(verdict, dialect, rest)
@@ -88,6 +92,22 @@ def _generated_script(verdict: Verdict) -> str | None:
     if lines is None or len(lines) >= LINES or max(map(len, lines)) > _LINE:
         return None
     return "\n".join(lines) + "\n"
+
+
+def _life_script(
+    verdict: Verdict, divergence: Divergence, dialect: Dialect, named: SubjectName
+) -> str | None:
+    """A life, action by action, up to the one that goes wrong."""
+    try:
+        life = Life.from_json(divergence.extra["life"])
+        made = life_lines(life, divergence, dialect, named, verdict.device)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return None  # a record from elsewhere: not well formed
+    if made is None:
+        return None
+    imports, lines = made
+    dialect = replace(dialect, imports=(*imports, *dialect.imports))
+    return "\n".join(_with_header(verdict, divergence.reason, dialect, lines)) + "\n"
 
 
 def _has_number(verdict: Verdict) -> bool:
@@ -175,8 +195,8 @@ def _rule_lines(verdict: Verdict, dialect: Dialect, named: SubjectName) -> list[
     case = distinguishing_case(format_, rule)
     if not _is_writable(case, dialect):
         return None
-    interpolated = verdict.measured.get("form") == Form.INTERPOLATED.value
-    numbers = documented_numbers(case, format_, Form.INTERPOLATED if interpolated else Form.WEIGHTED)
+    form = next((form for form in Form if form.value == verdict.measured.get("form")), Form.WEIGHTED)
+    numbers = documented_numbers(case, format_, form)
     # Only for these are the names of m and u known.
     shown = numbers if named.is_builtin else numbers[:1]
     lines = [
@@ -211,9 +231,9 @@ def _steps(case: Case, dialect: Dialect, named: SubjectName) -> list[str]:
     ]
 
 
-def _number(dialect: Dialect, quantity: Quantity, place: int, element: Sequence[int]) -> str:
+def _number(dialect: Dialect, quantity: Quantity, parameter: int, element: Sequence[int]) -> str:
     index = ", ".join(map(str, element)) or "()"
-    return dialect.number.format(dialect.read[quantity].format(place), index)
+    return dialect.number.format(dialect.read[quantity].format(parameter), index)
 
 
 def _arguments(case: Case, dialect: Dialect, named: SubjectName) -> str:

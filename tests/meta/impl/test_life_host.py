@@ -470,7 +470,15 @@ def test_a_fingerprint_tells_numbers_names_and_nesting_apart() -> None:
 
 def test_a_count_is_replaced_in_every_container_and_kind_and_nothing_else_is() -> None:
     array = np.array(3)
-    checkpoint = {"a": 3, "b": [3, 4, True], "c": (1, 3), "d": array, "e": np.int64(3), "f": 3.5, "g": (1, 2)}
+    checkpoint = {
+        "a": 3,
+        "b": [3, 4, True],
+        "c": (1, 3),
+        "d": array,
+        "e": np.int64(3),
+        "f": 3.5,
+        "params": [3],
+    }
     assert replace_count(checkpoint, 3, 9)
     assert checkpoint == {
         "a": 9,
@@ -479,7 +487,7 @@ def test_a_count_is_replaced_in_every_container_and_kind_and_nothing_else_is() -
         "d": array,
         "e": np.int64(9),
         "f": 3.5,
-        "g": (1, 2),
+        "params": [3],
     }
     assert array == 9
     assert type(checkpoint["e"]) is np.int64
