@@ -1,0 +1,1 @@
+"""The judge of causes: the deviation that explains all that was observed."""

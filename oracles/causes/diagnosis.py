@@ -1,0 +1,331 @@
+"""The diagnosis: the cause of what was observed, or the conditions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from ...reference.causes.catalogue import CATALOGUE, composed
+from ...reference.causes.machine import Machine
+from ...reference.life import Life, Observation, Watched
+from ..formats import Format
+from .conditions import Conditions, find_conditions, words_of_checks
+from .evaluate import Batch, Unexplained
+from .fitted import fitted
+from .rows import Books, LifeTrace
+from .trace import trace
+
+_LIKELY: Final = 8
+"""The deviations that are tried together with every other."""
+
+_BOOKKEEPING: Final = (
+    "construct", "add_group", "set", "save", "load", "refuse", "begin", "end", "skip", "count", "time", "option",
+    "source", "shown", "kept", "restored", "inputs", "__init__",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A deviation that explains all that was observed.
+
+    Attributes:
+        slug: its stable name.
+        sentence: what a maintainer would say.
+        documented: the line of the formula that differs, as documented.
+        line: as the subject has it.
+    """
+
+    slug: str
+    sentence: str
+    documented: str
+    line: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The reason why a subject diverges, as far as its lives show.
+
+    Attributes:
+        dtype: of the parameters.
+        diverges: how many lives go wrong.
+        lives: how many were performed.
+        causes: those that explain everything: one, or several that these lives cannot tell apart.
+        conditions: when it happens, where no cause is known.
+        quantity: the first quantity that is off.
+        shortest: the shortest life that shows it, up to the action after which it does.
+        refused: what legitimate actions raised.
+        changed: what of the caller's was changed.
+        seconds: the time of the judgement.
+    """
+
+    dtype: str
+    diverges: int
+    lives: int
+    causes: tuple[Cause, ...] = ()
+    conditions: str = ""
+    quantity: str = ""
+    shortest: Life | None = None
+    refused: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether anything diverges."""
+        return bool(self.diverges or self.changed)
+
+    @property
+    def sentence(self) -> str:
+        """One line."""
+        if self.causes:
+            return "; or ".join(cause.sentence for cause in self.causes)
+        if self.conditions:
+            return f"no known cause; {self.conditions}"
+        if self.refused:
+            return f"it raises {self.refused[0]}"
+        return "no divergence in the lives of the diagnosis"
+
+
+class _Search:
+    """Judges deviations against what was observed, some lives first.
+
+    Args:
+        traces: of all lives.
+        format_: the working format.
+        deadline: the time at which the search for two causes ends.
+    """
+
+    def __init__(self, traces: Sequence[LifeTrace], format_: Format, deadline: float) -> None:
+        self.format_, self.deadline = format_, deadline
+        self.all = Batch(traces, format_)
+        self._books = self.all.books(Machine)
+        self.documented = self.all.evaluate(Machine, self._books)
+        self.wrong_lives = wrong_lives(self.all, self.documented)
+
+    def batch_of(self, lives: Iterable[int]) -> _Part:
+        """Some lives as a batch of their own."""
+        wanted = sorted(lives)
+        return _Part(self, Batch([self.all.traces[k] for k in wanted], self.format_), wanted)
+
+    def books_of(self, kind: type[Machine], part: _Part) -> list[Books]:
+        """The books of a kind: the documented ones where it changes the formula alone."""
+        if not any(
+            name in vars(base) for base in kind.__mro__[:-1] if base is not Machine for name in _BOOKKEEPING
+        ):
+            return [self._books[k] for k in part.lives]
+        if kind.needs_process:
+            books = self.all.books(kind, {})
+            return [books[k] for k in part.lives]
+        return part.batch.books(kind, {})
+
+
+@dataclass
+class _Part:
+    search: _Search
+    batch: Batch
+    lives: list[int]
+
+    def judge(self, kind: type[Machine]) -> Unexplained:
+        """Find what a deviation leaves unexplained of these lives."""
+        return self.batch.evaluate(kind, self.search.books_of(kind, self))
+
+    def still_wrong(self, kind: type[Machine]) -> set[int]:
+        """The lives that a deviation does not explain."""
+        return {self.lives[k] for k in wrong_lives(self.batch, self.judge(kind))}
+
+
+def wrong_lives(batch: Batch, found: Unexplained) -> set[int]:
+    """The indices in a batch of the lives in which something is unexplained."""
+    elements = np.flatnonzero(found.wrong.any(axis=0))
+    rows = {int(k) for k in batch.owner[elements]}
+    position = {id(row): k for k, each in enumerate(batch.traces) for row in each.rows}
+    lives = {position[id(batch.rows[k])] for k in rows}
+    number = {each.rows[0].life: k for k, each in enumerate(batch.traces) if each.rows}
+    return lives | {number[check.life] for check in found.checks if check.life in number}
+
+
+def diagnose(
+    observed: Sequence[tuple[Life, Sequence[Observation]]], format_: Format, budget: float = 6.0
+) -> Diagnosis:
+    """Find the cause of what was observed.
+
+    Args:
+        observed: lives in the order in which one process performed them, from its first optimizer on.
+        format_: the working format.
+        budget: seconds for the search for two causes at once.
+    """
+    started = time.process_time()
+    traces = trace(observed)
+    search = _Search(traces, format_, started + budget)
+    refused = tuple(dict.fromkeys(each.refused for each in traces if each.refused))
+    changed = tuple(
+        dict.fromkeys(
+            change.words
+            for _, seen in observed
+            for each in seen
+            for change in each.changed
+            if change.what is Watched.GRADIENT
+        )
+    )
+    wrong = search.wrong_lives | {k for k, each in enumerate(traces) if each.restless}
+    causes: tuple[Cause, ...] = ()
+    conditions = quantity = ""
+    if wrong and not any(each.restless for each in traces):
+        causes = _causes(search)
+    if wrong and not causes:
+        found = _conditions(search, traces)
+        conditions, quantity = found
+    elif not wrong and changed:
+        conditions, quantity = _changes(search, observed), "the gradient that was passed"
+    elif wrong:
+        quantity = _quantity(search)
+    return Diagnosis(
+        format_.dtype,
+        len(wrong),
+        len(traces),
+        causes,
+        conditions,
+        quantity,
+        _shortest(search),
+        refused,
+        changed,
+        time.process_time() - started,
+    )
+
+
+def _causes(search: _Search) -> tuple[Cause, ...]:
+    order = sorted(search.wrong_lives, key=lambda k: len(search.all.traces[k].rows))
+    sound = [k for k in range(len(search.all.traces)) if k not in search.wrong_lives]
+    # A life that is wrong and a few that are right settle most deviations.
+    quick = search.batch_of([*order[:3], *sound[:8]])
+    medium = search.batch_of({*order[:16], *sound[:16]})
+    whole = search.batch_of(range(len(search.all.traces)))
+    singles = [*CATALOGUE, *fitted(search.all, search.documented)]
+    singles = [kind for kind in singles if _is_narrower(kind, search.format_)]
+    found = [kind for kind in singles if _explains((quick, medium, whole), kind)]
+    if not found:
+        found = _pairs(search, singles, medium, whole)
+    causes = {
+        kind.slug: Cause(kind.slug, kind.sentence, kind.documented, kind.line) for kind in reversed(found)
+    }
+    return tuple(reversed(causes.values()))
+
+
+def _is_narrower(kind: type[Machine], format_: Format) -> bool:
+    return kind.narrows is None or Format.of(kind.narrows).precision < format_.precision
+
+
+def _explains(parts: Sequence[_Part], kind: type[Machine]) -> bool:
+    return all(not part.still_wrong(kind) for part in parts)
+
+
+def _pairs(
+    search: _Search, singles: Sequence[type[Machine]], medium: _Part, whole: _Part
+) -> list[type[Machine]]:
+    """Two deviations at once: one that explains some of the lives, and any other."""
+    wrong = _cells(medium.batch, medium.judge(Machine))
+    cells = {kind: _cells(medium.batch, medium.judge(kind)) for kind in singles}
+    gain = {kind: len(wrong - rest) - 2 * len(rest - wrong) for kind, rest in cells.items()}
+    ranked = sorted(singles, key=lambda kind: -gain[kind])
+    found: list[type[Machine]] = []
+    for first in [kind for kind in ranked if gain[kind] > 0][:_LIKELY]:
+        rest = sorted(whole.still_wrong(first), key=lambda k: len(search.all.traces[k].rows))
+        quick = search.batch_of(rest[:2])
+        for second in ranked:
+            if time.process_time() > search.deadline:
+                return found
+            for kind in _both(first, second):
+                if _explains((quick, medium, whole), kind):
+                    found.append(kind)
+                    break
+        if found:
+            return found
+    return found
+
+
+def _cells(batch: Batch, found: Unexplained) -> set[tuple[int, int]]:
+    """The rows and quantities in which something is unexplained, and the checks."""
+    result = {(int(batch.owner[k]), q) for q in range(3) for k in np.flatnonzero(found.wrong[q])}
+    return result | {(-1 - check.life * 1000 - check.action, check.parameter) for check in found.checks}
+
+
+def _both(first: type[Machine], second: type[Machine]) -> Iterator[type[Machine]]:
+    if first is second or issubclass(first, second) or issubclass(second, first) or first.slug == second.slug:
+        return
+    yield composed(first, second)
+    if _overridden(first) & _overridden(second):
+        yield composed(second, first)
+
+
+def _overridden(kind: type[Machine]) -> set[str]:
+    return {
+        name
+        for base in kind.__mro__
+        if issubclass(base, Machine) and base is not Machine
+        for name, value in vars(base).items()
+        if callable(value)
+    }
+
+
+# Where none fits ------------------------------------------------------------------------------------------------
+
+
+def _quantity(search: _Search) -> str:
+    found = find_conditions(search.all, search.documented)
+    if found is not None:
+        return found.quantity
+    return search.documented.checks[0].moment if search.documented.checks else "theta"
+
+
+def _conditions(search: _Search, traces: Sequence[LifeTrace]) -> tuple[str, str]:
+    restless = [(each, number) for each in traces for number in each.restless]
+    if restless:
+        each, number = restless[0]
+        return f"theta changes by {type(each.life.actions[number]).__name__}", "theta"
+    found: Conditions | None = find_conditions(search.all, search.documented)
+    if search.documented.checks:
+        words = words_of_checks(search.documented, search.all)
+        moment = search.documented.checks[0].moment
+        if found is None or not search.documented.wrong.any():
+            return f"{moment} is off only {words}", moment
+    assert found is not None
+    return str(found), found.quantity
+
+
+def _changes(search: _Search, observed: Sequence[tuple[Life, Sequence[Observation]]]) -> str:
+    """The conditions under which a gradient that was passed is changed."""
+    batch = search.all
+    calls = {
+        (life, action)
+        for life, (_, seen) in enumerate(observed)
+        for action, each in enumerate(seen)
+        if any(change.what is Watched.GRADIENT for change in each.changed)
+    }
+    rows = np.array([(row.life, row.action) in calls for row in batch.rows], bool)
+    wrong = np.zeros((3, batch.owner.size), bool)
+    wrong[0] = rows[batch.owner]
+    found = find_conditions(batch, Unexplained(wrong, []))
+    return f"the gradient that was passed is changed {'' if found is None else found.words}".strip()
+
+
+def _shortest(search: _Search) -> Life | None:
+    """The life with the fewest numbers that shows it, up to where it does."""
+    best: tuple[int, Any] | None = None
+    batch = search.all
+    elements = np.flatnonzero(search.documented.wrong.any(axis=0))
+    first: dict[int, int] = {}
+    for k in {int(x) for x in batch.owner[elements]}:
+        row = batch.rows[k]
+        first[row.life] = min(first.get(row.life, row.action), row.action)
+    for check in search.documented.checks:
+        first[check.life] = min(first.get(check.life, check.action), check.action)
+    for life, action in first.items():
+        each = batch.traces[life]
+        size = sum(row.features["size"] for row in each.rows if row.action <= action) + 4 * action
+        if best is None or size < best[0]:
+            best = size, Life(each.life.name, each.life.dtype, each.life.actions[: action + 1])
+    return None if best is None else best[1]

@@ -1,0 +1,68 @@
+"""Deviations with a number of their own, read off what was observed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ...reference.causes.books import capped, reset_at
+from ...reference.causes.gradient import clipped, clipped_norm
+from ...reference.causes.machine import Machine
+from .evaluate import Batch, Unexplained
+
+
+def fitted(batch: Batch, found: Unexplained) -> Iterator[type[Machine]]:
+    """Deviations by the bound or the step that the wrong numbers suggest.
+
+    Args:
+        batch: all lives.
+        found: what the documented step leaves unexplained of them.
+    """
+    steps: dict[str, set[int]] = {"m": set(), "u": set(), "theta": set()}
+    for q, name in enumerate(("m", "u", "theta")):
+        for k in {int(batch.owner[i]) for i in np.flatnonzero(found.wrong[q])}:
+            steps[name].add(int(batch.rows[k].features["step"]))
+    for name in ("m", "u"):
+        for step in sorted(steps[name])[:1]:
+            for every in (0, step - 1, step):
+                yield reset_at(name, step, every)
+                yield reset_at("m-and-u", step, every)
+                yield reset_at("m-and-u", step, every, counts=True)
+    for step in sorted(steps["theta"] - {1})[:1]:
+        yield capped(step - 1)
+    yield from _clips(batch, found)
+
+
+def _clips(batch: Batch, found: Unexplained) -> Iterator[type[Machine]]:
+    sizes: list[float] = []
+    norms: list[float] = []
+    calls: dict[tuple[int, int], list[float]] = {}
+    for k in sorted({int(batch.owner[i]) for i in np.flatnonzero(found.wrong[0])}):
+        row = batch.rows[k]
+        beta1, after = row.features["beta1"], row.after[1]
+        if row.m is None or after is None or not 0 < beta1 < 1 or row.features["weight_decay"]:
+            continue
+        with np.errstate(all="ignore"):
+            implied = np.abs((after - beta1 * row.m) / (1 - beta1))
+        if not np.isfinite(implied).all() or implied.size != row.features["size"]:
+            continue
+        sizes.append(float(implied.max()))
+        norms.append(float(np.linalg.norm(implied)))
+        calls.setdefault((row.life, row.action), []).append(norms[-1])
+    for bound in _repeated(sizes):
+        yield clipped(bound)
+        yield clipped(bound, decayed=True)
+    for bound in _repeated(norms):
+        yield clipped_norm(bound, "array")
+    for bound in _repeated([float(np.linalg.norm(each)) for each in calls.values()]):
+        yield clipped_norm(bound, "all")
+
+
+def _repeated(values: Sequence[float]) -> list[float]:
+    """The number that occurs most, to four digits."""
+    if not values:
+        return []
+    digits = [float(f"{value:.4g}") for value in values]
+    most = max(digits, key=digits.count)
+    return [most] if digits.count(most) > 1 and most > 0 else []

@@ -1,0 +1,1 @@
+"""Causes: the optimizer as a state machine, and the known deviations from it."""

@@ -1,0 +1,92 @@
+"""The command `adamax-conformance diagnose`: the cause alone, in seconds."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+from rich.console import Console
+
+from ...impl.protocol.errors import RejectedError, SubjectError, UnknownSubjectError
+from ...impl.protocol.messages import DEVICES, DTYPES
+from ...impl.subject.client import Subject
+from ...oracles.causes.diagnosis import Diagnosis
+from ..escape import one_line
+from ..record.exit_codes import ExitCode
+from ..render import terminal
+from ..rule.diagnose import diagnose_dtypes, diagnose_subject, lacking_options
+from ..rule.life_lines import life_lines
+
+
+@click.command("diagnose")
+@click.argument("subject")
+@click.option("--dtype", type=click.Choice(DTYPES), help="The widest that shows something, by default.")
+@click.option("--device", type=click.Choice(DEVICES), default="cpu", show_default=True)
+@click.option("--python", metavar="PATH", help="The interpreter to run the subject in.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def diagnose_command(
+    subject: str, dtype: str | None, device: str, python: str | None, *, as_json: bool
+) -> int:
+    """Name the cause why SUBJECT diverges, or the conditions under which it does."""
+    try:
+        with Subject.open(subject, device=device, python=python) as opened:
+            if dtype is not None and dtype not in opened.info.dtypes:
+                raise click.UsageError(f"{subject} has no {dtype}; it has {', '.join(opened.info.dtypes)}")
+            found = diagnose_subject(opened, dtype) if dtype else diagnose_dtypes(opened)
+            lacking = lacking_options(opened)
+    except UnknownSubjectError as error:
+        raise click.UsageError(str(error)) from error
+    except RejectedError as error:
+        click.echo(f"{subject} raises: {one_line(str(error))}", err=True)
+        return int(ExitCode.DIVERGES)
+    except SubjectError as error:
+        click.echo(one_line(str(error)), err=True)
+        return int(ExitCode.NOTHING_JUDGED)
+    if as_json:
+        click.echo(json.dumps(to_json(found, subject, lacking), indent=2))
+    else:
+        _show(found, subject, lacking, Console())
+    return int(ExitCode.DIVERGES if found.is_wrong else ExitCode.CONFORMS)
+
+
+def to_json(found: Diagnosis, subject: str, lacking: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A diagnosis as JSON values."""
+    return {
+        "subject": subject,
+        "dtype": found.dtype,
+        "diagnosis": found.sentence,
+        "causes": [
+            {"cause": c.slug, "sentence": c.sentence, "documented": c.documented, "line": c.line}
+            for c in found.causes
+        ],
+        "conditions": found.conditions,
+        "quantity": found.quantity,
+        "lacks": list(lacking),
+        "lives": found.lives,
+        "diverging_lives": found.diverges,
+        "raises": list(found.refused),
+        "changes": list(found.changed),
+        "life": None if found.shortest is None else found.shortest.to_json(),
+    }
+
+
+def _show(found: Diagnosis, subject: str, lacking: tuple[str, ...], console: Console) -> None:
+    def line(text: str) -> None:
+        indent = text[: len(text) - len(text.lstrip())]
+        terminal.print_line(indent + one_line(text), console)
+
+    line(f"{subject} {found.dtype}: {found.sentence}")
+    for name in lacking:
+        line(f"  it has no argument {name}; nothing was asked of it")
+    for cause in found.causes:
+        line(f"  documented:  {cause.documented}")
+        line(f"  the subject: {cause.line}")
+    if found.shortest is not None:
+        line(
+            f"  {found.diverges} of {found.lives} lives show it, for example this one ({found.shortest.name}):"
+        )
+        for text in life_lines(found.shortest):
+            line(f"    {text}")
+    for words in (*(f"raises {x}" for x in found.refused), *(f"changes: {x}" for x in found.changed)):
+        line(f"  it {words}")
