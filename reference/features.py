@@ -82,6 +82,7 @@ class Question(Enum):
     ZERO_GRAD_TO_NONE = "zero_grad(set_to_none=True)"
     ZERO_GRAD_IN_PLACE = "zero_grad(set_to_none=False)"
     CHECKPOINT_HOOKS = "hooks of state_dict and load_state_dict"
+    OPTIONS = "every option in each group"
     SWITCHES = "the arguments of its constructor in each group"
     DERIVATIVE = "the derivative of a step"
 

@@ -39,6 +39,9 @@ class Adapter(ABC):
     tensor_types: tuple[type, ...] = ()
     """The framework's array types."""
 
+    state_names: tuple[str, str] = ("exp_avg", "exp_inf")
+    """The names under which an optimizer of the user's own keeps m and u."""
+
     layout_reason: str = "its arrays are never {layout}"
     """The reason for a layout that the subject does not take, with a field for the layout."""
 
@@ -127,11 +130,11 @@ class Adapter(ABC):
     """Whether the optimizer may be copied together with its parameters."""
 
     def make_broadcast(self, value: FloatArray, dtype: str) -> Any:
-        """A gradient whose equal elements share their memory; a contiguous one where there is no such array."""
+        """A gradient whose equal elements share their memory, where there is one."""
         return self.make_gradient(value, dtype, Layout.CONTIGUOUS)
 
     def make_neighbours(self, values: Sequence[FloatArray], dtype: str) -> list[Any]:
-        """Parameters that follow one another in memory; separate ones where that cannot be asked for."""
+        """Parameters that follow one another in memory, where there are such."""
         return [self.make_parameter(x, dtype, Layout.CONTIGUOUS, i) for i, x in enumerate(values)]
 
     def memory_of(self, parameter: Any, like: Any) -> Any:
@@ -203,7 +206,7 @@ class Adapter(ABC):
         gradients: Sequence[Any],
         call: Call,
     ) -> list[str]:
-        """Take one step by a certain call, and return a sentence for each fault of that call."""
+        """Take one step by a certain call; return a sentence for each fault."""
         raise SkippedError(f"it has no {call}")
 
     def refuse(self, optimizer: Any, params: Sequence[Any], refusal: Refusal) -> None:

@@ -15,7 +15,7 @@ from ...reference.case import Layout
 from ..protocol.errors import UnsupportedDeviceError
 from ..protocol.messages import DEVICES, DTYPES, FloatArray, Schedule, SubjectInfo
 from . import schedulers
-from .base import HAS_ALL, describe_runtime, read_signature
+from .base import HAS_ALL, describe_runtime, read_signature, signature_arguments
 from .layouts import allocate
 from .torch_features import TorchFeatures, real_view
 
@@ -77,6 +77,7 @@ class TorchAdapter(TorchFeatures):
 
     def describe(self) -> SubjectInfo:
         keyword_only, defaults = read_signature(self.optimizer_class)
+        arguments = signature_arguments(self.optimizer_class)
         return SubjectInfo(
             name="",
             framework="torch",
@@ -89,6 +90,8 @@ class TorchAdapter(TorchFeatures):
             has=HAS_ALL,
             keyword_only_maximize=keyword_only,
             defaults=defaults,
+            arguments=arguments,
+            group_options=arguments,
             schedulers=schedulers.scheduler_names(torch.optim.lr_scheduler),
             layouts=tuple(layout for layout in Layout if layout is not Layout.REVERSED),
         )
@@ -141,7 +144,7 @@ class TorchAdapter(TorchFeatures):
         states = [optimizer.state.get(parameter, {}) for parameter in params]
         m, u = (
             [state[name] for state in states] if all(name in state for state in states) else None
-            for name in ("exp_avg", "exp_inf")
+            for name in self.state_names
         )
         return m, u
 
@@ -171,7 +174,7 @@ class TorchAdapter(TorchFeatures):
         self, optimizer: Any, params: Sequence[Any]
     ) -> tuple[Sequence[Any] | None, Sequence[Any] | None]:
         states = [optimizer.state.get(parameter, {}) for parameter in params]
-        m, u = ([state.get(name) for state in states] for name in ("exp_avg", "exp_inf"))
+        m, u = ([state.get(name) for state in states] for name in self.state_names)
         return m, u
 
     def save_live(self, optimizer: Any) -> Any:

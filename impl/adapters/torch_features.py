@@ -1,11 +1,11 @@
-"""The features of PyTorch's optimizers: closures, hooks, gradient scalers, special arrays, older checkpoints."""
+"""Features of PyTorch: closures, hooks, scalers, special arrays, checkpoints."""
 
 from __future__ import annotations
 
 import copy
 import inspect
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Self
 from weakref import WeakKeyDictionary
@@ -68,7 +68,7 @@ class _Closure:
         return self.value
 
     def faults(self, returned: Any) -> Iterator[str]:
-        """What is wrong about the call, and about the value that the step returned."""
+        """The faults of the call, and of the value that the step returned."""
         if self.calls != 1:
             yield f"the closure is called {self.calls} times, not once"
             return
@@ -103,12 +103,8 @@ class TorchFeatures(Adapter):
         self._closures: list[_Closure] = []
 
     def switched(self, switches: Mapping[str, bool | None]) -> Self:
-        try:
-            known = inspect.signature(self.optimizer_class).parameters
-        except (TypeError, ValueError):
-            known = {}  # type: ignore[assignment]
         for name in switches:
-            if name not in known:
+            if name not in self._arguments():
                 raise SkippedError(f"its constructor has no argument {name}")
         result = copy.copy(self)
         TorchFeatures.__init__(result)
@@ -134,24 +130,7 @@ class TorchFeatures(Adapter):
         tensor = torch.tensor(value, dtype=getattr(torch, dtype), device=self.device)
         if parameter.is_complex():
             return _complex(tensor)
-        if not value.ndim:
-            return tensor
-        match memory:
-            case Memory.CHANNELS_LAST:
-                return _channels_last(tensor)
-            case Memory.EXPANDED:
-                return tensor[:1].expand(value.shape) if value.size else tensor
-            case Memory.RECORDED:
-                return tensor.requires_grad_().clone()
-            case Memory.SPARSE_ROWS:
-                return tensor.to_sparse(1)
-            case Memory.SPARSE_ELEMENTS:
-                return tensor.to_sparse()
-            case Memory.SPARSE_TWICE:
-                rows = tensor.to_sparse(1).coalesce()
-                twice = torch.cat([rows.indices()] * 2, 1), torch.cat([rows.values() / 2] * 2)
-                return torch.sparse_coo_tensor(*twice, tensor.shape)
-        return tensor
+        return _LAYINGS[memory](tensor) if memory in _LAYINGS and value.ndim and value.size else tensor
 
     def name_parameters(self, params: Sequence[torch.Tensor]) -> list[tuple[str, torch.Tensor]]:
         names = [f"layer{i % 3}.weight{len(params) - i}" for i in range(len(params))]
@@ -178,6 +157,9 @@ class TorchFeatures(Adapter):
             faults = list(self._step_by(optimizer, params, gradients, call))
             if torch.is_grad_enabled() is not enabled:
                 faults.append(f"the step leaves gradients switched {'off' if enabled else 'on'}")
+        for parameter in params:
+            if parameter.grad is not None and parameter.grad.requires_grad:
+                parameter.grad = None  # nothing that has a graph can be copied
         if any(closure.calls != calls for closure, calls in earlier):
             faults.append("the closure of an earlier step is called again")
         return faults
@@ -218,7 +200,7 @@ class TorchFeatures(Adapter):
     def _hooked(
         self, optimizer: Any, params: Sequence[Any], act: Callable[[], None] | None, call: Call
     ) -> Iterator[list[str]]:
-        """Hooks before and after a step; the list has what was wrong about them at its end."""
+        """Hooks before and after a step, and the list of their faults at its end."""
         faults: list[str] = []
         if not call.hooks:
             yield faults
@@ -307,22 +289,35 @@ class TorchFeatures(Adapter):
                 return list(_zero_gradients(optimizer, params, question))
             case Question.CHECKPOINT_HOOKS:
                 return list(_hook_checkpoints(optimizer))
+            case Question.OPTIONS:
+                return list(self._missing_options(optimizer))
             case Question.SWITCHES:
-                return list(self._switches(optimizer))
+                return [*self._missing_options(optimizer), *self._switches(optimizer)]
             case Question.DERIVATIVE:
                 return list(self._derivative())
 
-    def _switches(self, optimizer: Any) -> Iterator[str]:
+    def _missing_options(self, optimizer: Any) -> Iterator[str]:
+        """Find arguments of the constructor that are options of some groups alone."""
         for index, group in enumerate(optimizer.param_groups):
             for name in getattr(optimizer, "defaults", {}):
-                if name not in group:
+                if name not in group and name in self._arguments():
                     yield f"group {index} lacks the option {name!r}"
+
+    def _arguments(self) -> Collection[str]:
+        """The names of the constructor's arguments, if its signature shows them."""
+        try:
+            return inspect.signature(self.optimizer_class).parameters
+        except (TypeError, ValueError):
+            return ()
+
+    def _switches(self, optimizer: Any) -> Iterator[str]:
+        for index, group in enumerate(optimizer.param_groups):
             for name, value in self.mode_arguments.items():
                 if name in group and group[name] is not value:
                     yield f"group {index} has {name}={group[name]!r}; the constructor was passed {value!r}"
 
     def _derivative(self) -> Iterator[str]:
-        """The derivatives of theta after the first step, theta - lr*g/(|g| + eps), for theta and the gradient."""
+        """Compare the derivatives of the first step, theta - lr*g/(|g| + eps)."""
         lr, eps = 0.5, 0.25
         leaf = torch.tensor([0.5, -1.25, 2.0], dtype=torch.float64, requires_grad=True)
         g = torch.tensor([1.0, -0.5, 3.0], dtype=torch.float64, requires_grad=True)
@@ -376,7 +371,7 @@ def _complex(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def real_view(tensor: torch.Tensor) -> torch.Tensor:
-    """The numbers of any tensor, real and dense; complex ones as pairs along the last axis."""
+    """The numbers of any tensor: dense, and complex ones as pairs."""
     if tensor.layout is not torch.strided:
         tensor = tensor.to_dense()
     if not tensor.is_complex():
@@ -386,6 +381,24 @@ def real_view(tensor: torch.Tensor) -> torch.Tensor:
 
 def _channels_last(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+
+
+def _sparse_twice(tensor: torch.Tensor) -> torch.Tensor:
+    """Every row that is not all 0 as the sum of two halves, at the same index."""
+    rows = tensor.to_sparse(1).coalesce()
+    indices, values = torch.cat([rows.indices()] * 2, 1), torch.cat([rows.values() / 2] * 2)
+    return torch.sparse_coo_tensor(indices, values, tensor.shape)
+
+
+_LAYINGS: Final[Mapping[Memory, Callable[[torch.Tensor], torch.Tensor]]] = {
+    Memory.CHANNELS_LAST: _channels_last,
+    Memory.EXPANDED: lambda tensor: tensor[:1].expand(tensor.shape),
+    Memory.RECORDED: lambda tensor: tensor.requires_grad_().clone(),
+    Memory.SPARSE_ROWS: lambda tensor: tensor.to_sparse(1),
+    Memory.SPARSE_ELEMENTS: lambda tensor: tensor.to_sparse(),
+    Memory.SPARSE_TWICE: _sparse_twice,
+}
+"""The gradient of each kind that is made of a contiguous one."""
 
 
 def _equal(a: Sequence[torch.Tensor], b: Sequence[torch.Tensor]) -> bool:
@@ -429,8 +442,9 @@ def _accumulate(params: Sequence[Any], gradients: Sequence[Any]) -> Callable[[],
 
 
 def _overflowing(params: Sequence[Any]) -> list[Any]:
-    """Gradients of which one is infinite: of the last parameter that can be scaled."""
-    gradients = [torch.ones_like(p).detach() if _is_scalable(p) else None for p in params]
+    """Gradients, the last that can be scaled with an infinite element."""
+    plain = [torch.ones(p.shape, dtype=p.dtype, device=p.device) for p in params]
+    gradients = [g if _is_scalable(g) else None for g in plain]
     filled = [g for g in gradients if g is not None and g.numel()]
     if not filled:
         raise SkippedError("no parameter can have an infinite gradient that a scaler sees")
@@ -458,29 +472,25 @@ def _zero_gradients(optimizer: Any, params: Sequence[Any], question: Question) -
     if len(params) > 2:
         gradients[-1] = torch.ones_like(params[-1]).detach().requires_grad_().clone()
     _prepare(params, gradients, None)
-    match question:
-        case Question.ZERO_GRAD_TO_NONE:
-            optimizer.zero_grad(set_to_none=True)
-        case Question.ZERO_GRAD_IN_PLACE:
-            optimizer.zero_grad(set_to_none=False)
-        case _:
-            optimizer.zero_grad()
+    to_none = {Question.ZERO_GRAD_TO_NONE: True, Question.ZERO_GRAD_IN_PLACE: False}.get(question)
+    optimizer.zero_grad(**({} if to_none is None else {"set_to_none": to_none}))
     for index, (parameter, gradient) in enumerate(zip(params, gradients, strict=True)):
-        left = parameter.grad
-        if gradient is None:
-            if left is not None:
-                yield f"{question.value} makes a gradient for parameter {index}, which had none"
-        elif question is Question.ZERO_GRAD_TO_NONE:
-            if left is not None:
-                yield f"after {question.value} parameter {index} has a gradient"
-        elif left is None:
-            if question is Question.ZERO_GRAD_IN_PLACE:
-                yield f"after {question.value} parameter {index} has no gradient"
-        elif bool((left != 0).any()):
-            yield f"after {question.value} the gradient of parameter {index} is not 0"
-        elif left.requires_grad:
-            yield f"after {question.value} the gradient of parameter {index} still has a graph"
+        if fault := _fault_of_zeroed(gradient, parameter.grad, to_none=to_none):
+            yield f"after {question.value} {fault} of parameter {index}"
     _prepare(params, [None] * len(params), None)
+
+
+def _fault_of_zeroed(gradient: Any, left: Any, *, to_none: bool | None) -> str:
+    """The fault of a gradient that was cleared; empty if there is none."""
+    if gradient is None:
+        return "" if left is None else "there is a gradient, where there was none,"
+    if left is None:
+        return "there is no gradient" if to_none is False else ""
+    if to_none:
+        return "there is a gradient"
+    if bool((left != 0).any()):
+        return "there are numbers other than 0 in the gradient"
+    return "there is still a graph in the gradient" if left.requires_grad else ""
 
 
 def _hook_checkpoints(optimizer: Any) -> Iterator[str]:

@@ -53,7 +53,7 @@ class FrameworkPerformer(LifePerformer):
                 self._refusal = str(error)
         return super().perform(life)
 
-    def _act(self, action: Any) -> None:  # type: ignore[override]
+    def _act(self, action: Any) -> None:
         if self._refusal:
             raise SkippedError(self._refusal)
         match action:
@@ -101,7 +101,7 @@ class FrameworkPerformer(LifePerformer):
         self._adapter.set_lr(native, action.group, number)
 
     def _held(self, number: Any) -> Any:
-        """The native array of a number, that the caller holds and the subject must not write to."""
+        """The native array of a number, which the subject must not write to."""
         native = self._adapter.to_argument(number)
         self._arrays.append((native, float(number)))
         return native

@@ -1,4 +1,4 @@
-"""Pinned lives for what only some frameworks have: one tuple of lives for each check."""
+"""Pinned lives for the features of some frameworks, some for each check."""
 
 from __future__ import annotations
 
@@ -286,8 +286,8 @@ def _hooks(format_: Format) -> Iterable[Life]:
     yield asked.step(times=2).then(Ask(0, Question.CHECKPOINT_HOOKS)).step().life()
 
 
-def complex_lives(format_: Format) -> Iterable[Life]:
-    """Lives of complex parameters, alone and among real ones."""
+def complex_steps(format_: Format) -> Iterable[Life]:
+    """Steps of complex parameters, alone and among real ones."""
     real, pairs = Memory.CONTIGUOUS, Memory.COMPLEX
     shapes = ((4,), (2, 2), (6,))
     for options in (PLAIN, DECAYING, ASCENDING):
@@ -308,6 +308,12 @@ def complex_lives(format_: Format) -> Iterable[Life]:
         0, GradientSpec(zero)
     )
     yield first.step().life()
+
+
+def _complex(format_: Format) -> Iterable[Life]:
+    yield from complex_steps(format_)
+    real, pairs = Memory.CONTIGUOUS, Memory.COMPLEX
+    shapes = ((4,), (2, 2), (6,))
     saved = Builder(format_, "complex/saved", (shapes,), (DECAYING,), (pairs, real)).step(times=2)
     yield saved.then(Save(0, 0, copied=True)).step().then(Load(0, 0, fresh=True)).step(times=2).life()
     called = Builder(format_, "complex/closure", (shapes,), (DECAYING,), (pairs, real))
@@ -315,7 +321,7 @@ def complex_lives(format_: Format) -> Iterable[Life]:
 
 
 def _sparse(format_: Format) -> Iterable[Life]:
-    """A refusal first; what a subject that takes sparse gradients must make of them after it."""
+    """Lives in which sparse gradients are refused."""
     for before in (0, 2):
         builder = Builder(format_, "sparse/refused", (((4, 2),),), (DECAYING,)).step(times=before)
         builder.then(Refuse(0, Refusal.SPARSE_GRADIENT)).step(times=2).then(
@@ -374,11 +380,11 @@ def _older(format_: Format) -> Iterable[Life]:
                 if count != 3:
                     builder.then(SetCount(0, count))
                 builder.then(*edit).step()
-                builder.then(Load(0, 0, fresh)).step(times=2).then(Ask(0, Question.SWITCHES))
+                builder.then(Load(0, 0, fresh)).step(times=2).then(Ask(0, Question.OPTIONS))
                 builder.then(Save(0, 1, copied=True)).step().then(Load(0, 1, fresh=True)).step(times=3)
                 yield builder.life()
     alone = Builder(format_, "older-checkpoint/plain", container=Container.LIST).step(times=2)
-    alone.then(Save(0, 0, copied=True), newer, Load(0, 0, fresh=True), Ask(0, Question.SWITCHES))
+    alone.then(Save(0, 0, copied=True), newer, Load(0, 0, fresh=True), Ask(0, Question.OPTIONS))
     yield alone.step(times=2).life()
 
 
@@ -453,7 +459,7 @@ def _tensor_lr(format_: Format) -> Iterable[Life]:
         ).step()
         yield builder.then(filled(1, 1.0)).step(times=2).life()
     plain = Builder(format_, "tensor-lr/of all", options=(array(0.5),), container=Container.LIST).step()
-    plain.then(filled(0, 0.25)).step().add(((3,),), Options()).step().then(filled(0, 0.125))
+    plain.then(filled(0, 0.25)).step(times=2).then(filled(0, 0.125))
     yield plain.step().life()
     saved = Builder(format_, "tensor-lr/saved", _TWO, (array(0.5), array(0.25))).step()
     saved.then(filled(0, 0.125), Save(0, 0, copied=True)).step().then(Load(0, 0, fresh=True)).step(times=2)
@@ -520,7 +526,8 @@ def _options(format_: Format) -> Iterable[Life]:
     yield Builder(format_, "options/defaults", options=(Options(),)).then(asked).step(times=2).life()
     each = (
         Options(weight_decay=0.5), Options(betas=(0.5, 0.25)), Options(eps=0.5), Options(Number(0.5)),
-        Options(maximize=True), Options(), Options(eps=0.0625, maximize=True), Options(Number(0.125), weight_decay=0.125),
+        Options(maximize=True), Options(), Options(eps=0.0625, maximize=True),
+        Options(Number(0.125), weight_decay=0.125),
     )  # fmt: skip
     for keywords in (PLAIN, ASCENDING):
         groups = tuple(((3,), (2,)) for _ in each)
@@ -552,6 +559,11 @@ def _twice(format_: Format) -> Iterable[Life]:
     yield builder.life()
 
 
+def first_step(format_: Format) -> Iterable[Life]:
+    """A single step, which shows whether an argument is known."""
+    yield Builder(format_, "first-step").step().life()
+
+
 def derivative(format_: Format) -> Iterable[Life]:
     """The derivative of a step, and ordinary steps of an optimizer that records them."""
     builder = Builder(format_, "derivative", options=(DECAYING,))
@@ -560,24 +572,41 @@ def derivative(format_: Format) -> Iterable[Life]:
 
 
 CHECKS: Final = (
-    FrameworkLives("absent", "parameters without a gradient in any pattern of steps are left alone and not counted", _absent),
-    FrameworkLives("closure", "a closure is called once, with gradients, before the step; its value is returned, its gradients are used", _closures),
-    FrameworkLives("closure-error", "an exception in a closure leaves everything alone, and is not counted", _raising, Demand.DIVERGES),
+    FrameworkLives(
+        "absent", "parameters without a gradient are left alone, in any pattern of steps", _absent
+    ),
+    FrameworkLives(
+        "closure", "a closure is called once, first, with gradients on, and its value returned", _closures
+    ),
+    FrameworkLives(
+        "closure-error", "an exception in a closure leaves everything alone", _raising, Demand.DIVERGES
+    ),
     FrameworkLives("no-grad", "a step is the same where the caller has switched gradients off", _no_grad),
     FrameworkLives("hooks", "hooks of steps and checkpoints are called once, in order", _hooks),
-    FrameworkLives("complex", "complex parameters are stepped by part, or all by the modulus", complex_lives),
-    FrameworkLives("sparse", "a sparse gradient is refused before its parameter moves, or is right", _sparse, Demand.ACCEPTED),
-    FrameworkLives("scaler", "a gradient scaler's steps are right, and those that it skips leave no trace", _scaled),
-    FrameworkLives("older-checkpoint", "checkpoints without newer options, and with counts that are numbers, are continued", _older),
-    FrameworkLives("other-dtype", "a checkpoint is continued in another dtype, with its count", _others_dtype),
+    FrameworkLives("complex", "complex parameters are stepped by part, or all by the modulus", _complex),
+    FrameworkLives(
+        "sparse",
+        "a sparse gradient is refused before its parameter moves, or is right",
+        _sparse,
+        Demand.ACCEPTED,
+    ),
+    FrameworkLives(
+        "scaler", "steps that a gradient scaler skips leave no trace, and others are right", _scaled
+    ),
+    FrameworkLives(
+        "older-checkpoint", "checkpoints without newer options, or with plain counts, go on", _older
+    ),
+    FrameworkLives("other-dtype", "a checkpoint goes on in another dtype, with its count", _others_dtype),
     FrameworkLives("partial-checkpoint", "a checkpoint without some state takes that state away", _partial),
     FrameworkLives("many-steps", "a count goes on in a format of few bits", _many_steps),
-    FrameworkLives("tensor-lr", "a learning rate that is an array is read at each step, and never written to", _tensor_lr),
+    FrameworkLives("tensor-lr", "a learning rate that is an array is read, and never written to", _tensor_lr),
     FrameworkLives("zero-grad", "zero_grad clears every gradient, and nothing else", _zero_grad),
-    FrameworkLives("gradients", "gradients lie in memory as they like, and are left as they were", _gradients),
-    FrameworkLives("constant-parameters", "parameters without derivatives and without a gradient are left alone", _constant),
+    FrameworkLives(
+        "gradients", "gradients lie in memory as they like, and are left as they were", _gradients
+    ),
+    FrameworkLives("constant-parameters", "parameters without derivatives are left alone", _constant),
     FrameworkLives("named", "parameters with names are stepped like any others", _named),
     FrameworkLives("options", "every group has every option: its own, or the constructor's", _options),
     FrameworkLives("parameter-twice", "a parameter that is in another group already is refused", _twice),
-)  # fmt: skip
-"""The checks of pinned lives whose features are asked one at a time."""
+)
+"""The checks of pinned lives, each of one feature."""

@@ -19,6 +19,7 @@ LAYERS: Final = (
     "schedulers",
     "special",
     "lives",
+    "framework",
     "golden",
 )
 """The first parts of the ids, in the order in which the checks run: a divergence that one layer reports, the next
@@ -31,6 +32,7 @@ SOONEST: Final = (
     "relations",
     "bookkeeping",
     "lives",
+    "framework",
     "value",
     "schedulers",
     "golden",

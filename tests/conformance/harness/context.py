@@ -25,7 +25,7 @@ from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.judgement import ComparisonTallies, ComparisonTally, empty_tallies
 from adamax_conformance.oracles.verdict import Divergence, Status, Verdict
 from adamax_conformance.reference.case import Case
-from adamax_conformance.reference.life import Life
+from adamax_conformance.reference.life import Life, Watched
 from adamax_conformance.tests.conformance.cases.strategies import cases
 from adamax_conformance.tests.conformance.harness.budget import budget_of
 from adamax_conformance.tests.conformance.harness.check import Check
@@ -99,8 +99,8 @@ class CheckContext:
         return check.id
 
     def has(self, part: str) -> bool:
-        """Whether the subject has an optional part, or does not say."""
-        return self.subject.info.has.get(part) is not False
+        """Whether the subject has an optional part, by its own word or by a trial."""
+        return self.target.has(part)
 
     def lacks(self, argument: str) -> bool:
         """Whether the subject lacks an argument.
@@ -300,16 +300,17 @@ class CheckContext:
         for check in left:
             self._decide_undiverged(check, measured(check))
 
-    def search_lives(self, draw: Callable[[int], Life]) -> LifeTally:
+    def search_lives(self, draw: Callable[[int], Life], watched: Sequence[Watched] = ()) -> LifeTally:
         """Draw lives from the seeds of the settings until one goes wrong, which is shortened.
 
         Args:
             draw: the life of a seed.
+            watched: what the caller must find unchanged; by default all that the subject leaves alone.
         """
         settings = self.target.settings
         count = max(1, settings.profile.lives // budget_of(self.subject.info).drawn)
         seeds = random.Random(f"{settings.seed} {self.check} {self.dtype}")
-        tally, watched = LifeTally(), self.lives.watched()
+        tally, watched = LifeTally(), watched or self.lives.watched()
         for _ in range(count):
             life = draw(seeds.randrange(2**32))
             found = self.lives.judge(life, watched)
@@ -324,6 +325,9 @@ class CheckContext:
         """Decide that the subject conforms, or skip the check if nothing was judged."""
         if measured.get("judged", 1) == 0:
             self.decide(Status.SKIPPED, "it cannot be observed", measured=measured, check=check)
+        elif measured.get("judged", 1) == measured.get("open"):
+            words = f"nothing was compared: none of {measured['open']} numbers has a finite bound"
+            self.decide(Status.SKIPPED, words, measured=measured, check=check)
         else:
             self.decide(Status.CONFORMS, measured=measured, check=check)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -11,7 +11,7 @@ from adamax_conformance.oracles.error_model import ErrorModel
 from adamax_conformance.oracles.life.findings import Finding, LifeFindings
 from adamax_conformance.oracles.life.judge import LifeJudge
 from adamax_conformance.oracles.verdict import Divergence
-from adamax_conformance.reference.life import Life, Watched
+from adamax_conformance.reference.life import Life, Observation, Watched
 from adamax_conformance.tests.conformance.cases.lives import Feature, Scope
 from adamax_conformance.tests.conformance.cases.probes import PROBES, Probe, restrict_life
 from adamax_conformance.tests.conformance.cases.whole_lives import is_whole
@@ -81,11 +81,13 @@ class LifePerformer:
 
     Attributes:
         target: the subject, in one dtype.
+        tallies: of checks that others build on, by name.
     """
 
     target: Target
     _features: frozenset[Feature] | None = None
     _models: dict[str, ErrorModel] = field(default_factory=dict)
+    tallies: dict[str, LifeTally] = field(default_factory=dict)
 
     @property
     def subject(self) -> Subject:
@@ -110,7 +112,12 @@ class LifePerformer:
     def judge(self, life: Life, watched: Iterable[Watched] = tuple(Watched)) -> LifeFindings:
         """Perform a life and judge it, without options that the subject lacks."""
         life = restrict_life(life, self.subject.info.arguments)
-        observations = self.subject.live(life)
+        return self.judge_observed(life, self.subject.live(life), watched)
+
+    def judge_observed(
+        self, life: Life, observations: Sequence[Observation], watched: Iterable[Watched] = tuple(Watched)
+    ) -> LifeFindings:
+        """Judge a life that was performed."""
         return LifeJudge(life, self.error_model, tuple(watched)).judge(observations)
 
     def shortest(
