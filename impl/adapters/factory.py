@@ -25,7 +25,8 @@ class FactoryAdapter(Adapter):
         optimizer = factory(params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, *, maximize=...)
         optimizer(gradients)
 
-    The adapter uses `exp_avg`, `exp_inf`, `param_groups`, `state_dict` and `load_state_dict` if they are there.
+    The adapter uses `exp_avg`, `exp_inf`, `param_groups`, `state_dict` and `load_state_dict` if they are there. A
+    factory whose m and u have other names says so by an attribute: `state_names = ("m", "u")`.
 
     Attributes:
         factory: the callable.
@@ -73,7 +74,13 @@ class FactoryAdapter(Adapter):
     def make_optimizer(
         self, params: list[Any], positional: Sequence[Any], keywords: Mapping[str, Any]
     ) -> Any:
-        return self.factory(params, *positional, **keywords)
+        optimizer = self.factory(params, *positional, **keywords)
+        if not callable(optimizer):
+            given = type(optimizer).__name__
+            raise TypeError(
+                f"the factory returns {given}; want an optimizer to be called with the gradients of a step"
+            )
+        return optimizer
 
     def step(self, optimizer: Any, params: Sequence[Any], gradients: Sequence[Any]) -> None:
         optimizer(tuple(gradients))
@@ -83,9 +90,8 @@ class FactoryAdapter(Adapter):
         optimizer: Any,
         params: Sequence[Any],
     ) -> tuple[Sequence[Any] | None, Sequence[Any] | None]:
-        return _visible_arrays(getattr(optimizer, "exp_avg", None)), _visible_arrays(
-            getattr(optimizer, "exp_inf", None)
-        )
+        m, u = (_visible_arrays(getattr(optimizer, name, None)) for name in self.state_names)
+        return m, u
 
     takes_absent_gradients = False
     passes_gradients = True

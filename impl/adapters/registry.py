@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from ..protocol.errors import UnavailableError, UnknownSubjectError, UnsupportedDeviceError
 from ..protocol.messages import Start
-from .base import Adapter
+from .base import Adapter, signature_arguments
 from .factory import FactoryAdapter
 from .frameworks import FRAMEWORKS, Framework
 
@@ -31,7 +31,7 @@ class SubjectKind(Enum):
     """Our own fast implementation."""
     FRAMEWORK = "framework or framework[mode]"
     """A row of `frameworks`."""
-    TORCH_CLASS = "torch:package.module.Class"
+    TORCH_CLASS = "torch:package.module.Class or torch:path/to/file.py:Class"
     FACTORY = "package.module:factory or path/to/file.py:factory"
     PROCESS = "process:COMMAND"
 
@@ -96,7 +96,7 @@ def parse_name(name: str) -> SubjectName:
     scheme, _, rest = name.partition(":")
     if scheme == "process" and rest.strip():
         return SubjectName(name, SubjectKind.PROCESS, target=rest.strip())
-    if scheme == "torch" and re.fullmatch(r"\w+(\.\w+)+", rest):
+    if scheme == "torch" and re.fullmatch(r"\w+(\.\w+)+|.+\.py:\w+(\.\w+)*", rest):
         return SubjectName(name, SubjectKind.TORCH_CLASS, target=rest)
     module, _, attribute = name.rpartition(":")
     is_module = module.endswith(".py") or re.fullmatch(r"\w+(\.\w+)*", module)
@@ -105,7 +105,7 @@ def parse_name(name: str) -> SubjectName:
     suggestion = "".join(f"; did you mean {near}?" for near in get_close_matches(name, BUILTIN, 1))
     raise UnknownSubjectError(
         f"subject {name!r} is unknown{suggestion or ';'} right is one of {', '.join(BUILTIN)}, package.module:factory, "
-        "path/to/file.py:factory, torch:package.module.Class or process:COMMAND"
+        "path/to/file.py:factory, torch:package.module.Class, torch:path/to/file.py:Class or process:COMMAND"
     )
 
 
@@ -113,7 +113,7 @@ def open_adapter(start: Start) -> Adapter:
     """Open the adapter of the subject that a `start` names, in this process.
 
     Raises:
-        UnknownSubjectError: there is no subject of that name.
+        UnknownSubjectError: there is no subject of that name, or what it names is no Adamax.
         UnavailableError: its framework, module, file or attribute is not here.
         UnsupportedDeviceError: it does not run on that device here.
     """
@@ -127,9 +127,9 @@ def open_adapter(start: Start) -> Adapter:
         case SubjectKind.TORCH_CLASS:
             row, _ = _ROWS["torch"]
             torch_adapter = row.import_adapter()
-            module, _, name = named.target.rpartition(".")
-            optimizer = _find_attribute(_import_module(module, start.path), name, module)
+            optimizer = _load_torch_class(named, start.path)
             framework = torch_adapter(start.device, optimizer_class=optimizer)
+            _name_state(framework, optimizer, start)
             return framework
         case SubjectKind.PROCESS:
             raise UnavailableError(f"{named.name} runs in a process of its own")
@@ -138,12 +138,71 @@ def open_adapter(start: Start) -> Adapter:
 
             adapter: Adapter = FactoryAdapter(Adamax, _NUMPY_DTYPES)
         case SubjectKind.FACTORY:
-            adapter = FactoryAdapter(_load_factory(named.target, start.path))
+            factory = _load_factory(named.target, start.path)
+            if is_torch_optimizer(factory):
+                raise UnknownSubjectError(
+                    f"{named.name} is a torch.optim.Optimizer, and no factory over NumPy arrays; "
+                    f"check it as {_torch_spelling(named.target)}"
+                )
+            adapter = FactoryAdapter(factory)
+            _name_state(adapter, factory, start)
     if start.device != "cpu":
         raise UnsupportedDeviceError(
             f"{named.name} computes on NumPy arrays, so on the cpu, not on {start.device}"
         )
     return adapter
+
+
+def _name_state(adapter: Adapter, made: Callable[..., Any], start: Start) -> None:
+    """Set the names of m and u: the request's, or those that the code states."""
+    names = start.state or getattr(made, "state_names", None)
+    if names is None:
+        return
+    match tuple(names):
+        case (str(m), str(u)):
+            adapter.state_names = (m, u)
+        case _:
+            raise UnknownSubjectError(
+                f"state_names of {start.subject} is {names!r}; want two names, of m and of u"
+            )
+
+
+def is_torch_optimizer(made: Callable[..., Any]) -> bool:
+    """Whether it is a class derived from `torch.optim.Optimizer`."""
+    ancestors = made.__mro__ if isinstance(made, type) else ()
+    return any(each.__name__ == "Optimizer" and each.__module__.startswith("torch.") for each in ancestors)
+
+
+def _torch_spelling(target: str) -> str:
+    """The name of a torch class that was spelled as a factory."""
+    source, _, attribute = target.rpartition(":")
+    return f"torch:{target}" if source.endswith(".py") else f"torch:{source}.{attribute}"
+
+
+def _load_torch_class(named: SubjectName, path: tuple[str, ...]) -> Callable[..., Any]:
+    """The class of the user's own, by its file or its module.
+
+    Raises:
+        UnavailableError: it is not there.
+        UnknownSubjectError: it cannot be an Adamax of torch.
+    """
+    if ".py:" in named.target:
+        made = _load_factory(named.target, path)
+    else:
+        module, _, name = named.target.rpartition(".")
+        made = _find_attribute(_import_module(module, path), name, module)
+    if isinstance(made, type) and not is_torch_optimizer(made):
+        raise UnknownSubjectError(
+            f"{named.name} is a class, and not derived from torch.optim.Optimizer; "
+            "check an optimizer over NumPy arrays as package.module:factory or path/to/file.py:factory"
+        )
+    lacking = [name for name in ("betas", "eps") if name not in signature_arguments(made)]
+    if len(lacking) > 1:
+        raise UnknownSubjectError(
+            f"{named.name} has neither betas nor eps, so it is not an Adamax; "
+            "name a class whose constructor takes lr, betas and eps"
+        )
+    return made
 
 
 def _load_factory(target: str, path: tuple[str, ...]) -> Callable[..., Any]:

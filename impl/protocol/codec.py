@@ -28,6 +28,7 @@ ERROR_KINDS: Final[Mapping[str, type[errors.SubjectError]]] = {
     "unavailable": errors.UnavailableError,
     "unsupported-dtype": errors.UnsupportedDtypeError,
     "unsupported-device": errors.UnsupportedDeviceError,
+    "unknown-subject": errors.UnknownSubjectError,
     "protocol": errors.RequestRefusedError,
 }
 """The kinds of an answer's `error`."""

@@ -69,7 +69,7 @@ class UnsupportedDeviceError(UnavailableError):
 
 
 class UnknownSubjectError(SubjectError):
-    """There is no subject of that name; the message lists the names that there are."""
+    """The name names no Adamax; the message says which names are right."""
 
 
 class RequestRefusedError(SubjectError):

@@ -62,6 +62,7 @@ class Start:
         path: folders in which a user's own modules and files are looked for.
         protocol: the version of the protocol that is spoken.
         encoding: the form of arrays in both directions from now on.
+        state: the names under which the user's own optimizer keeps m and u; the usual ones if there are none.
     """
 
     subject: str
@@ -69,6 +70,7 @@ class Start:
     path: tuple[str, ...] = field(default=(), metadata=REQUIRED)
     protocol: Annotated[int, (PROTOCOL_VERSION,)] = field(default=PROTOCOL_VERSION, metadata=REQUIRED)
     encoding: Encoding = field(default=Encoding.HEX, metadata=NOT_NULL)
+    state: tuple[Text, ...] | None = field(default=None, metadata=NOT_NULL)
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,7 @@ class Subject:
         python: str | None = None,
         in_process: bool = False,
         deadlines: Deadlines | None = None,
+        state: tuple[str, str] | None = None,
     ) -> Self:
         """Open a subject by its name on the command line.
 
@@ -107,6 +108,7 @@ class Subject:
             python: the interpreter that runs our host; this one if None.
             in_process: run it in this process, without any protection.
             deadlines: the limits of the time for answers.
+            state: the names under which an optimizer of the user's own keeps m and u.
 
         Raises:
             UnknownSubjectError: there is no subject of that name.
@@ -114,7 +116,8 @@ class Subject:
             SubjectBrokenError: it did not start.
         """
         parsed = parse_name(name)
-        start = messages.Start(name, device, () if parsed.is_builtin else (os.getcwd(),))  # noqa: PTH109
+        folders = () if parsed.is_builtin else (os.getcwd(),)  # noqa: PTH109
+        start = messages.Start(name, device, folders, state=state)
         if parsed.kind is SubjectKind.NUMPY or in_process:
             return cls(name, lambda: InProcessTransport(open_adapter), start)
         return cls(name, lambda: ProcessTransport(parsed, python, deadlines), start)

@@ -10,6 +10,32 @@ import click
 
 from ...impl.protocol.messages import DEVICES, DTYPES
 
+
+class _StateNames(click.ParamType[tuple[str, ...]]):
+    """The names of m and u, with a comma between them."""
+
+    name = "names"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """The two names."""
+        words = value if isinstance(value, tuple) else str(value).split(",")
+        names = _Pair(word.strip() for word in words)
+        if len(names) != len(("m", "u")) or not all(name.isidentifier() for name in names):
+            self.fail(f"{value!r} is not two names, of m and of u, as in exp_avg,exp_inf", param, ctx)
+        return names
+
+
+class _Pair(tuple[str, ...]):
+    """Names that are written as on the command line."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return ",".join(self)
+
+
 REPRODUCING: Final = (
     click.Option(
         ["--device"], type=click.Choice(DEVICES), default="cpu", show_default=True, help="Where it runs."
@@ -32,6 +58,12 @@ REPRODUCING: Final = (
         ["--python"],
         metavar="PATH",
         help="The interpreter to run subjects in; it needs NumPy and the framework only.",
+    ),
+    click.Option(
+        ["--state"],
+        type=_StateNames(),
+        metavar="M,U",
+        help="The names under which your own optimizer keeps m and u, as in m,u.",
     ),
     click.Option(
         ["--arithmetic"], type=click.Path(), metavar="FILE", help="The declared arithmetic of the device."

@@ -75,6 +75,12 @@ def dialect_of(named: SubjectName, dtype: str, device: str) -> Dialect | None:
             dialect = _mindspore_nn(dtype)
         case SubjectKind.FRAMEWORK, "mindspore" if device == "cpu":
             dialect = _mindspore(dtype, *_MINDSPORE_MODES[named.mode])
+        case SubjectKind.TORCH_CLASS, _ if ".py:" in named.target:
+            file, _, name = named.target.rpartition(":")
+            found = (
+                f"runpy.run_path({file!r})[{name.partition('.')[0]!r}]{name[len(name.partition('.')[0]) :]}"
+            )
+            dialect = _torch(dtype, device, f"{found}({{}})", "import runpy")
         case SubjectKind.TORCH_CLASS, _:
             module, _, name = named.target.rpartition(".")
             dialect = _torch(dtype, device, f"{name}({{}})", f"from {module} import {name}")

@@ -62,7 +62,7 @@ def _construct(subject: Subject, case: Case, dtype: str) -> Handle:
     known = subject.info.arguments
     lacking = {name for group in case.groups for name in _needed(group.hyperparameters) if name not in known}
     if lacking:
-        raise SkippedError(f"{subject.info.framework} has no argument {' and '.join(sorted(lacking))}")
+        raise SkippedError(f"{subject.name} has no argument {' and '.join(sorted(lacking))}")
     told = subject.groups(case)
     try:
         return subject.construct(told, dtype)

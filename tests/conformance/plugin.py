@@ -8,19 +8,20 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import numpy as np
 import pytest
+from adamax_conformance.impl.adapters.registry import parse_name
 from adamax_conformance.impl.protocol.errors import (
     SubjectBrokenError,
     SubjectError,
@@ -30,19 +31,22 @@ from adamax_conformance.impl.protocol.errors import (
 from adamax_conformance.impl.protocol.messages import SubjectInfo
 from adamax_conformance.impl.subject.client import Subject
 from adamax_conformance.impl.subject.transports import Deadlines
-from adamax_conformance.oracles.verdict import Status, Verdict
+from adamax_conformance.oracles.verdict import Divergence, Quantity, Status, Verdict
 from adamax_conformance.reports import arithmetic_file
 from adamax_conformance.reports.cli import options
-from adamax_conformance.reports.escape import one_line
+from adamax_conformance.reports.escape import one_line, terminal_line, terminal_text
 from adamax_conformance.reports.ledger import ledger
 from adamax_conformance.reports.record import verdict_json
 from adamax_conformance.reports.record.environment import machine, versions
 from adamax_conformance.reports.record.exit_codes import ExitCode
+from adamax_conformance.reports.record.folder_lock import FolderLock, FolderLockedError
 from adamax_conformance.reports.record.record import FILE_NAME, Header, RecordWriter, verdict_line
-from adamax_conformance.reports.render.report import render_recorded
+from adamax_conformance.reports.record.run_result import RunResult
+from adamax_conformance.reports.render.report import FILES, render_recorded
 from adamax_conformance.tests.conformance.harness.catalogue import CHECKS, LAYERS, SOONEST
 from adamax_conformance.tests.conformance.harness.check import checks_of
 from adamax_conformance.tests.conformance.harness.context import CheckContext
+from adamax_conformance.tests.conformance.harness.parts import find_obstacle
 from adamax_conformance.tests.conformance.harness.target import Profile, Settings, Target
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -51,7 +55,19 @@ _PROPERTY: Final = "adamax-verdict"
 _USUAL_DTYPES: Final = ("float32", "float64")
 _PATIENCE: Final = 3
 """The number of times a subject may hang; every time costs a whole deadline."""
+_NARROWING: Final = (
+    "keyword",
+    "markexpr",
+    "deselect",
+    "ignore",
+    "ignore_glob",
+    "lf",
+    "stepwise",
+    "collectonly",
+)
+"""The options of pytest's with which a user runs a part of the suite."""
 _SUITE: Final = Path(__file__).parent
+_RULE: Final = "rule/documented"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -74,7 +90,7 @@ def _exit(message: str, code: ExitCode) -> NoReturn:
     """End pytest before it runs a test; it prints `Error: ` and the message."""
     # pytest prints the name of the exception's class.
     error = type("Error", (pytest.exit.Exception,), {})
-    raise error(message, returncode=int(code))
+    raise error(terminal_text(message), returncode=int(code))
 
 
 class _Suite:
@@ -87,7 +103,13 @@ class _Suite:
         self.python: str | None = option("--adamax-python")
         self.device: str = option("--adamax-device")
         self.hung: Counter[str] = Counter()
+        self.lock: FolderLock | None = None
         self.writer: RecordWriter  # of the process that keeps the record, from the session's start
+        self.result: RunResult | None = None
+        """What the run found, from its end on; the exit code comes from it, and not from a file."""
+        self.collected: set[str] = set()
+        """The ids of the tests that have to give verdicts."""
+        self.concluded: set[str] = set()
         self.bar: _Bar | None = None
         try:
             self.ledger = ledger.load(option("--adamax-known") or ledger.SHIPPED)
@@ -104,6 +126,7 @@ class _Suite:
             arguments=tuple(options.reproducing_arguments(option)),
         )
         self.targets: dict[tuple[str, str], Target] = {}
+        self.reporters: dict[int, str] = {}  # by target, the test that reports that theta never moves
         try:
             for name in dict.fromkeys(option("--adamax-subject") or ["numpy"]):
                 self._open_targets(name, option("--adamax-dtype"))
@@ -121,6 +144,7 @@ class _Suite:
             device=self.device,
             python=self.python,
             in_process=self.config.getoption("--adamax-in-process"),
+            state=self.config.getoption("--adamax-state"),
             deadlines=None if seconds is None else Deadlines(request=seconds),
         )
         offered = subject.info.dtypes
@@ -129,6 +153,10 @@ class _Suite:
             reasons = [_refusal_reason(subject, dtype) for dtype in wanted]
             subject.close()
             _exit("; ".join(reasons), ExitCode.NOTHING_JUDGED)
+        dtype = next(dtype for dtype in wanted if dtype in offered)
+        if not parse_name(name).is_builtin and (problem := find_obstacle(subject, dtype)):
+            subject.close()
+            _exit(f"{name} cannot be constructed: {problem}", ExitCode.USAGE)
         # If the subject has one of them, the checks of the others are skipped, in the subject's own words.
         for dtype in wanted:
             self.targets[name, dtype] = Target(subject, dtype, self.settings)
@@ -166,9 +194,25 @@ class _Suite:
             items[:] = [item for item in items if is_selected(item)]
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Pass the number of tests to the progress display."""
-        if self.bar is not None and session.items:
-            self.bar.expect(len(session.items))
+        """Note which tests have to give verdicts, and which of them reports what many would."""
+        for item in session.items:
+            if isinstance(item, pytest.Function) and "context" in item.fixturenames:
+                key: Any = item.callspec.params["context"]
+                target = id(self.targets[key])
+                if any(check.id == _RULE for check in checks_of(item)):
+                    self.reporters[target] = item.nodeid
+                self.reporters.setdefault(target, item.nodeid)
+        self._expect(item.nodeid for item in session.items)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Note which tests the workers of pytest-xdist have collected."""
+        self._expect(ids)
+
+    def _expect(self, ids: Iterable[str]) -> None:
+        self.collected.update(ids)
+        if self.bar is not None and self.collected:
+            self.bar.expect(len(self.collected))
 
     # Running -------------------------------------------------------------------------------------------
 
@@ -185,6 +229,10 @@ class _Suite:
             )
             _attach_verdicts(pyfuncitem, context)
             context.conclude()
+        if sentence := context.target.stillness():
+            self._decide_still(context, pyfuncitem, sentence)
+            _attach_verdicts(pyfuncitem, context)
+            context.conclude()
         try:
             result = yield
         except SubjectError as error:
@@ -199,6 +247,17 @@ class _Suite:
         context.conclude()
         return result
 
+    def _decide_still(self, context: CheckContext, item: pytest.Function, sentence: str) -> None:
+        """Report once that theta never moves; every other check is skipped."""
+        first, *rest = context.checks
+        if self.reporters[id(context.target)] == item.nodeid:
+            found = Divergence(Quantity.THETA, sentence, expected="theta moves", actual="it does not")
+            context.decide(Status.DIVERGES, divergence=found, check=first.id)
+        else:
+            rest = [first, *rest]
+        for check in rest:
+            context.decide(Status.SKIPPED, "theta never moves, which is reported once", check=check.id)
+
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Begin the record and the progress display."""
         if self.is_worker:
@@ -206,10 +265,10 @@ class _Suite:
         directory = session.config.getoption("--adamax-report")
         try:
             if directory:
-                Path(directory).mkdir(parents=True, exist_ok=True)
-            self.writer = RecordWriter(
-                Path(directory, FILE_NAME) if directory else os.devnull, self._header()
-            )
+                self._take_folder(Path(directory))
+            self.writer = RecordWriter(Path(directory, FILE_NAME) if directory else None, self._header())
+        except FolderLockedError as error:
+            _exit(str(error), ExitCode.USAGE)
         except OSError as error:
             _exit(
                 f"the report folder {directory} cannot be written to ({error.strerror}); name another with --report",
@@ -218,19 +277,27 @@ class _Suite:
         if session.config.getoption("--adamax-progress"):
             self.bar = _Bar(Console(stderr=True))
 
+    def _take_folder(self, folder: Path) -> None:
+        """Lock the report's folder, and remove an earlier report, which must not pass for this one."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.lock = FolderLock(folder)
+        for name in FILES:
+            (folder / name).unlink(missing_ok=True)
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add the verdicts of a finished test to the record."""
         if self.is_worker or report.when != "teardown":
             return
         for name, value in report.user_properties:
             if name == _PROPERTY:
+                self.concluded.add(report.nodeid)
                 self.writer.append_line(str(value).encode())
         if self.bar is not None:
             self.bar.advance(self.writer.verdicts)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
-        """Report stale entries of the ledger, close the record, and render it."""
+        """Report stale entries of the ledger, write the record, and render it."""
         yield
         if self.is_worker:
             return
@@ -241,12 +308,48 @@ class _Suite:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self.bar is not None:
             self.bar.stop()
-        record = self.writer.close()
-        if directory := session.config.getoption("--adamax-report"):
-            render_recorded([record], Path(directory))
+        missing = tuple(self._missing())
+        interrupted = session.exitstatus == pytest.ExitCode.INTERRUPTED
+        complete = not missing and not interrupted
+        unwritten = ""
+        directory = session.config.getoption("--adamax-report")
+        try:
+            record = self.writer.close(complete=complete)
+            if directory:
+                render_recorded([record], Path(directory))
+        except OSError as error:
+            record = self.writer.record(complete=complete)
+            unwritten = f"the report cannot be written to {directory} ({error.strerror})"
+        self.result = RunResult(record, missing, interrupted, unwritten)
+        if session.exitstatus == pytest.ExitCode.OK and self.result.problem:
+            session.exitstatus = self.result.exit_code
+
+    def _missing(self) -> Iterator[str]:
+        """The verdicts that this run had to give and did not, by name."""
+        judged = {(v.subject, v.dtype, v.check) for v in self.writer.verdicts}
+        lacking = [
+            f"{check} of {subject} in {dtype}"
+            for (subject, dtype), check in product(self.targets, self._required_checks())
+            if (subject, dtype, check) not in judged
+        ]
+        yield from lacking or sorted(self.collected - self.concluded)
+
+    def _required_checks(self) -> list[str]:
+        """The checks of which every subject needs a verdict, unless pytest's own options leave some out."""
+        option = self.config.getoption
+        if any(option(name, None) for name in _NARROWING) or any("::" in a for a in self.config.args):
+            return []
+        globs, suite = option("--adamax-check"), option("--adamax-suite")
+        return [
+            check.id
+            for check in CHECKS.values()
+            if check.belongs_to(suite) and (not globs or any(fnmatchcase(check.id, glob) for glob in globs))
+        ]
 
     def pytest_unconfigure(self) -> None:
-        """Close the subjects."""
+        """Close the subjects, and release the report's folder."""
+        if self.lock is not None:
+            self.lock.close()
         for subject in {id(target.subject): target.subject for target in self.targets.values()}.values():
             subject.close()
 
@@ -325,7 +428,7 @@ class _Bar:
         """Count one test more, and print what diverges."""
         wrong = [v for v in verdicts if v.status in {Status.DIVERGES, Status.BROKEN}]
         for verdict in wrong[self.shown :]:
-            line = one_line(
+            line = terminal_line(
                 f"{verdict.status.value}: {verdict.subject} {verdict.dtype} {verdict.check}: {verdict.reason}"
             )
             self.progress.console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -45,6 +45,7 @@ def _check_within_bound(
     def measured(_: str) -> dict[str, Any]:
         return {
             "judged": sum(t.judged for t in total.values()),
+            "open": sum(t.open for t in total.values()),
             "largest_over_bound": max(t.largest_over_bound for t in total.values()),
         }
 

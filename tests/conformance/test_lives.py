@@ -86,6 +86,9 @@ def _decide(context: CheckContext, tally: LifeTally) -> None:
 def test_a_feature_is_right_wherever_it_occurs(context: CheckContext, probe: Probe) -> None:
     if not _is_performed(context):
         return
+    if probe.feature is Feature.GROUPS and not context.has("groups"):
+        context.skip("the subject has no parameter groups")
+        return
     if missing := [feature.value for feature in probe.needs if feature not in context.lives.features()]:
         context.skip(f"it needs what the subject lacks or gets wrong: {', '.join(missing)}")
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
@@ -13,6 +14,7 @@ from adamax_conformance.oracles.comparison import lockstep, trajectory
 from adamax_conformance.oracles.error_model import CORRECTLY_ROUNDED, Arithmetic, ErrorModel
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.identify.result import Identification
+from adamax_conformance.oracles.identify.search import is_explained_by_flushing
 from adamax_conformance.oracles.judgement import empty_tallies
 from adamax_conformance.oracles.verdict import Divergence, Quantity
 from adamax_conformance.reference.case import Case, Group, Parameter
@@ -20,6 +22,7 @@ from adamax_conformance.reference.hyperparameters import DEFAULTS
 from adamax_conformance.reports.ledger.ledger import Ledger
 from adamax_conformance.reports.rule.identify import identify_rule
 from adamax_conformance.tests.conformance.cases import pinned
+from adamax_conformance.tests.conformance.harness.parts import find_parts, find_stillness
 
 NUMBERS: Final = (Quantity.M, Quantity.U, Quantity.THETA)
 """The numbers in the order in which a cause shows: a wrong m also makes a wrong theta."""
@@ -73,12 +76,26 @@ class Target:
     _underflow: tuple[Divergence | None] | None = None
     _takes_points: bool | None = None
     _zero_betas: bool | None = None
+    _parts: Mapping[str, bool] | None = None
+    _stillness: str | None = None
     lives: object = None
 
     @property
     def format(self) -> Format:
         """The working format."""
         return Format.of(self.dtype)
+
+    def has(self, part: str) -> bool:
+        """Whether the subject has an optional part, by its own word or by a trial."""
+        if self._parts is None:
+            self._parts = find_parts(self.subject, self.dtype)
+        return self._parts.get(part, True)
+
+    def stillness(self) -> str:
+        """The sentence that theta never moves; empty if it moves."""
+        if self._stillness is None:
+            self._stillness = find_stillness(self.subject, self.dtype)
+        return self._stillness
 
     def restrict_case(self, case: Case) -> Case:
         """The case, restricted to the arguments that the subject has and accepts."""
@@ -126,8 +143,9 @@ class Target:
     def underflow(self) -> Divergence | None:
         """The evidence that the subject flushes subnormal numbers to zero, or None.
 
-        It flushes them if a case of subnormal numbers is beyond the bound, and within the bound for flushing. The
-        numbers are those of the format that the subject computes in.
+        It flushes them if some numbers of a case of subnormal numbers are beyond the bound, all are within the bound
+        for flushing, and each is what flushing gives. The case's numbers are those of the format that the subject
+        computes in.
         """
         if self._underflow is None:
             # Of two formats, the subnormal numbers of the narrower range are numbers of both.
@@ -136,10 +154,13 @@ class Target:
             observed = self.subject.observe(case, self.dtype)
             strict, flushing = (empty_tallies(*NUMBERS) for _ in range(2))
             compare = lockstep if self.shows_state() else trajectory
-            compare(case, observed, self._error_model(flushes=False), strict)
+            plain = self._error_model(flushes=False)
+            compare(case, observed, plain, strict)
             compare(case, observed, self._error_model(flushes=True), flushing)
             found = next((t.divergence for t in strict.values() if t.divergence is not None), None)
             explained = not any(t.exceeded for t in flushing.values())
+            if found is not None:
+                explained = explained and is_explained_by_flushing((case, observed), plain)
             self._underflow = (found if explained else None,)
         return self._underflow[0]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from adamax_conformance.impl.protocol import errors
@@ -242,3 +244,37 @@ def test_the_functional_form_says_what_it_has_not(subjects):
     assert subject.info.has == {"state": True, "groups": False, "set_lr": False, "save": False}
     with pytest.raises(errors.SkippedError, match="one param_group"):
         subject.construct([({"lr": 0.5}, [THETA])], "float32", plain=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("torch.optim:Adamax", "check it as torch:torch.optim.Adamax"),
+        ("torch:torch.optim.SGD", "neither betas nor eps, so it is not an Adamax"),
+        ("torch:fractions.Fraction", "not derived from torch.optim.Optimizer"),
+    ],
+)
+def test_what_is_no_adamax_of_torch_is_refused_with_the_right_spelling(name, said):
+    for in_process in (True, False):
+        with pytest.raises(errors.UnknownSubjectError, match=re.escape(said)):
+            Subject.open(name, in_process=in_process)
+
+
+def test_a_class_in_a_file_is_a_subject_and_its_state_has_the_names_that_are_given(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(
+        "import torch\n"
+        "class Mine(torch.optim.Adamax):\n"
+        "    def step(self):\n"
+        "        super().step()\n"
+        "        for state in self.state.values():\n"
+        "            state['m'], state['norm'] = state['exp_avg'], state['exp_inf']\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    with Subject.open("torch:mine.py:Mine", state=("m", "norm")) as subject:
+        handle = subject.construct([({}, [THETA])], "float32")
+        result = subject.step(handle, GRADIENTS[:1])
+        assert result.m is not None
+        assert result.u is not None
+    with Subject.open("torch:mine.py:Mine", state=("m", "other")) as subject:
+        handle = subject.construct([({}, [THETA])], "float32")
+        assert subject.step(handle, GRADIENTS[:1]).u is None

@@ -384,7 +384,7 @@ def test_a_host_answers_every_line_that_is_not_a_request_with_one_line():
 def test_a_host_reports_a_subject_of_an_unknown_name():
     answers = io.BytesIO()
     serve(io.BytesIO(codec.encode_request(1, messages.Start("nonesuch"))), answers)
-    with pytest.raises(errors.UnavailableError, match="subject 'nonesuch' is unknown"):
+    with pytest.raises(errors.UnknownSubjectError, match="subject 'nonesuch' is unknown"):
         codec.decode_answer(messages.Start("nonesuch"), 1, answers.getvalue())
 
 

@@ -1,0 +1,72 @@
+"""Factories of users that have few parts, and what is not an Adamax at all."""
+
+import optimizers
+
+
+class Plain:
+    """An Adamax that takes a plain list, and shows nothing but theta."""
+
+    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, *, maximize=False):
+        self.inner = optimizers.Adamax(list(params), lr, betas, eps, weight_decay, maximize=maximize)
+        self.params = self.inner.param_groups[0]["params"]
+        if any(isinstance(array, dict) for array in params):
+            raise TypeError("want arrays, not dicts")
+
+    def __call__(self, gradients):
+        self.inner(gradients)
+
+
+class Renamed(Plain):
+    """The same with m and u under names of its own."""
+
+    state_names = ("first", "norm")
+
+    def __init__(self, params, **options):
+        super().__init__(params, **options)
+        self.first, self.norm = self.inner.exp_avg, self.inner.exp_inf
+
+
+class Unsaid(Renamed):
+    """The same, without a word on the names."""
+
+    state_names = None
+
+
+class Still(Plain):
+    """An optimizer that never steps."""
+
+    def __call__(self, gradients):
+        pass
+
+
+class ReturnsNewArrays(Plain):
+    """An optimizer that returns new arrays and leaves those of the caller alone."""
+
+    def __call__(self, gradients):
+        before = [array.copy() for array in self.params]
+        self.inner(gradients)
+        after = [array.copy() for array in self.params]
+        for array, old in zip(self.params, before, strict=True):
+            array[...] = old
+        return after
+
+
+class WithoutBiasCorrection(Plain):
+    """A plain one that is wrong."""
+
+    def __init__(self, params, **options):
+        super().__init__(params, **options)
+        self.inner.correction = lambda _: 1.0
+
+
+class NeedsMore(Plain):
+    """An optimizer with an argument that nobody gives."""
+
+    def __init__(self, params, momentum, **options):
+        super().__init__(params, **options)
+        self.momentum = momentum
+
+
+def nothing(params, **options):
+    """Forget to return the optimizer."""
+    Plain(params, **options)

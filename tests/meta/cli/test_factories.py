@@ -1,0 +1,83 @@
+"""A factory is judged in all that it has, and the rest is skipped."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from adamax_conformance.oracles.verdict import Status
+
+
+@pytest.fixture
+def check(run):
+    """Check a class of `factories.py` in float32."""
+    folder = run("--version").folder
+    shutil.copy(Path(__file__).with_name("factories.py"), folder)
+
+    def call(name, *more):
+        return run("check", f"factories.py:{name}", "--dtype", "float32", *more)
+
+    return call
+
+
+def globs(*names):
+    return [word for name in names for word in ("--check", name)]
+
+
+def statuses(ran):
+    return {v.check: v.status for v in ran.verdicts()}
+
+
+def test_a_factory_of_a_plain_list_is_judged_in_what_it_has(check):
+    ran = check("Plain", *globs("value/*", "relations/*", "bookkeeping/*", "lives/groups"))
+    assert ran.code == 0, ran.out
+    found = statuses(ran)
+    judged = {"value/trajectory/theta", "value/scales/theta", "relations/mirror", "bookkeeping/layout/many"}
+    lacking = {"bookkeeping/groups", "bookkeeping/group-defaults", "bookkeeping/resume", "lives/groups"}
+    assert {found[c] for c in judged} == {Status.CONFORMS}
+    assert {found[c] for c in lacking} == {Status.SKIPPED}
+
+
+def test_a_wrong_factory_of_a_plain_list_is_named(check):
+    ran = check("WithoutBiasCorrection", *globs("rule/*"))
+    assert ran.diverging() == {"rule/documented"}
+    assert "no bias correction" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("name", "more"), [("Renamed", []), ("Unsaid", ["--state", "first,norm"])], ids=["attribute", "option"]
+)
+def test_m_and_u_are_found_under_names_that_are_said(check, name, more):
+    ran = check(name, *globs("value/scales/*", "rule/documented"), *more)
+    assert ran.code == 0, ran.out
+    assert set(statuses(ran).values()) == {Status.CONFORMS}
+
+
+@pytest.mark.parametrize("name", ["Still", "ReturnsNewArrays"])
+def test_a_theta_that_never_moves_is_one_finding(check, name):
+    ran = check(name, *globs("rule/*", "value/scales/*", "contract/lr/*"))
+    assert ran.code == 1
+    assert ran.diverging() == {"rule/documented"}
+    assert "theta never moves" in ran.out
+    assert ran.verdicts(Status.CONFORMS) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("NeedsMore", "missing 1 required positional argument: 'momentum'; it is called as factory(params,"),
+        ("nothing", "the factory returns NoneType; want an optimizer"),
+    ],
+)
+def test_what_cannot_be_constructed_is_one_line(check, name, said):
+    ran = check(name)
+    assert ran.code == 2
+    assert said in ran.err
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_names_of_the_state_that_are_not_two_are_refused(check):
+    ran = check("Plain", "--state", "m")
+    assert ran.code == 2
+    assert "'m' is not two names" in ran.err
