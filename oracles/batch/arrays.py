@@ -27,9 +27,9 @@ from ..exact.trajectory import exact_scalars, mpmath_context, needs_wide_range, 
 from ..formats import Format
 from ..judgement import Judgement
 from ..verdict import Quantity
+from .exact_step import ExactStepJudge
 from .kernels.formula_constants import FormulaConstants, formula_constants
 from .kernels.safe_range import NO_SAFE_RANGE, SafeRanges, safe_range_constants, safe_ranges
-from .lockstep import ExactStepJudge
 from .vectorize import vectorized
 
 Numbers = npt.NDArray[np.float64]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ...reference.hyperparameters import Hyperparameters
 from ...reference.life import FloatArray, Values
 from ..batch.arrays import ArraySteps, StepErrors
-from ..batch.lockstep import QUANTITIES
+from ..batch.exact_step import QUANTITIES
 from ..error_model import ErrorModel
 from ..judgement import Judgement
 from ..verdict import Quantity

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 from adamax_conformance.oracles.batch.arrays import DOUBT, ArraySteps, CarriedState
-from adamax_conformance.oracles.batch.lockstep import QUANTITIES, ExactStepJudge
+from adamax_conformance.oracles.batch.exact_step import QUANTITIES, ExactStepJudge
 from adamax_conformance.oracles.batch.vectorize import vectorized
 from adamax_conformance.oracles.bounds import radii
 from adamax_conformance.oracles.error_model import ErrorModel, EvaluationScheme, Form
