@@ -158,8 +158,6 @@ class CallersGroupsTakeDefaults(InputBug):
 class ScalarsOfFirstDtype(InputBug):
     """All scalars are rounded to the dtype of the first parameter."""
 
-    dtypes = ("float16", "float32")
-
     def scalars_at(self, options, t, dtype):
         _, first = next(self.indexed_parameters())
         right = super().scalars_at(options, t, dtype)

@@ -18,7 +18,7 @@ import multiprocessing
 import os
 import statistics
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -34,6 +34,7 @@ from adamax_conformance.tests.conformance.harness.catalogue import CHECKS
 from adamax_conformance.tests.conformance.harness.target import Profile, Settings
 from adamax_conformance.tests.meta.planted import BUGS, FAITHFUL
 from adamax_conformance.tests.meta.planted.base import Adamax
+from adamax_conformance.tests.meta.planted.contexts import ASKED
 from adamax_conformance.tests.meta.planted.programs import PROGRAMS
 from adamax_conformance.tests.meta.planted.trial import Trial, run_trials
 
@@ -240,8 +241,25 @@ def _lines(matrix: Matrix) -> Iterator[str]:
         yield from ("", "## Taken for others", "", "| variant | dtype | what |", "| --- | --- | --- |")
         yield from (f"| {name} | {dtype} | {_cell(w)} |" for (name, dtype), w in matrix.misrecognized.items())
     if matrix.bugs:
+        yield from _kind_lines(matrix)
         yield from _bug_lines(matrix)
         yield from _check_lines(matrix)
+
+
+def _kind_lines(matrix: Matrix) -> Iterator[str]:
+    yield from ("", "## In which lives each kind is asked for", "")
+    yield from (
+        "| kind | probes and pinned lives | drawn lives | bugs | first caught by |",
+        "| --- " * 5 + "|",
+    )
+    for kind, checks in ASKED.items():
+        names = [check.removeprefix("lives/") for check in checks]
+        drawn = ", ".join(name.removeprefix("drawn-") for name in names if name.startswith("drawn-"))
+        pinned = ", ".join(f"`{name}`" for name in names if not name.startswith("drawn-"))
+        trials = [trial for trial in matrix.bugs if trial.family == kind]
+        first = Counter(trial.first for trial in trials if trial.first).most_common()
+        caught = ", ".join(f"`{check}` {count}" for check, count in first)
+        yield f"| {kind} | {pinned} | {drawn} | {len({trial.name for trial in trials})} | {caught} |"
 
 
 def _bug_lines(matrix: Matrix) -> Iterator[str]:

@@ -93,8 +93,8 @@ def input_runs(factory, dtype):
     optimizer = factory(each for each in dicts)
     of_groups = outcome(lambda: list(steps(optimizer, thetas, gradients)))
     factory(dicts)
-    mixed = [thetas[0], thetas[1].astype(np.float64)]
-    gradients = [[a, b.astype(np.float64)] for a, b in gradients]
+    mixed = [thetas[0].astype(np.float32), thetas[1].astype(np.float64)]
+    gradients = [[a.astype(np.float32), b.astype(np.float64)] for a, b in gradients]
     of_mixed = list(steps(factory(mixed, lr=0.1), mixed, gradients))
     return of_generator, of_groups, of_mixed, [sorted(each) for each in dicts]
 

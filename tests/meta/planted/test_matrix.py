@@ -116,6 +116,7 @@ def test_a_bug_is_tried_where_it_lives_and_a_variant_everywhere():
 def test_the_page_and_the_values_say_the_same():
     result = Matrix((trial("a", "float32", "rule/documented", seconds_to_first=0.5), trial("b")))
     page = markdown(result)
+    assert "| size | `sizes`, `empty`, `precision` | memory, everything | 0 |  |" in page
     assert "| a | formula | float32 | `rule/documented` | 0.50 |" in page
     assert "| b | formula | float32 | **none** |  |" in page
     values = json.loads(json.dumps(result.to_json()))

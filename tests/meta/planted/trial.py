@@ -7,7 +7,7 @@ of its marks. If a subject gives no result, it decides the checks as the plugin 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -84,7 +84,7 @@ def run_trials(
     runs: Sequence[Settings],
     *,
     until_caught: bool = False,
-    layers: Sequence[str] = SOONEST,
+    calls: Iterable[SuiteCall] | None = None,
 ) -> list[Trial]:
     """Run the suite on a class, once with each of the settings.
 
@@ -95,15 +95,15 @@ def run_trials(
         dtype: one of its dtypes.
         runs: the settings, such as the profile and the seed.
         until_caught: whether to stop a run at the first check that catches the class.
-        layers: the layers of the suite, in the order of their calls.
+        calls: the calls to make, in order; all of the suite's if None.
     """
     trials = []
-    calls = list(suite(layers))
+    left = list(suite() if calls is None else calls)
     with Subject.in_process(planted, planted.name) as subject:
         target = Target(subject, dtype, runs[0])
         for settings in runs:
             target = replace(target, settings=settings)
-            trial, calls = _run_trial(planted, target, calls, until_caught=until_caught)
+            trial, left = _run_trial(planted, target, left, until_caught=until_caught)
             trials.append(trial)
     return trials
 

@@ -22,7 +22,7 @@ from adamax_conformance.tests.meta.planted.drawn import right_ways
 from adamax_conformance.tests.meta.planted.drawn.drawing import draw_bug, recipes
 from adamax_conformance.tests.meta.planted.drawn.registry import KINDS
 from adamax_conformance.tests.meta.planted.drawn.right_numbers import VARIANTS
-from adamax_conformance.tests.meta.planted.trial import Trial, run_trials
+from adamax_conformance.tests.meta.planted.trial import Trial, run_trials, suite
 
 assert right_ways  # importing it adds its variants
 LAYERS: Final = ("lives", *(layer for layer in SOONEST if layer != "lives"))
@@ -65,7 +65,7 @@ def spread(kind: str, count: int) -> list[int]:
 
 
 def _try(planted: type[Any], dtype: str, settings: Sequence[Settings], sentence: str) -> list[Trial]:
-    trials = run_trials(planted, dtype, settings, until_caught=True, layers=LAYERS)
+    trials = run_trials(planted, dtype, settings, until_caught=True, calls=suite(LAYERS))
     for trial in trials:
         what = f"{trial.first}: {trial.caught[trial.first]}" if trial.first else f"SURVIVES: {sentence}"
         print(f"{trial.seconds:6.1f} s  {planted.name} {trial.seed}: {what}", file=sys.stderr, flush=True)
