@@ -2,7 +2,8 @@
 
 A record may come from another machine, and its names, reasons and values from the subject under test. Every
 writer of the report passes them through `visible` first, and then through the escape of its own format: here
-for Markdown and CSV; jinja2's autoescape for HTML, ElementTree's for XML, rich's `Text` for the terminal.
+for Markdown, CSV, TOML and the terminal; jinja2's autoescape for HTML, ElementTree's for XML, rich's `Text` for
+the terminal's markup.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ _LINKED: Final = re.compile(r"(@|\\#|\bgh(?=\\-)|:(?=//)|\bwww(?=\\\.))", re.IGN
 _BACKTICKS: Final = re.compile("`+")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """Characters that spreadsheets take for the start of a formula, the full-width forms included."""
+
+
+_COMMAND: Final = re.compile(r"(?<!\S)(?=::)|(?<=##)(?=\[)")
+"""Where GitHub's runner takes a line for a command of its own: `::name::` at a line's start, `##[name]` anywhere."""
 
 
 def visible(text: str) -> str:
@@ -42,6 +47,35 @@ def one_line(text: str, limit: int | None = None) -> str:
     if limit is not None and len(joined) > limit:
         return joined[: limit - 1] + "…"
     return joined
+
+
+def terminal_text(text: str) -> str:
+    r"""The text for a terminal, line breaks kept; what a CI would take for a command gets a backslash."""
+    return _COMMAND.sub(r"\\", visible(text))
+
+
+def terminal_line(text: str, limit: int | None = None) -> str:
+    """The text on one line of a terminal."""
+    return terminal_text(one_line(text, limit))
+
+
+def toml(document: str) -> str:
+    r"""A document of TOML whose strings have characters without a glyph as escapes, as `\u202E`.
+
+    Args:
+        document: as a writer of TOML made it, with all strings in double quotes. Such characters cannot stand
+            anywhere else in it.
+    """
+    return "".join(
+        c if c == "\n" or unicodedata.category(c) not in _HIDDEN else _toml_escape(c) for c in document
+    )
+
+
+def _toml_escape(character: str) -> str:
+    code = ord(character)
+    if unicodedata.category(character) == "Cs":
+        return "\ufffd"  # half a surrogate pair has no escape in TOML
+    return f"\\u{code:04X}" if code < 1 << 16 else f"\\U{code:08X}"
 
 
 def markdown(text: str, limit: int | None = None) -> str:
@@ -74,9 +108,12 @@ def markdown_block(text: str, language: str = "") -> str:
 
 
 def csv_cell(text: str) -> str:
-    """The text as a spreadsheet's cell, with an apostrophe before a formula."""
-    shown = visible(text)
-    if shown.lstrip(" \n\t").startswith(_FORMULA) and not _is_number(shown):
+    """The text as a spreadsheet's cell on one line, with an apostrophe before a formula.
+
+    Spreadsheets look for one behind any kind of space, so the apostrophe stands before those too.
+    """
+    shown = " ".join(visible(text).splitlines())
+    if shown.lstrip().startswith(_FORMULA) and not _is_number(shown):
         return f"'{shown}"
     return shown
 

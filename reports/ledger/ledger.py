@@ -9,7 +9,6 @@ subject, versions, dtypes and devices, and the pinned case that shows it. It tur
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
@@ -21,6 +20,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from ...oracles.verdict import Divergence, Quantity, Status, Verdict
+from ..escape import one_line, toml
+from ..untrusted import LARGEST_TOML, UntrustedError, parse_toml, read_file, shorten
 
 SHIPPED: Final = Path(__file__).with_name("ledger.toml")
 SCRIPTS: Final = Path(__file__).with_name("scripts")
@@ -28,6 +29,8 @@ DTYPES: Final = ("float16", "bfloat16", "float32", "float64")
 TABLE: Final = "divergence"
 _SAME: Final = "{check}"
 """In a table, stands for the pinned case whose name is the check's id."""
+_LONGEST_VERSION: Final = 200
+_LONGEST_REASON: Final = 1_000
 _TO_WRITE: Final = "why the subject does this, and where that is tracked"
 
 
@@ -37,7 +40,7 @@ class LedgerError(Exception):
     def __init__(self, path: str | os.PathLike[str], entry: str, message: str) -> None:
         self.path = Path(path)
         self.entry = entry
-        super().__init__(f"{self.path}, {entry}: {message}" if entry else f"{self.path}: {message}")
+        super().__init__(shorten(f"{self.path}, {entry}: {message}" if entry else f"{self.path}: {message}"))
 
 
 @dataclass(frozen=True)
@@ -165,11 +168,11 @@ def load(path: str | os.PathLike[str] = SHIPPED) -> Ledger:
     """
     path = Path(path)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = parse_toml(read_file(path, LARGEST_TOML))
     except OSError as error:
         raise LedgerError(path, "", f"cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise LedgerError(path, "", f"is not TOML: {error}") from error
+    except UntrustedError as error:
+        raise LedgerError(path, "", str(error)) from error
     if unknown := sorted(document.keys() - {TABLE}):
         raise LedgerError(path, "", f"has {unknown}; want only tables [[{TABLE}]]")
     tables = document.get(TABLE, [])
@@ -214,12 +217,16 @@ def write_entries(verdicts: Iterable[Verdict], versions: Mapping[str, str]) -> s
             "devices": [device],
             "check": [],
             "case": _SAME if case == check else case,
-            "reason": group[0].divergence.reason if group[0].divergence else _TO_WRITE,
+            "reason": _finding(group[0]) or _TO_WRITE,
         }
         # Checks of one layer that agree in all else share a table.
         tables.setdefault(f"{layer} {table}", table)["check"].append(check)
     written = [{key: value for key, value in table.items() if value} for table in tables.values()]
-    return tomli_w.dumps({TABLE: _with_unique_ids(written)}) if written else ""
+    return toml(tomli_w.dumps({TABLE: _with_unique_ids(written)})) if written else ""
+
+
+def _finding(verdict: Verdict) -> str:
+    return one_line(verdict.divergence.reason, _LONGEST_REASON) if verdict.divergence else ""
 
 
 def _with_unique_ids(tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -297,14 +304,14 @@ def _check_values(table: Mapping[str, Any], fail: Callable[[str], NoReturn]) -> 
         if dtype not in DTYPES:
             fail(f"dtypes has {dtype!r}; want some of {', '.join(DTYPES)}")
     try:
-        SpecifierSet(table.get("versions", ""))
+        _specifiers(table.get("versions", ""))
     except InvalidSpecifier:
         fail(f"versions = {table['versions']!r} is not a specifier of PEP 440, such as '>=2.4,<3'")
     evidence = table.get("evidence", "")
     if evidence and not evidence.startswith(("https://", "http://")):
         fail(f"evidence = {evidence!r} is not a URL that starts with https://")
     script = table.get("script", "")
-    if script and (Path(script).name != script or not (SCRIPTS / script).is_file()):
+    if script and script not in {path.name for path in SCRIPTS.iterdir()}:
         fail(f"script = {script!r} is not the name of a file in {SCRIPTS.name}/ of the reports")
 
 
@@ -357,16 +364,29 @@ def _admits_version(specifier: str, version: str) -> bool:
     if not specifier:
         return True
     try:
-        return SpecifierSet(specifier).contains(Version(version), prereleases=True)
+        return _specifiers(specifier).contains(_version(version), prereleases=True)
     except InvalidVersion:
         return False
 
 
 def _exact_version(version: str) -> str:
     try:
-        return f"=={Version(version).public}"
+        return f"=={_version(version).public}"
     except InvalidVersion:
         return ""
+
+
+def _version(text: str) -> Version:
+    """The version of a framework, which a subject or a record of any origin names."""
+    if len(text) > _LONGEST_VERSION:
+        raise InvalidVersion(text[:_LONGEST_VERSION])
+    return Version(text)
+
+
+def _specifiers(text: str) -> SpecifierSet:
+    if len(text) > _LONGEST_VERSION:
+        raise InvalidSpecifier(text[:_LONGEST_VERSION])
+    return SpecifierSet(text)
 
 
 def _dtype_order(dtype: str) -> int:

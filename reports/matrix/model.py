@@ -105,7 +105,7 @@ def gather_matrix(records: Sequence[Record], ledger: Ledger | None = None) -> Ma
 
 def _rows(record: Record, ledger: Ledger | None) -> Iterator[MatrixRow]:
     """The rows of one run, by subject, dtype and device."""
-    facts = {str(subject["name"]): subject for subject in record.header.subjects}
+    facts = {str(subject.get("name", "")): subject for subject in record.header.subjects}
     by_target: dict[tuple[str, str, str], list[Verdict]] = {}
     for verdict in record.verdicts:
         by_target.setdefault((verdict.subject, verdict.dtype, verdict.device), []).append(verdict)
@@ -139,7 +139,19 @@ def _update_row(old: MatrixRow, new: MatrixRow) -> MatrixRow:
 
 def _rule_of(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     measured = next((v.measured for v in verdicts if v.check == RULE_CHECK), {})
-    return {name: measured[name] for name in _FACTS if name in measured}
+    return {name: measured[name] for name in _FACTS if name in measured and _is_fact(measured[name])}
+
+
+def _is_fact(value: object) -> bool:
+    """Whether a value is one that the suite measures: a text or none, texts, or texts by name."""
+    match value:
+        case None | str():
+            return True
+        case Mapping():
+            return all(isinstance(item, str) for item in value.values())
+        case list() | tuple():
+            return all(isinstance(item, str) for item in value)
+    return False
 
 
 def to_json(matrix: Matrix) -> dict[str, Any]:

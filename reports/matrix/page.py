@@ -21,12 +21,13 @@ from ...reference.migration import Adjustment, adjustments
 from ...reference.rules import Ascent, Decay, Rule, all_rules
 from ..escape import markdown, markdown_code
 from ..ledger.ledger import Ledger
-from ..record.record import Record
+from ..record.record import Record, write_file
 from ..render.summary import GROUPS, SYMBOL
 from .model import Matrix, MatrixRow, from_json, gather_matrix, to_json
 
 _RULES: Final = {rule.name: rule for rule in all_rules()}
 _LONGEST: Final = 240
+_BINARY64: Final = Format.BINARY64.name.lower()
 _BAD: Final = (Status.DIVERGES, Status.BROKEN)
 
 
@@ -41,8 +42,8 @@ def write_matrix(records: Sequence[Record], file: Path, ledger: Ledger | None = 
         OSError: the folder cannot be written to.
     """
     data = to_json(gather_matrix(records, ledger))
-    file.with_name(DATA_FILE).write_text(text(data), encoding="utf-8", newline="\n")
-    file.write_text(page(from_json(data)), encoding="utf-8", newline="\n")
+    write_file(file.with_name(DATA_FILE), text(data).encode("utf-8", "replace"))
+    write_file(file, page(from_json(data)).encode("utf-8", "replace"))
 
 
 def text(data: Mapping[str, Any]) -> str:
@@ -95,11 +96,11 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 def _opening(matrix: Matrix) -> Iterator[str]:
     days = sorted({row.created[:10] for row in matrix.rows})
-    span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    span = markdown(" to ".join(dict.fromkeys(days[:1] + days[-1:])) or "never")
     subjects = {row.subject for row in matrix.rows}
     count = sum(len(row.cells) for row in matrix.rows)
     yield (
-        f"{count} verdicts of suite {matrix.suite} on {len(subjects)} subjects in {len(matrix.rows)} rows, "
+        f"{count} verdicts of suite {markdown(matrix.suite)} on {len(subjects)} subjects in {len(matrix.rows)} rows, "
         f"recorded {span}. "
         "`tox -m matrix` records them again and writes this page; it is never edited, and a test compares it with "
         "`matrix.json`, which keeps every verdict."
@@ -108,7 +109,7 @@ def _opening(matrix: Matrix) -> Iterator[str]:
     versions = dict.fromkeys((row.framework, row.version, row.runtime) for row in matrix.rows)
     yield from _table(
         ("framework", "version", "ran on"),
-        ((name, markdown(version), markdown(runtime)) for name, version, runtime in versions),
+        ([markdown(word) for word in words] for words in versions),
     )
 
 
@@ -125,7 +126,7 @@ def _rules(matrix: Matrix) -> Iterator[str]:
         "scalars of m, u, theta",
         "in",
     )
-    yield from _table(head, ((*cells, ", ".join(dtypes)) for cells, dtypes in found.items()))
+    yield from _table(head, ((*cells, markdown(", ".join(dtypes))) for cells, dtypes in found.items()))
 
 
 def _rule_cells(row: MatrixRow) -> tuple[str, ...]:
@@ -137,16 +138,16 @@ def _rule_cells(row: MatrixRow) -> tuple[str, ...]:
     elif own.rule is None:
         there = "no formula"
     else:
-        agrees = any(own.states(_RULES[n]) for n in (name, *facts.get("also", ())) if n in _RULES)
+        agrees = any(own.states(_RULES[n]) for n in (name, *(facts.get("also") or ())) if n in _RULES)
         there = "as found" if agrees else _in_words(own.rule.name)
         there += f", silent about {' and '.join(own.silent)}" if own.silent else ""
     return (
         markdown_code(row.subject),
-        "not identified" if not facts else "none" if name is None else _in_words(name),
+        "not identified" if not facts else "none" if name is None else _in_words(str(name)),
         there,
-        ", ".join(part.replace("_", " ") for part in facts.get("open", ())),
-        facts.get("form", ""),
-        _scalars(row),
+        markdown(", ".join(part.replace("_", " ") for part in facts.get("open") or ())),
+        markdown(facts.get("form") or ""),
+        markdown(_scalars(row)),
     )
 
 
@@ -159,15 +160,16 @@ def _in_words(name: str) -> str:
 
 def _scalars(row: MatrixRow) -> str:
     """The formats of the scalars, and of all computation if that is not the dtype's."""
-    own = Format.of(row.dtype)
+    own = {each.dtype: each.name.lower() for each in Format}.get(row.dtype, "")
 
     def word(name: str) -> str:
-        return "working" if name == own.name.lower() and own is not Format.BINARY64 else name
+        return "working" if name == own != _BINARY64 else name
 
-    scalars = [word(name) for name in row.rule.get("scalars", {}).values()]
+    found = row.rule.get("scalars")
+    scalars = [word(name) for name in found.values()] if isinstance(found, Mapping) else []
     words = scalars[0] if len(set(scalars)) == 1 else ", ".join(scalars)
-    computed = row.rule.get("computed in", "")
-    return words if computed in ("", own.name.lower()) else f"{words}; all computed in {computed}"
+    computed = row.rule.get("computed in") or ""
+    return words if computed in ("", own) else f"{words}; all computed in {computed}"
 
 
 def _verdicts(matrix: Matrix) -> Iterator[str]:
@@ -185,11 +187,11 @@ def _verdicts(matrix: Matrix) -> Iterator[str]:
         return " ".join(f"{SYMBOL[s]}{counts[s]}" for s in Status if counts[s])
 
     yield from _table(
-        ("subject", "dtype", "checks", *groups),
+        ("subject", "dtype", "checks", *map(markdown, groups)),
         (
             (
                 markdown_code(row.subject),
-                row.dtype,
+                markdown(row.dtype),
                 str(len(row.cells)),
                 *(cell(row, group) for group in groups),
             )
@@ -223,7 +225,9 @@ def _findings(matrix: Matrix, statuses: Sequence[Status]) -> Iterator[str]:
 
 def _places(where: Mapping[str, Sequence[str]], formats: Mapping[str, Sequence[str]]) -> str:
     return "; ".join(
-        " ".join([markdown_code(subject), *([", ".join(dtypes)] if dtypes != formats[subject] else [])])
+        " ".join(
+            [markdown_code(subject), *([markdown(", ".join(dtypes))] if dtypes != formats[subject] else [])]
+        )
         for subject, dtypes in where.items()
     )
 
@@ -285,12 +289,12 @@ def followers(matrix: Matrix) -> dict[Rule, list[str]]:
     found: dict[Rule, list[str]] = {}
     for row in matrix.rows:
         name = row.rule.get("rule")
-        if name is None or name not in _RULES:
+        if not isinstance(name, str) or name not in _RULES:
             continue
         rule = _RULES[name]
-        if "decay" in row.rule.get("open", ()):
+        if "decay" in (row.rule.get("open") or ()):
             rule = replace(rule, decay=Decay.NONE)
-        if "ascent" in row.rule.get("open", ()):
+        if "ascent" in (row.rule.get("open") or ()):
             rule = replace(rule, ascent=Ascent.NONE)
         subjects = found.setdefault(rule, [])
         if row.subject not in subjects and not any(row.subject in others for others in found.values()):

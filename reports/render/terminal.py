@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...oracles.verdict import Status
-from ..escape import one_line
+from ..escape import terminal_line, terminal_text
 from ..record.exit_codes import ExitCode
 from .summary import NOT_RUN, SYMBOL, WORST_FIRST, Finding, StatusCounts, Summary
 
@@ -69,7 +69,7 @@ def show(summary: Summary, console: Console) -> None:
             console.print(line, soft_wrap=True)
     console.print(_legend(summary), soft_wrap=True)
     for note in summary.notes:
-        console.print(text(note, "yellow"))
+        console.print(text(note, "yellow"), soft_wrap=True)
     wrong = summary.findings(Status.DIVERGES, Status.BROKEN)
     for finding in wrong[:_SHOWN]:
         console.print(_evidence(finding), soft_wrap=True)
@@ -84,8 +84,8 @@ def show(summary: Summary, console: Console) -> None:
 
 
 def print_line(line: str, console: Console) -> None:
-    """Print a line as it is: no markup, no highlighting, no wrapping."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    """Print a line as it is: no markup, no highlighting, no wrapping, no command of a CI."""
+    console.print(terminal_text(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def matrix(summary: Summary) -> Table:
@@ -121,7 +121,7 @@ def lines(summary: Summary) -> Iterator[Text]:
 
 def text(value: str, style: str = "", limit: int | None = None) -> Text:
     """The text as it is, on one line, for rich."""
-    return Text(one_line(value, limit), style=style)
+    return Text(terminal_line(value, limit), style=style)
 
 
 def _legend(summary: Summary) -> Text:
