@@ -7,12 +7,14 @@ after `--` is passed on (`adamax-conformance check torch -- -n 2 -k nan`).
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import os
+import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -23,20 +25,27 @@ from rich.console import Console
 
 from ...impl.protocol.messages import DEVICES, DTYPES
 from .. import arithmetic_file
+from ..escape import terminal_line, terminal_text
 from ..ledger import ledger
 from ..matrix.page import write_matrix
-from ..record.exit_codes import ExitCode, outcome
+from ..record.exit_codes import ExitCode
 from ..record.merge import merge
-from ..record.record import FILE_NAME, Record, RecordError, read_record
+from ..record.record import FILE_NAME, Record, RecordError
+from ..record.run_result import RunResult
 from ..render import terminal
 from ..render.report import render
 from ..render.summary import summarize
 from . import diff, subjects
 from .audit import audit_recording
+from .diagnose import diagnose_command
 from .options import OPTIONS, pytest_arguments
 from .vectors import vectors
 
 _SUITE: Final = "adamax_conformance.tests.conformance"
+_SUITE_PLUGIN: Final = "adamax-conformance-suite"
+"""The name under which the suite's plugin is registered."""
+_NO_PLUGINS: Final = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
+_LONGEST_LINE: Final = 300
 _SUBJECT_HELP: Final = """
 SUBJECT is numpy (our own, where nothing is named), torch, torch[foreach], mindspore, ...;
 package.module:factory or path/to/file.py:factory; torch:package.module.Class; process:COMMAND."""
@@ -49,6 +58,8 @@ def main() -> NoReturn:
     if "--" in arguments:
         end = arguments.index("--")
         arguments, passed = arguments[:end], arguments[end + 1 :]
+    # Terminated is interrupted: what was judged is written, and no process stays.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = cli.main(
             arguments,
@@ -57,19 +68,24 @@ def main() -> NoReturn:
             obj=tuple(passed),
             auto_envvar_prefix="ADAMAX_CONFORMANCE",
         )
-    except _CommandError as error:
-        error.show()
-        code = error.code
     except click.ClickException as error:
-        error.show()
-        code = error.exit_code
+        _show_error(error)
+        code = error.code if isinstance(error, _CommandError) else error.exit_code
     except click.Abort:
-        code = 130
+        code = ExitCode.INTERRUPTED
+        click.echo("Error: interrupted", err=True)
     except BrokenPipeError:
         # The reader of our output has closed it; the interpreter must not try to flush it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
     sys.exit(int(code or 0))
+
+
+def _show_error(error: click.ClickException) -> None:
+    """Print click's message, whose names and reasons may come from a file or a subject."""
+    shown = io.StringIO()
+    error.show(shown)
+    click.echo(terminal_text(shown.getvalue()), err=True, nl=False)
 
 
 class _CommandError(click.ClickException):
@@ -88,7 +104,7 @@ def cli() -> None:
     A report shows where it does not.
 
     Exit codes: 0 conforms (known divergences listed), 1 a divergence, 2 wrong usage or unreadable input,
-    3 nothing could be judged.
+    3 nothing could be judged, or verdicts are missing, 130 interrupted.
     """
 
 
@@ -115,20 +131,17 @@ def check(passed: tuple[str, ...], /, **options: Any) -> int:
         options["quiet"] = True
     _check_early(options)
     arguments = _pytest_arguments(options, passed)
-    watch = _InternalErrorWatcher()
-    with _set_aside_earlier_record(options["report"]) as bring_back:
+    watch = _RunWatcher()
+    with _without_pytest_settings(plugins=bool(passed)):
         code = int(pytest.main([*arguments, *passed], plugins=[watch]))
-        if not watch.failure and code in {ExitCode.USAGE, ExitCode.NOTHING_JUDGED}:
-            bring_back()
     if watch.failure:
         raise _CommandError(f"the suite itself failed:\n{watch.failure}", ExitCode.NOTHING_JUDGED)
-    if code in {ExitCode.USAGE, ExitCode.NOTHING_JUDGED}:
-        # The run could not begin, and pytest has said why; the code is ours.
-        if options["skip_absent"] and code == ExitCode.NOTHING_JUDGED:
-            click.echo("skipped: nothing was judged")
-            return int(ExitCode.CONFORMS)
-        return code
-    record = _read_written_record(options["report"], code)
+    result = watch.result
+    if result is None:
+        if watch.interrupted:
+            raise click.Abort
+        return _code_without_run(code, skip_absent=options["skip_absent"])
+    record = result.record
     console = Console(no_color=None if sys.stdout.isatty() else True)
     if options["print_known"]:
         click.echo(ledger.write_entries(record.verdicts, _versions(record)), nl=False)
@@ -137,20 +150,66 @@ def check(passed: tuple[str, ...], /, **options: Any) -> int:
     else:
         terminal.show(summarize([record]), console)
         terminal.print_line(f"report: {options['report'] / 'index.html'}", console)
-    return int(outcome(record.verdicts))
+    if result.problem:
+        click.echo(f"Error: {terminal_line(result.problem, _LONGEST_LINE)}", err=True)
+    if code == pytest.ExitCode.TESTS_FAILED and result.exit_code == ExitCode.CONFORMS:
+        raise _CommandError("a test failed, and no verdict says why", ExitCode.NOTHING_JUDGED)
+    return result.exit_code
 
 
-class _InternalErrorWatcher:
-    """Keeps pytest's report of an internal error.
+class _RunWatcher:
+    """Keeps the result of the run, and pytest's report of an internal error.
 
-    Pytest itself prints it only on its own terminal.
+    Pytest itself prints the latter only on its own terminal.
     """
 
     failure = ""
+    interrupted = False
+    result: RunResult | None = None
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Note an interrupt; pytest also calls this hook where a plugin ends the run."""
+        self.interrupted |= excinfo.errisinstance(KeyboardInterrupt)
 
     def pytest_internalerror(self, excrepr: object) -> None:
         """Keep the error; a hook of pytest."""
         self.failure = str(excrepr)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        """Keep the result of the suite; a hook of pytest."""
+        result = getattr(config.pluginmanager.get_plugin(_SUITE_PLUGIN), "result", None)
+        self.result = result if isinstance(result, RunResult) else None
+
+
+@contextmanager
+def _without_pytest_settings(*, plugins: bool) -> Iterator[None]:
+    """Hide pytest's environment variables, with which a plugin or an option could leave checks out.
+
+    Plugins that are installed are loaded only on request: with arguments that are passed to pytest.
+    """
+    settings = {name: os.environ.pop(name, None) for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")}
+    if not plugins:
+        settings[_NO_PLUGINS] = os.environ.get(_NO_PLUGINS)
+        os.environ[_NO_PLUGINS] = "1"
+    try:
+        yield
+    finally:
+        for name, value in settings.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def _code_without_run(code: int, *, skip_absent: bool) -> int:
+    """The exit code of a run that did not begin; pytest has said why."""
+    match code:
+        case ExitCode.NOTHING_JUDGED if skip_absent:
+            click.echo("skipped: nothing was judged")
+            return int(ExitCode.CONFORMS)
+        case pytest.ExitCode.INTERRUPTED | pytest.ExitCode.USAGE_ERROR:
+            return int(ExitCode.USAGE)
+    return int(ExitCode.NOTHING_JUDGED)
 
 
 def _check_early(options: dict[str, Any]) -> None:
@@ -173,27 +232,6 @@ def _check_early(options: dict[str, Any]) -> None:
         ) from error
 
 
-@contextmanager
-def _set_aside_earlier_record(directory: Path) -> Iterator[Callable[[], None]]:
-    """Move an earlier run's record aside, and yield a function that restores it.
-
-    It must not pass for the record of this run.
-    """
-    record = directory / FILE_NAME
-    aside = record.with_name(f"{FILE_NAME}.earlier")
-    with suppress(FileNotFoundError):
-        record.replace(aside)
-
-    def bring_back() -> None:
-        if aside.exists() and not record.exists():
-            aside.replace(record)
-
-    try:
-        yield bring_back
-    finally:
-        aside.unlink(missing_ok=True)
-
-
 def _pytest_arguments(options: dict[str, Any], passed: Sequence[str]) -> list[str]:
     suite = importlib.util.find_spec(_SUITE)
     assert suite is not None
@@ -210,16 +248,6 @@ def _pytest_arguments(options: dict[str, Any], passed: Sequence[str]) -> list[st
     if not options["quiet"] and not passed:
         arguments.append("--adamax-progress")
     return arguments
-
-
-def _read_written_record(directory: Path, code: int) -> Record:
-    """Read the record that the run has written."""
-    try:
-        return read_record(directory / FILE_NAME)
-    except (RecordError, OSError) as error:
-        if code == pytest.ExitCode.INTERRUPTED:
-            raise click.Abort from error
-        raise _CommandError(f"the run wrote no whole record: {error}", ExitCode.USAGE) from error
 
 
 def _versions(record: Record) -> dict[str, str]:
@@ -318,6 +346,7 @@ def _records_in(file: Path) -> list[Path]:
 
 cli.add_command(vectors)
 cli.add_command(audit_recording)
+cli.add_command(diagnose_command)
 
 if __name__ == "__main__":
     main()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
+from typing import Final
 
 from ...oracles.verdict import Status, Verdict
+
+_AUDIT: Final = "audit/"
+_LOCKSTEP: Final = "audit/lockstep/"
 
 
 class ExitCode(IntEnum):
@@ -18,14 +22,25 @@ class ExitCode(IntEnum):
     USAGE = 2
     """Wrong usage, or input that cannot be read."""
     NOTHING_JUDGED = 3
-    """The subject is not available, or every check was skipped."""
+    """The subject is not available, every check was skipped, or verdicts are missing."""
+    INTERRUPTED = 130
+    """An interrupt ended the run."""
 
 
-def outcome(verdicts: Iterable[Verdict]) -> ExitCode:
-    """The exit code of a run with these verdicts."""
-    statuses = {verdict.status for verdict in verdicts}
-    if statuses & {Status.DIVERGES, Status.BROKEN}:
+def outcome(verdicts: Iterable[Verdict], *, complete: bool = True) -> ExitCode:
+    """The exit code of a run with these verdicts.
+
+    A run conforms only if it is complete. That a recording is whole, and what the specification leaves open, says
+    nothing of the optimizer.
+    """
+    verdicts = tuple(verdicts)
+    if {verdict.status for verdict in verdicts} & {Status.DIVERGES, Status.BROKEN}:
         return ExitCode.DIVERGES
-    if statuses - {Status.SKIPPED}:
-        return ExitCode.CONFORMS
-    return ExitCode.NOTHING_JUDGED
+    return ExitCode.CONFORMS if complete and _judge_something(verdicts) else ExitCode.NOTHING_JUDGED
+
+
+def _judge_something(verdicts: Sequence[Verdict]) -> bool:
+    """Whether a number was compared; an audit must have compared elements in lockstep."""
+    audited = any(verdict.check.startswith(_AUDIT) for verdict in verdicts)
+    judging = [v for v in verdicts if v.check.startswith(_LOCKSTEP)] if audited else verdicts
+    return any(v.status in {Status.CONFORMS, Status.KNOWN} for v in judging)

@@ -23,14 +23,24 @@ from types import TracebackType
 from typing import IO, Any, Final, NoReturn, Self
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
 
 from ...oracles.verdict import Verdict
 from ..escape import one_line
+from ..untrusted import (
+    LARGEST_RECORD,
+    UntrustedError,
+    find_mismatch,
+    parse_json,
+    read_file,
+    shorten,
+    validator,
+)
 from . import verdict_json
 
 SCHEMA_VERSION: Final = 1
 FILE_NAME: Final = "verdicts.jsonl"
+PARTIAL_SUFFIX: Final = ".partial"
+"""The end of the name of a record that is being written."""
 _HEADER: Final = "adamax-conformance run"
 _VERDICT: Final = "verdict"
 _FOOTER: Final = "end of run"
@@ -46,7 +56,7 @@ class RecordError(Exception):
     def __init__(self, path: str | os.PathLike[str], line: int, message: str) -> None:
         self.path = Path(path)
         self.line = line
-        super().__init__(f"{self.path}, line {line}: {message}")
+        super().__init__(shorten(f"{self.path}, line {line}: {message}"))
 
 
 @dataclass(frozen=True)
@@ -105,36 +115,61 @@ class Record:
 
 
 class RecordWriter:
-    """Writes one run to a file as its verdicts come, and at last the footer.
+    """Keeps the verdicts of one run as they come, and at last writes its record.
 
-    After an exception, or when the process dies, the footer is missing, and readers notice.
+    Until then a file next to the record, `verdicts.jsonl.partial`, has the lines so far. If the process dies, that
+    file stays, without its footer, and no record is there. The record itself is written from memory: whatever
+    happened to the partial file, it holds the verdicts that came.
 
     Attributes:
-        verdicts: those written so far, as they would be read back.
+        verdicts: those so far, as they would be read back.
     """
 
-    def __init__(self, path: str | os.PathLike[str], header: Header) -> None:
-        self._header = header
+    def __init__(self, path: str | os.PathLike[str] | None, header: Header) -> None:
+        """Begin the partial file; without a path, only keep the verdicts.
+
+        Raises:
+            OSError: the folder cannot be written to.
+        """
         self.verdicts: list[Verdict] = []
-        self._digest = hashlib.sha256()
-        self._file: IO[bytes] = Path(path).open("wb")  # noqa: SIM115 - open as long as the writer is
-        self._write(_header_line(header))
+        self._header = header
+        self._lines = [_header_line(header)]
+        self._path = None if path is None else Path(path)
+        self._file: IO[bytes] | None = None
+        if self._path is not None:
+            self._partial = self._path.with_name(f"{self._path.name}{PARTIAL_SUFFIX}")
+            self._partial.unlink(missing_ok=True)
+            self._file = self._partial.open("xb")
+            self._write(self._lines[0])
 
     def append(self, verdict: Verdict) -> None:
-        """Write one verdict, and flush it to the file."""
+        """Keep one verdict."""
         self.append_line(verdict_line(verdict))
 
     def append_line(self, line: bytes) -> None:
-        """Write one verdict that is a line of a record already, and flush it to the file."""
-        self._write(line)
+        """Keep one verdict that is a line of a record already."""
         self.verdicts.append(_verdict(line))
+        self._lines.append(line)
+        self._write(line)
 
-    def close(self) -> Record:
-        """Write the footer, close the file, and return the record that it now holds."""
-        digest = f"sha256:{self._digest.hexdigest()}"
-        record = Record(_read_back(self._header), tuple(self.verdicts), digest)
-        self._file.write(_footer_line(record))
-        self._file.close()
+    def record(self, *, complete: bool = True) -> Record:
+        """The record of the verdicts so far."""
+        digest = _digest(b"".join(self._lines))
+        return Record(_read_back(self._header), tuple(self.verdicts), digest, complete)
+
+    def close(self, *, complete: bool = True) -> Record:
+        """Write the record, remove the partial file, and return what was written.
+
+        Raises:
+            OSError: the record cannot be written; the partial file is as it was.
+        """
+        record = self.record(complete=complete)
+        if self._file is not None:
+            self._file.close()
+        if self._path is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            write_file(self._path, b"".join((*self._lines, _footer_line(record))))
+            self._partial.unlink(missing_ok=True)
         return record
 
     def __enter__(self) -> Self:
@@ -143,15 +178,20 @@ class RecordWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self._file.close()
+        self.close(complete=kind is None)
 
     def _write(self, line: bytes) -> None:
-        self._digest.update(line)
-        self._file.write(line)
-        self._file.flush()
+        """Add a line to the partial file, as long as the disk takes it."""
+        if self._file is None:
+            return
+        try:
+            self._file.write(line)
+            self._file.flush()
+        except OSError:
+            # The record is written from memory; only a run that is killed from now on leaves less behind.
+            with suppress(OSError):
+                self._file.close()
+            self._file = None
 
 
 def write_record(path: str | os.PathLike[str], header: Header, verdicts: Iterable[Verdict]) -> None:
@@ -206,7 +246,11 @@ def read_records(path: str | os.PathLike[str], *, cut_off: bool = False) -> tupl
     if path.is_dir():
         path /= FILE_NAME
     reader = _RunReader(path, cut_off=cut_off)
-    return tuple(reader.runs(path.read_bytes()))
+    try:
+        content = read_file(path, LARGEST_RECORD)
+    except UntrustedError as error:
+        raise RecordError(path, 1, str(error)) from error
+    return tuple(reader.runs(content))
 
 
 class _RunReader:
@@ -257,8 +301,8 @@ class _RunReader:
 
     def _parse(self, raw: bytes, *, whole: bool, first: bool) -> dict[str, Any]:
         try:
-            line = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
-        except (ValueError, RecursionError) as error:
+            line = parse_json(raw)
+        except UntrustedError as error:
             if not whole and not first:
                 self._fail("the file ends in the middle of a line, so it was cut off")
             self._fail(f"not a line of JSON ({one_line(str(error), 120)}); is this a verdicts.jsonl?")
@@ -270,9 +314,8 @@ class _RunReader:
                 f"the record has schema {line['schema']}, written by a newer adamax-conformance; "
                 f"this one reads schema {SCHEMA_VERSION}: upgrade it"
             )
-        if wrong := best_match(_validator(_DEFINITION[kind]).iter_errors(line)):
-            where = "/".join(str(part) for part in wrong.absolute_path)
-            self._fail(f"{one_line(where or kind, 80)}: {one_line(wrong.message, 200)}")
+        if wrong := find_mismatch(_validator(_DEFINITION[kind]), line):
+            self._fail(wrong)
         result: dict[str, Any] = line
         return result
 
@@ -300,15 +343,11 @@ def schema() -> dict[str, Any]:
 @cache
 def _validator(definition: str) -> Draft202012Validator:
     whole = schema()
-    return Draft202012Validator({"$ref": f"#/$defs/{definition}", "$defs": whole["$defs"]})
+    return validator({"$ref": f"#/$defs/{definition}", "$defs": whole["$defs"]})
 
 
 def _digest(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _header(line: Mapping[str, Any]) -> Header:

@@ -211,8 +211,16 @@ class Summary:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The exit code of a run with these verdicts."""
-        return outcome(row.verdict for row in self.rows)
+        """The exit code of the runs together; none of them may lack verdicts."""
+        codes = {outcome(record.verdicts) for record in self.records}
+        if ExitCode.DIVERGES in codes:
+            return ExitCode.DIVERGES
+        return ExitCode.CONFORMS if self.complete and ExitCode.CONFORMS in codes else ExitCode.NOTHING_JUDGED
+
+    @property
+    def complete(self) -> bool:
+        """Whether every run has all of its verdicts."""
+        return all(record.complete for record in self.records)
 
     @property
     def answer(self) -> str:
@@ -220,6 +228,8 @@ class Summary:
         diverging, broken = self.counts[Status.DIVERGES], self.counts[Status.BROKEN]
         known = f"; known divergences: {n}" if (n := self.counts[Status.KNOWN]) else ""
         match self.exit_code:
+            case ExitCode.NOTHING_JUDGED if not self.complete:
+                return f"Not complete: {len(self.rows):,} verdicts are there, and others are missing{known}"
             case ExitCode.DIVERGES:
                 wrong = [f"{diverging} {'diverges' if diverging == 1 else 'diverge'}"] if diverging else []
                 wrong += [f"{broken} gave no answer"] if broken else []

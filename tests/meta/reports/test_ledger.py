@@ -239,6 +239,8 @@ def test_nothing_diverging_prints_no_entries():
     [
         ([], ExitCode.NOTHING_JUDGED),
         ([Status.SKIPPED], ExitCode.NOTHING_JUDGED),
+        ([Status.UNSPECIFIED], ExitCode.NOTHING_JUDGED),
+        ([Status.KNOWN], ExitCode.CONFORMS),
         ([Status.CONFORMS, Status.SKIPPED], ExitCode.CONFORMS),
         ([Status.KNOWN, Status.UNSPECIFIED, Status.CONFORMS], ExitCode.CONFORMS),
         ([Status.CONFORMS, Status.DIVERGES], ExitCode.DIVERGES),
@@ -248,3 +250,17 @@ def test_nothing_diverging_prints_no_entries():
 )
 def test_the_exit_code_says_what_the_verdicts_say(statuses, code):
     assert outcome([verdict(status) for status in statuses]) is code
+
+
+@pytest.mark.parametrize(
+    ("lockstep", "code"), [(Status.SKIPPED, ExitCode.NOTHING_JUDGED), (Status.CONFORMS, ExitCode.CONFORMS)]
+)
+def test_an_audit_that_compared_no_element_judged_nothing(lockstep, code):
+    whole = verdict(Status.CONFORMS, check="audit/recording")
+    rule = verdict(Status.CONFORMS, check="rule/documented")
+    assert outcome([whole, rule, verdict(lockstep, check="audit/lockstep/theta")]) is code
+
+
+def test_a_run_that_lacks_verdicts_does_not_conform():
+    assert outcome([verdict()], complete=False) is ExitCode.NOTHING_JUDGED
+    assert outcome([verdict(Status.DIVERGES)], complete=False) is ExitCode.DIVERGES

@@ -155,8 +155,26 @@ def test_a_run_that_ended_with_an_exception_is_noticed(path):
     with suppress(ZeroDivisionError), RecordWriter(path, header()) as writer:
         writer.append(verdict())
         raise ZeroDivisionError
-    with pytest.raises(RecordError, match=r"line 2: .* cut off"):
-        read_record(path)
+    assert not read_record(path).complete
+
+
+def test_a_run_whose_process_dies_leaves_its_verdicts_next_to_where_the_record_belongs(path):
+    path.unlink(missing_ok=True)
+    writer = RecordWriter(path, header())
+    writer.append(verdict())
+    assert not path.exists()
+    left = read_record(path.with_name("verdicts.jsonl.partial"), cut_off=True)
+    assert (left.complete, len(left.verdicts)) == (False, 1)
+    writer.close()
+    assert [item.name for item in path.parent.iterdir()] == ["verdicts.jsonl"]
+
+
+def test_the_record_holds_what_came_whatever_happened_to_the_partial_file(path):
+    with RecordWriter(path, header()) as writer:
+        writer.append(verdict(Status.DIVERGES))
+        path.with_name("verdicts.jsonl.partial").write_text("forged")
+        writer.append(verdict())
+    assert [one.status for one in read_record(path).verdicts] == [Status.DIVERGES, Status.CONFORMS]
 
 
 @pytest.mark.parametrize("keep", range(1, 7))
