@@ -181,6 +181,15 @@ def test_contributing_has_the_same_table():
             assert {other for other in ROOMS if f"`{other}`" in rows[room]} == admitted, room
 
 
+def test_contributing_names_every_folder():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    folders = {
+        path.parts[:2] for room in ROOMS if room != "tests" for path in files(room) if path.suffix == ".py"
+    }
+    missing = {"/".join(f) for f in folders if not f[1].endswith(".py") and f"`{'/'.join(f)}/`" not in text}
+    assert missing == set()
+
+
 def test_what_ships_does_not_import_tests_meta():
     wrong = {
         (name, target)
