@@ -247,7 +247,7 @@ def _lines(matrix: Matrix) -> Iterator[str]:
 
 
 def _kind_lines(matrix: Matrix) -> Iterator[str]:
-    yield from ("", "## In which lives each kind is asked for", "")
+    yield from ("", "## Lives that have the context of each kind", "")
     yield from (
         "| kind | probes and pinned lives | drawn lives | bugs | first caught by |",
         "| --- " * 5 + "|",
