@@ -50,7 +50,15 @@ def statement(verdict: Verdict) -> tuple[str, ...]:
         return (_STATEMENTS[rest],)
     if group == "rule":
         return FORMULA
-    quantity = verdict.divergence.quantity if verdict.divergence else None
+    divergence = verdict.divergence
+    if (
+        divergence is not None
+        and "life" in divergence.extra
+        and divergence.bound is None
+        and divergence.expected_hex
+    ):
+        return ()  # a number that should not have changed: the formula says nothing about it
+    quantity = divergence.quantity if divergence is not None else None
     return (FORMULA[_LINES[quantity]],) if quantity in _LINES else ()
 
 

@@ -345,6 +345,13 @@ def test_nothing_in_the_record_of_a_life_becomes_code(payload) -> None:
 # In reports --------------------------------------------------------------------------------------------------
 
 
+def test_the_formula_is_quoted_for_a_number_that_a_step_makes_and_not_for_one_that_it_leaves_alone() -> None:
+    (wrong, *_) = judged(LIVES[life_bugs.IgnoresALaterRate], life_bugs.IgnoresALaterRate)
+    (moved, *_) = judged(LIVES[life_bugs.MovesOnARefusal], life_bugs.MovesOnARefusal)
+    assert evidence.statement(diverging(wrong, "numpy")) != ()
+    assert evidence.statement(diverging(moved, "numpy")) == ()
+
+
 def test_the_reports_show_the_script_of_a_life_and_not_its_json() -> None:
     (first, *_) = judged(LIVES[life_bugs.IgnoresALaterRate], life_bugs.IgnoresALaterRate)
     facts = dict(evidence.figures(first))
