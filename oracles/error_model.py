@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from ..reference.rules import DOCUMENTED, Rule
 from .formats import Format
@@ -19,7 +19,41 @@ class Form(Enum):
     WEIGHTED = "weighted"
     """beta1*m + (1 - beta1)*g: the error scales with beta1*|m| + (1 - beta1)*|g|."""
     INTERPOLATED = "interpolated"
-    """m + (1 - beta1)*(g - m), or g - (g - m)*beta1: the error scales with |g - m|."""
+    """m + (1 - beta1)*(g - m), or g - (g - m)*beta1 where beta1 is at most 1/2: the error scales with |g - m|."""
+    INTERPOLATED_BELOW_HALF = "interpolated-below-half"
+    """Interpolated where beta1 is below 1/2, and weighted from there on."""
+    WEIGHTED_BELOW_HALF = "weighted-below-half"
+    """Weighted where beta1 is below 1/2, and interpolated from there on."""
+    DECREMENTED = "decremented"
+    """(m - (1 - beta1)*m) + (1 - beta1)*g, each product fused or not: (1 - beta1)*|m| is rounded, and comes off again.
+    CUDA's compilers make it of an interpolation: fma(w, g, fma(-w, m, m))."""
+    FROM_GRADIENT = "from-gradient"
+    """g + beta1*(m - g) for every beta1: the error scales with beta1*|g - m|, also where beta1 is near 1."""
+
+    @property
+    def weakness(self) -> str:
+        """The words on a form that loses digits the others keep; empty for the others."""
+        if self is not Form.FROM_GRADIENT:
+            return ""
+        return "m is g + beta1*(m - g), which loses the digits of g that m takes of it where beta1 is near 1"
+
+    def alternatives_at(self, complement: Any, error: Any) -> tuple[Form, ...]:
+        """The forms in which a step may be evaluated.
+
+        Args:
+            complement: 1 - beta1.
+            error: its relative error as it enters.
+        """
+        match self:
+            case Form.INTERPOLATED_BELOW_HALF:
+                below, above = Form.INTERPOLATED, Form.WEIGHTED
+            case Form.WEIGHTED_BELOW_HALF:
+                below, above = Form.WEIGHTED, Form.INTERPOLATED
+            case _:
+                return (self,)
+        if complement * (1 - error) > 0.5:
+            return (below,)
+        return (above,) if complement * (1 + error) < 0.5 else (below, above)
 
 
 @dataclass(frozen=True)
@@ -33,6 +67,8 @@ class Arithmetic:
         multiply: the same of a multiplication.
         divide: the same of a division.
         flush_to_zero: whether subnormal operands and results are replaced by zero.
+        power_ulp: the largest error of the power function, of which 1 - beta1^t is formed, in ulp of its result; 1 if
+            nothing is declared.
     """
 
     name: str = "correctly rounded"
@@ -40,6 +76,7 @@ class Arithmetic:
     multiply: float = 1.0
     divide: float = 1.0
     flush_to_zero: bool = False
+    power_ulp: float = 1.0
 
     def __post_init__(self) -> None:
         for operation in ("add", "multiply", "divide"):
@@ -47,6 +84,10 @@ class Arithmetic:
                 raise ValueError(
                     f"{operation}={getattr(self, operation)}: the error of an operation is at least 1 unit roundoff"
                 )
+        if not self.power_ulp >= 1:
+            raise ValueError(
+                f"power_ulp={self.power_ulp}: a power function is declared to be right within 1 ulp or more"
+            )
 
 
 CORRECTLY_ROUNDED: Final = Arithmetic()

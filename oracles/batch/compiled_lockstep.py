@@ -69,7 +69,9 @@ class CompiledStep:
         # None instead of False: Numba then does not compile the branch for True.
         k = self._constants
         self._specialized = k._replace(
-            decays_gradient=k.decays_gradient or None, interpolated=k.interpolated or None
+            decays_gradient=k.decays_gradient or None,
+            weighted=k.weighted or None,
+            unweighted=k.unweighted or None,
         )
         self._twice = True if format_ is Format.BINARY64 else None
 
@@ -119,7 +121,7 @@ class CompiledStep:
         arrays = tuple(_read_only(array) for _, array in block.arrays())
         arguments = (self._twice, k, self._values, self._format, self._ranges, arrays, start, state, found)
         # The types of the arguments depend on no more than this.
-        key = (make, self._twice, k.decays_gradient, k.interpolated, block.theta.dtype)
+        key = (make, self._twice, k.decays_gradient, k.weighted, k.unweighted, block.theta.dtype)
         compiled = _COMPILED.get(key)
         if compiled is None:
             typeof: Any = numba.typeof

@@ -51,7 +51,10 @@ class StepConstants(NamedTuple):
         theta_errors: as they enter theta.
         decays_gradient: whether a decay is added to the gradient. Compiled code takes None instead of False.
         decays_theta: whether the decay is decoupled.
-        interpolated: whether m is formed from its distance to the gradient; None for False likewise.
+        weighted: whether m may be formed in the weighted form; None for False likewise.
+        unweighted: whether m may be formed in another one: the interpolated form unless one of the next two is set.
+        decremented: whether that is the decremented form.
+        from_gradient: whether it starts from the gradient.
         eps_in_norm: whether eps is added to the gradient's size.
         eps_on_decayed: whether it is added to the decayed norm.
         eps_in_denominator: whether it is added to u where u divides.
@@ -81,7 +84,10 @@ class StepConstants(NamedTuple):
     theta_errors: ScalarErrors
     decays_gradient: bool | None
     decays_theta: bool
-    interpolated: bool | None
+    weighted: bool | None
+    unweighted: bool | None
+    decremented: bool
+    from_gradient: bool
     eps_in_norm: bool
     eps_on_decayed: bool
     eps_in_denominator: bool
@@ -209,13 +215,14 @@ def moment_radius(
         return math.inf
     carried = k.beta1 * m_radius + k.complement * g_radius
     m_size, g_size = abs(m) + m_radius, abs(effective) + g_radius
-    if not k.interpolated:
-        return (carried + weighted_error(k, m_size, g_size)) * SLACK
-    distance = abs(effective - m) + g_radius + m_radius
-    if overflows(k, max(distance, m_size, g_size)):
-        return math.inf
-    total = abs(k.beta1 * m + k.complement * effective) + carried
-    return (carried + interpolated_error(k, m_size, g_size, distance, total)) * SLACK
+    off = k.zero
+    if k.weighted:
+        off = weighted_error(k, m_size, g_size)
+    if k.unweighted:
+        distance = abs(effective - m) + g_radius + m_radius
+        total = abs(k.beta1 * m + k.complement * effective) + carried
+        off = max(off, unweighted_error(k, m_size, g_size, distance, total))
+    return (carried + off) * SLACK
 
 
 def weighted_error(k: StepConstants, m_size: Real, g_size: Real) -> Real:
@@ -232,6 +239,53 @@ def weighted_error(k: StepConstants, m_size: Real, g_size: Real) -> Real:
         + sum_underflow_error(k, decayed + fresh)
     )
     return math.inf if overflows(k, decayed + fresh + off) else off
+
+
+def unweighted_error(k: StepConstants, m_size: Real, g_size: Real, distance: Real, total: Real) -> Real:
+    """Error that the form of m adds where it is not the weighted one."""
+    if k.decremented:
+        return decremented_error(k, m_size, g_size, distance, total)
+    if overflows(k, max(distance, m_size, g_size)):
+        return math.inf
+    if k.from_gradient:
+        return from_gradient_error(k, m_size, g_size, distance, total)
+    return interpolated_error(k, m_size, g_size, distance, total)
+
+
+def decremented_error(k: StepConstants, m_size: Real, g_size: Real, distance: Real, total: Real) -> Real:
+    """Error that the decremented form, (m - (1 - beta1)*m) + (1 - beta1)*g, adds."""
+    if not k.beta1:
+        return sum_underflow_error(k, g_size)  # (m - 1*m) + 1*g
+    e = k.m_errors
+    taken, fresh = k.complement * m_size, k.complement * g_size
+    taken_off = taken * (1 + e.complement) * k.multiply + underflow_error(k, taken)
+    kept = k.beta1 * m_size + taken * e.complement + taken_off
+    off = (
+        k.complement * distance * e.complement
+        + taken_off
+        + k.add * kept
+        + sum_underflow_error(k, kept)
+        + fresh * (1 + e.complement) * k.multiply
+        + underflow_error(k, fresh)
+    )
+    if overflows(k, max(taken, kept + fresh + off)):
+        return math.inf
+    if m_size and g_size:
+        off += k.add * (total + off)
+    return off + sum_underflow_error(k, total + off)
+
+
+def from_gradient_error(k: StepConstants, m_size: Real, g_size: Real, distance: Real, total: Real) -> Real:
+    """Error that the form g + beta1*(m - g) adds."""
+    if not k.beta1:
+        return sum_underflow_error(k, g_size)  # g + 0*(m - g)
+    subtract = k.add if m_size and g_size else k.zero
+    back = k.beta1 * distance
+    off = back * compound(k.m_errors.beta1, subtract, k.multiply) + underflow_error(k, back)
+    off += sum_underflow_error(k, distance)
+    if g_size:
+        off += k.add * (total + off)
+    return off + sum_underflow_error(k, total + off)
 
 
 def interpolated_error(k: StepConstants, m_size: Real, g_size: Real, distance: Real, total: Real) -> Real:

@@ -110,29 +110,36 @@ def scalar_errors(
         path: the formats.
         number: the type of the result's numbers.
     """
-
-    def hyperparameter_error(value: Any) -> Real:
-        return number(path.relative_error(value, *path.input_interval(value)))
-
-    smallest, largest = path.input_interval(scalars.beta1)
-    spare = path.arithmetic.add - 1
-    complement = 1 - scalars.beta1
-    corrections = [end for beta1 in {smallest, largest} for end in _correction_interval(beta1, t, path)]
+    beta1 = scalars.beta1
     return ScalarErrors(
-        lr=hyperparameter_error(scalars.lr),
-        beta1=hyperparameter_error(scalars.beta1),
-        complement=number(
-            path.relative_error(complement, *path.result_interval(1 - largest, 1 - smallest, spare))
-        ),
-        beta2=hyperparameter_error(scalars.beta2),
-        eps=hyperparameter_error(scalars.eps),
-        weight_decay=hyperparameter_error(scalars.weight_decay),
-        correction=number(
-            scalars.beta1 * 0
-            if correction == 1
-            else _quotient_error(path.relative_error(correction, min(corrections), max(corrections)), path)
-        ),
+        lr=number(_hyperparameter_error(scalars.lr, path)),
+        beta1=number(_hyperparameter_error(beta1, path)),
+        complement=number(_complement_error(beta1, path)),
+        beta2=number(_hyperparameter_error(scalars.beta2, path)),
+        eps=number(_hyperparameter_error(scalars.eps, path)),
+        weight_decay=number(_hyperparameter_error(scalars.weight_decay, path)),
+        correction=number(beta1 * 0 if correction == 1 else _correction_error(beta1, t, correction, path)),
     )
+
+
+@lru_cache(maxsize=1 << 13)
+def _hyperparameter_error(value: Any, path: ScalarPath) -> Any:
+    return path.relative_error(value, *path.input_interval(value))
+
+
+@lru_cache(maxsize=1 << 13)
+def _complement_error(beta1: Any, path: ScalarPath) -> Any:
+    """The error of 1 - beta1."""
+    smallest, largest = path.input_interval(beta1)
+    ends = path.result_interval(1 - largest, 1 - smallest, path.arithmetic.add - 1)
+    return path.relative_error(1 - beta1, *ends)
+
+
+@lru_cache(maxsize=1 << 13)
+def _correction_error(beta1: Any, t: int, correction: Any, path: ScalarPath) -> Any:
+    """The error of lr over the correction, as far as the correction has it."""
+    ends = [end for each in {*path.input_interval(beta1)} for end in _correction_interval(each, t, path)]
+    return _quotient_error(path.relative_error(correction, min(ends), max(ends)), path)
 
 
 def _quotient_error(error: Any, path: ScalarPath) -> Any:
@@ -153,10 +160,11 @@ def _correction_interval(beta1: Any, t: int, path: ScalarPath) -> tuple[Any, Any
     """
     arithmetic, scalar_format = path.arithmetic, path.scalar_format
     v = type(beta1)(scalar_format.unit_roundoff)
-    # The power: t - 1 products, or a power function within 1 ulp, which is 2 unit roundoffs.
-    products = max(t - 1, 2) if t > 1 else 0
+    # The power: t - 1 products, or a power function within 1 ulp, which is 2 unit roundoffs. One that is declared to
+    # be farther off may be so of the first power, too.
+    of_function = 2 * arithmetic.power_ulp if t > 1 or arithmetic.power_ulp > 1 else 0
     power = beta1**t
-    off = power * ((1 + arithmetic.multiply * v) ** products - 1)
+    off = power * ((1 + arithmetic.multiply * v) ** max(t - 1, of_function) - 1)
     low, high = path.result_interval(1 - power - off, 1 - power + off, arithmetic.add - 1)
     if not beta1:
         return low, high

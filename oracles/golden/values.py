@@ -47,7 +47,7 @@ def format_of(name: FormatName) -> Format:
 
 
 def evaluation_schemes(format_: Format) -> Mapping[str, EvaluationScheme]:
-    """The evaluation schemes that have a bound, by name: the form, then the scalars.
+    """The evaluation schemes with bounds in the files, by name: form, then scalars.
 
     Binary64 has no scalars but its own.
     """
@@ -56,7 +56,7 @@ def evaluation_schemes(format_: Format) -> Mapping[str, EvaluationScheme]:
         f"{form.value}/{'binary64' if s is Format.BINARY64 else 'working'}": EvaluationScheme(
             form
         ).with_scalars(s)
-        for form in Form
+        for form in (Form.WEIGHTED, Form.INTERPOLATED)
         for s in scalars
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -76,12 +77,18 @@ def scheme_cases(format_: Format) -> tuple[Case, ...]:
             _distinguishing_gradients(_error_going_onward(format_), format_, _MANY),
         ),
         *((replace(plain, beta1=beta1), draw()) for beta1 in _betas_next_to_one(format_)),
+        # beta1 and 1 - beta1 are numbers of the format, and g - beta1*g has but two correct bits.
+        (replace(plain, beta1=1 - 2.0 ** (2 - format_.precision)), draw()),
     ]
     result = []
     for number, (setting, first) in enumerate(runs, start=1):
         gradients = [first, np.zeros(_MANY), -np.roll(first, 2)]
         parameter = Parameter.of(draw(), gradients)
         result.append(Case(f"identify/habits/{number}", (Group(setting, (parameter,)),)))
+    for number, beta1 in enumerate((_BELOW_HALF, _ABOVE_HALF), start=len(runs) + 1):
+        first, second = _gradients_next_to_m(format_, beta1)
+        group = Group(replace(plain, beta1=beta1), (Parameter.of(draw(), [first, second, -second]),))
+        result.append(Case(f"identify/habits/{number}", (group,)))
     return tuple(result)
 
 
@@ -92,6 +99,77 @@ _ONWARD: Final = 33 / 64
 It does so from m = 0 if it goes back from the gradient, which it may for beta1 < 1/2, and to a gradient of 0 if it goes
 onward. Here neither beta1 nor 1 - beta1 has an error that widens the weighted bound.
 """
+
+
+def _gradients_next_to_m(format_: Format, beta1: float) -> tuple[FloatArray, FloatArray]:
+    """Two gradients of which the second is m after the first, or a few ulp off.
+
+    An interpolation then has the error of its sum and no other. The products of the weighted form and of the
+    decremented one are rounded all the same; the elements are those where that shows most. The first gradient has so few
+    bits that every form has the same m after it.
+    """
+    exponent = format_.precision - 4
+    drawn = np.random.default_rng(20150105).integers(1 << exponent, 2 << exponent, 24).tolist()
+    pairs = []
+    for mantissa in sorted({*drawn}):
+        first = math.ldexp(mantissa, -exponent)
+        m = (1 - beta1) * first
+        pairs += [(first, m + k * format_.ulp(m)) for k in range(-_NEXT, _NEXT + 1)]
+    chosen: dict[tuple[float, float], None] = {}
+    share = _MANY // len(_PRODUCT_FORMS)
+    for form in _PRODUCT_FORMS:
+        error = _error_next_to_m(form, format_, beta1)
+        left = [pair for pair in pairs if pair not in chosen]
+        chosen |= dict.fromkeys(sorted(left, key=error)[-share:])
+    signs = np.tile([1.0, -1.0], len(chosen) // 2)
+    first_, second = (np.array(column) * signs for column in zip(*chosen, strict=True))
+    return first_, second
+
+
+_BELOW_HALF: Final = 3 / 8
+_ABOVE_HALF: Final = 13 / 16
+"""Values of beta1 on either side of 1/2, of few bits. Of those, the products of the weighted and the decremented form
+have the largest errors here, in relation to the bound of an interpolation, in every format."""
+_NEXT: Final = 6
+"""So many ulp at most is the second gradient off m."""
+
+
+def _error_next_to_m(
+    form: _ProductForm, format_: Format, beta1: float
+) -> Callable[[tuple[float, float]], Fraction]:
+    """The error of a form, in relation to that of an interpolation, after two gradients."""
+
+    def error(gradients: tuple[float, float]) -> Fraction:
+        m, g = (1 - beta1) * gradients[0], gradients[1]
+        exact = Fraction(beta1) * Fraction(m) + (1 - Fraction(beta1)) * Fraction(g)
+        interpolated = exact + 2 * Fraction(max(beta1, 1 - beta1)) * abs(Fraction(g) - Fraction(m))
+        return abs(form(format_, Fraction(beta1), Fraction(m), Fraction(g)) - exact) / interpolated
+
+    return error
+
+
+_ProductForm = Callable[[Format, Fraction, Fraction, Fraction], Fraction]
+
+
+def _round(format_: Format, x: Fraction) -> Fraction:
+    """A fraction with a power of two below its bar, rounded."""
+    return Fraction(format_.round_scaled(x.numerator, 1 - x.denominator.bit_length()))
+
+
+def _weighted(format_: Format, beta1: Fraction, m: Fraction, g: Fraction) -> Fraction:
+    return _round(format_, _round(format_, beta1 * m) + _round(format_, (1 - beta1) * g))
+
+
+def _decremented(format_: Format, beta1: Fraction, m: Fraction, g: Fraction) -> Fraction:
+    kept = _round(format_, m - _round(format_, (1 - beta1) * m))
+    return _round(format_, kept + _round(format_, (1 - beta1) * g))
+
+
+def _decremented_fused(format_: Format, beta1: Fraction, m: Fraction, g: Fraction) -> Fraction:
+    return _round(format_, _round(format_, beta1 * m) + (1 - beta1) * g)
+
+
+_PRODUCT_FORMS: Final = (_weighted, _decremented, _decremented_fused)
 
 
 def _small_beta1_setting(format_: Format) -> tuple[Hyperparameters, float]:

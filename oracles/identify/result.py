@@ -55,6 +55,9 @@ class Identification:
         computes_in: the format that explains the numbers: the working one, or a coarser one that they were
             computed in before they were stored.
         mismatches: for each quantity that `nearest` does not explain, the first error beyond the strictest bound.
+        kept_in: for each of these whose every number is one of a coarser format, that format.
+        goes_on_from_copy: whether theta's steps are beyond their bounds, and its runs within theirs: it is then rounded
+            from a more precise copy than the one that is shown.
         evidence: for each quantity, one sentence.
     """
 
@@ -66,6 +69,8 @@ class Identification:
     computes_in: Format
     undetermined: Mapping[str, str] = field(default_factory=dict)
     mismatches: dict[Quantity, Divergence] = field(default_factory=dict)
+    kept_in: Mapping[Quantity, Format] = field(default_factory=dict)
+    goes_on_from_copy: bool = False
     evidence: tuple[str, ...] = ()
 
     @property
@@ -85,4 +90,7 @@ class Identification:
                 what = f"{what}, as far as it can be tested: its {parts} cannot be determined"
             return f"{what} ({scheme})"
         missed = ", ".join(quantity.value for quantity in self.mismatches)
-        return f"no known rule; the nearest is {self.nearest.name}, which does not explain {missed}"
+        words = f"no known rule; the nearest is {self.nearest.name}, which does not explain {missed}"
+        for quantity, kept in self.kept_in.items():
+            words += f"; every {quantity.value} is a number of {kept.name.lower()}"
+        return words

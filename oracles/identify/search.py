@@ -7,19 +7,28 @@ A rule fits when it explains all three. Where m and u are hidden, theta's trajec
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from itertools import product
-from typing import Protocol
+from typing import Final, Protocol
 
+import numpy as np
+
+from ...reference.case import FloatArray, Group, Parameter
+from ...reference.hyperparameters import Hyperparameters
 from ...reference.rules import Rule, all_rules
-from ..comparison import lockstep, trajectory
+from ..comparison import Snapshot, lockstep, trajectory
 from ..error_model import CORRECTLY_ROUNDED, STRICTEST, Arithmetic, ErrorModel, EvaluationScheme, Form
 from ..formats import Format
 from ..judgement import empty_tallies
 from ..verdict import Divergence, Quantity
 from .cases import SCALARS, ObservedRun
+from .flushing import flushing_gives
+from .reconstruction import ObservedStep, ShownStep, is_rounded_from_copy, reconstructs
 from .result import DISTINGUISHES, Identification, Refusal
+
+_PLAIN_FORMS: Final = frozenset({Form.WEIGHTED, Form.INTERPOLATED})
 
 
 def _set_scalars(scheme: EvaluationScheme, quantity: Quantity, scalars: Format) -> EvaluationScheme:
@@ -47,6 +56,56 @@ class Observations(Protocol):
     def mismatch(self, quantity: Quantity, error_model: ErrorModel) -> Divergence | None:
         """The first error of a quantity beyond its bound; None where all are within."""
 
+    def steps(self) -> Iterable[ObservedStep]:
+        """The steps, with their finite elements; none where m and u are hidden."""
+
+    def follows_copy(self, error_model: ErrorModel) -> bool:
+        """Check that theta is rounded from a copy that no rounding of theta enters, if runs are seen."""
+
+    def held_by(self, quantity: Quantity, format_: Format) -> bool:
+        """Check that every number of a quantity after a step is one of a format."""
+
+
+def _quantities(observed: Observations) -> tuple[Quantity, ...]:
+    """The quantities that are seen of a subject."""
+    return (Quantity.THETA,) if observed.hidden else (Quantity.M, Quantity.U, Quantity.THETA)
+
+
+def observed_step(
+    hyperparameters: Hyperparameters, t: int, before: Sequence[FloatArray], after: Sequence[FloatArray]
+) -> ObservedStep:
+    """The elements of a step with finite numbers, theta after it apart.
+
+    Args:
+        hyperparameters: in force.
+        t: the number of the step, from 1.
+        before: theta, m, u and the gradient before it.
+        after: theta, m and u after it.
+    """
+    columns = zip(*(np.ravel(array).tolist() for array in (*before, *after)), strict=True)
+    elements = [((row[0], row[1], row[2], row[3]), (row[4], row[5], row[6])) for row in columns]
+    return ObservedStep(
+        hyperparameters, t, [each for each in elements if all(map(math.isfinite, (*each[0], *each[1][1:])))]
+    )
+
+
+def _elements(
+    group: Group, parameter: Parameter, number: int, observed: Sequence[Snapshot]
+) -> Iterator[tuple[float, list[ShownStep]]]:
+    """The start of each element of a parameter, and what is shown of it after each step."""
+    shown = [
+        [np.ravel(arrays[number]).tolist() for arrays in (s.theta, s.m, s.u) if arrays is not None]
+        for s in observed
+    ]
+    for index, start in enumerate(np.ravel(parameter.theta).tolist()):
+        yield (
+            start,
+            [
+                ShownStep(group.at(t), t, *(column[index] for column in columns))
+                for t, columns in enumerate(shown, start=1)
+            ],
+        )
+
 
 class _ObservedRuns:
     """A subject's runs of some cases."""
@@ -68,6 +127,36 @@ class _ObservedRuns:
                 break
         return found[quantity].divergence
 
+    def steps(self) -> Iterator[ObservedStep]:
+        for case, observed in self._runs:
+            for number, group, parameter in case.indexed_parameters():
+                zeros = np.zeros(parameter.theta.shape)
+                before = (parameter.theta, zeros, zeros)
+                for t, snapshot in enumerate(observed, start=1):
+                    if snapshot.m is None or snapshot.u is None:
+                        return
+                    after = (snapshot.theta[number], snapshot.m[number], snapshot.u[number])
+                    yield observed_step(group.at(t), t, (*before, parameter.gradients[t - 1]), after)
+                    before = after
+
+    def follows_copy(self, error_model: ErrorModel) -> bool:
+        return all(
+            is_rounded_from_copy(start, steps, error_model)
+            for case, observed in self._runs
+            for number, group, parameter in case.indexed_parameters()
+            for start, steps in _elements(group, parameter, number, observed)
+        )
+
+    def held_by(self, quantity: Quantity, format_: Format) -> bool:
+        shown = (getattr(snapshot, quantity.value) for _, observed in self._runs for snapshot in observed)
+        return all(
+            format_.holds(x)
+            for arrays in shown
+            if arrays is not None
+            for a in arrays
+            for x in a.ravel().tolist()
+        )
+
 
 class _Explainer:
     """Finds and remembers the tightest scheme that explains a quantity under a rule."""
@@ -80,6 +169,7 @@ class _Explainer:
         self.format = format_
         self.arithmetic = arithmetic
         self.hidden = observed.hidden
+        self.copied: set[Rule] = set()
         self._known: dict[tuple[object, ...], EvaluationScheme | None] = {}
 
     def _mismatch(self, quantity: Quantity, rule: Rule, scheme: EvaluationScheme) -> Divergence | None:
@@ -96,6 +186,8 @@ class _Explainer:
             return not admissible, admissible and choice[1].emax < self.format.emax
 
         in_order = sorted(product(forms, SCALARS), key=rank)
+        # Coarse scalars are an error whatever the form, and these two say enough of it.
+        in_order = [choice for choice in in_order if not rank(choice)[0] or choice[0] in _PLAIN_FORMS]
         for form, scalars in in_order:
             scheme = replace(self.strictest, form=form)
             yield scheme.with_scalars(scalars) if self.hidden else _set_scalars(scheme, quantity, scalars)
@@ -109,13 +201,37 @@ class _Explainer:
             parts = (rule,)
         key = (quantity, *parts)
         if key not in self._known:
-            fits = (
-                scheme
-                for scheme in self._candidates(quantity)
-                if self._mismatch(quantity, rule, scheme) is None
-            )
-            self._known[key] = next(fits, None)
+            self._known[key] = self._find_scheme(quantity, rule)
         return self._known[key]
+
+    def _find_scheme(self, quantity: Quantity, rule: Rule) -> EvaluationScheme | None:
+        for scheme in self._candidates(quantity):
+            if not scheme.admissible(self.format) and self._goes_on_from_copy(quantity, rule):
+                self.copied.add(rule)
+                return self.strictest
+            if self._mismatch(quantity, rule, scheme) is None and self._is_supported(quantity, rule, scheme):
+                return scheme
+        return None
+
+    def _goes_on_from_copy(self, quantity: Quantity, rule: Rule) -> bool:
+        """Check that theta is rounded from a more precise copy, as its steps are not within their bounds."""
+        if self.hidden or quantity is not Quantity.THETA:
+            return False
+        m, u = self.explain(Quantity.M, rule), self.explain(Quantity.U, rule)
+        if m is None or u is None or not (m.admissible(self.format) and u.admissible(self.format)):
+            return False
+        scheme = replace(self.strictest, form=m.form, m=m.m, u=u.u)
+        return self.observed.follows_copy(ErrorModel(self.format, rule, scheme, self.arithmetic))
+
+    def _is_supported(self, quantity: Quantity, rule: Rule, scheme: EvaluationScheme) -> bool:
+        """Check that coarse scalars give the numbers, and do not only have a wide bound.
+
+        Of a subject that hides m and u that cannot be seen.
+        """
+        if scheme.admissible(self.format):
+            return True
+        error_model = ErrorModel(self.format, rule, scheme, self.arithmetic)
+        return not self.hidden and reconstructs(self.observed.steps(), quantity, error_model)
 
     def mismatch(self, quantity: Quantity, rule: Rule) -> Divergence | None:
         """The first error of a quantity beyond the strictest bound of a rule."""
@@ -124,7 +240,23 @@ class _Explainer:
     @property
     def quantities(self) -> tuple[Quantity, ...]:
         """The quantities that are seen of the subject."""
-        return (Quantity.THETA,) if self.hidden else (Quantity.M, Quantity.U, Quantity.THETA)
+        return _quantities(self.observed)
+
+
+def is_explained_by_flushing(run: ObservedRun, error_model: ErrorModel) -> bool:
+    """Check that every number of a run is what a device gives that flushes subnormal numbers to 0.
+
+    Args:
+        run: the case, and the subject's state after each step.
+        error_model: of a device that does not flush.
+    """
+    observed = _ObservedRuns([run])
+    if observed.hidden:
+        case, states = run
+        shown = [s.theta[number] for number, _, _ in case.indexed_parameters() for s in states]
+        starts = [parameter.theta for _, _, parameter in case.indexed_parameters() for _ in states]
+        return all(np.array_equal(a, b) for a, b in zip(shown, starts, strict=True))
+    return all(flushing_gives(step, error_model) for step in observed.steps())
 
 
 def identify(
@@ -198,9 +330,30 @@ def _identify_in_any_precision(
         if coarser.precision >= format_.precision or explained:
             continue
         other = _identify_in_format(observed, coarser, arithmetic, replace(STRICTEST, rounds_operands=True))
-        if other.rule is not None and other.admissible:
+        if (
+            other.rule is not None
+            and other.admissible
+            and _is_of_format(observed, other, format_, arithmetic)
+        ):
             return replace(other, format_=format_)
     return found
+
+
+def _is_of_format(
+    observed: Observations, coarse: Identification, format_: Format, arithmetic: Arithmetic
+) -> bool:
+    """Check that a coarse format gives the numbers, and does not only have a wide bound.
+
+    Each is then stored as one of its numbers, or is what operands that are read in it give in the working format.
+    """
+    computed_in = coarse.computes_in
+    scheme = replace(STRICTEST, form=coarse.scheme.form, rounds_operands=True).with_scalars(computed_in)
+    error_model = ErrorModel(format_, coarse.nearest, scheme, arithmetic)
+    return all(
+        observed.held_by(quantity, computed_in)
+        or (not observed.hidden and reconstructs(observed.steps(), quantity, error_model))
+        for quantity in _quantities(observed)
+    )
 
 
 def _coarsest(scheme: EvaluationScheme) -> Format:
@@ -219,7 +372,8 @@ def _identify_in_format(
     }
 
     def score(rule: Rule) -> tuple[int, int]:
-        return -len(explained[rule]), sum(not h.admissible(format_) for h in explained[rule].values())
+        flaws = sum(not h.admissible(format_) for h in explained[rule].values())
+        return -len(explained[rule]), flaws + (rule in explainer.copied)
 
     nearest = min(explained, key=score)  # all_rules puts the documented one first, and min keeps the first
     fits = [rule for rule in explained if score(rule) == score(nearest)]
@@ -238,8 +392,16 @@ def _identify_in_format(
         format_=format_,
         computes_in=format_,
         mismatches=mismatches,
+        kept_in={q: kept for q in mismatches if (kept := _kept_in(observed, q, format_)) is not None},
+        goes_on_from_copy=nearest in explainer.copied,
         evidence=tuple(_evidence(q, explained[nearest].get(q), observed.extent) for q in quantities),
     )
+
+
+def _kept_in(observed: Observations, quantity: Quantity, format_: Format) -> Format | None:
+    """The finest coarser format of which every number of a quantity is one."""
+    coarser = (f for f in SCALARS if f.precision < format_.precision)
+    return next((f for f in coarser if observed.held_by(quantity, f)), None)
 
 
 def _merge_schemes(

@@ -8,7 +8,7 @@ few elements that no rule explains do not prevent the identification: the lockst
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,8 +19,9 @@ from ...oracles.batch.block import widen
 from ...oracles.batch.lockstep import QUANTITIES, Block, judge_block
 from ...oracles.error_model import Arithmetic, ErrorModel, EvaluationScheme, Form
 from ...oracles.formats import Format
+from ...oracles.identify.reconstruction import ObservedStep
 from ...oracles.identify.result import Identification
-from ...oracles.identify.search import identify_observed
+from ...oracles.identify.search import identify_observed, observed_step
 from ...oracles.judgement import divergence_of
 from ...oracles.verdict import Divergence, Quantity
 from .element_reader import ElementReader, ElementSample, judge_exactly
@@ -122,6 +123,22 @@ class RecordingSample:
             if found is not None:
                 return element_evidence(part, found.index, quantity, error_model)
         return None
+
+    def steps(self) -> Iterator[ObservedStep]:
+        """The steps, with their finite elements."""
+        for part in self.parts:
+            b = part.block.widen()
+            before, after = (b.theta, b.m, b.u, b.gradient), (b.theta_after, b.m_after, b.u_after)
+            yield observed_step(part.batch.options, part.batch.t, before, after)
+
+    def follows_copy(self, _: ErrorModel) -> bool:
+        """Always False: single steps do not show it."""
+        return False
+
+    def held_by(self, quantity: Quantity, format_: Format) -> bool:
+        """Check that every number of a quantity after a step is one of a format."""
+        arrays = (getattr(part.block.widen(), f"{quantity.value}_after") for part in self.parts)
+        return all(format_.holds(x) for array in arrays for x in array.tolist())
 
     def exceeding(self, quantity: Quantity, error_model: ErrorModel, most: int) -> set[ElementIndex] | None:
         """The elements with a quantity beyond its bound; None if more than `most`."""

@@ -40,13 +40,29 @@ def judge_rule(found: Identification, subject: str) -> CheckResult:
         subject: its name, to find its own documentation.
     """
     check, facts, own = "rule/documented", _facts(found, subject), documentation_of(subject)
+    if found.goes_on_from_copy:
+        words = (
+            "theta is rounded from a more precise copy, which is another state than the one shown: its single "
+            "steps are not within their bounds"
+        )
+        return CheckResult(check, Status.DIVERGES, divergence=_outcome(words, found), measured=facts)
     if found.rule == DOCUMENTED:
         words = found.describe() if found.undetermined else ""
         return CheckResult(check, Status.CONFORMS, words, measured=facts)
     mismatch = next(iter(found.mismatches.values()), None)
-    divergence = Divergence(
+    words = f"implements {found.describe()}{_compare_documentation(own, found)}"
+    divergence = _outcome(words if mismatch is None else f"{words}: {mismatch.reason}", found)
+    if found.rule is not None:
+        facts["trajectories"] = trajectories(found.rule)
+    return CheckResult(check, Status.DIVERGES, divergence=divergence, measured=facts)
+
+
+def _outcome(reason: str, found: Identification) -> Divergence:
+    """The evidence that a rule is not followed, with the first number that it does not give."""
+    mismatch = next(iter(found.mismatches.values()), None)
+    return Divergence(
         quantity=Quantity.OUTCOME,
-        reason=f"implements {found.describe()}{_compare_documentation(own, found)}",
+        reason=reason,
         expected="the documented rule",
         actual=found.rule.name if found.rule else "no known rule",
         case=mismatch.case if mismatch else None,
@@ -55,16 +71,14 @@ def judge_rule(found: Identification, subject: str) -> CheckResult:
         element=mismatch.element if mismatch else None,
         extra={} if mismatch is None else {"first misfit": mismatch.reason},
     )
-    if found.rule is not None:
-        facts["trajectories"] = trajectories(found.rule)
-    return CheckResult(check, Status.DIVERGES, divergence=divergence, measured=facts)
 
 
 def judge_scalars(found: Identification, subject: str) -> CheckResult:
     """Judge whether no scalar is computed below the working precision."""
     check, facts = "rule/scalars", _facts(found, subject)
     if found.admissible:
-        return CheckResult(check, Status.CONFORMS, measured=facts)
+        weakness = found.scheme.form.weakness if found.rule is not None else ""
+        return CheckResult(check, Status.CONFORMS, weakness and f"weak: {weakness}", measured=facts)
     format_ = found.format_
     coarse = {
         q: getattr(found.scheme, q).name.lower()

@@ -42,3 +42,14 @@ class DividesToTwoUlp(optimizers.Adamax):
         correction = self.scalar(self.correction(group["betas"][0]), theta)
         step = quotient(quotient(m, u), correction)
         theta[...] = before - step * self.scalar(group["lr"], theta)
+
+
+class PowersToFourUlp(optimizers.Adamax):
+    """A device whose power function, in the working format, is 3.5 ulp too large."""
+
+    def update(self, theta, g, m, u, group):
+        beta1, before = self.scalar(group["betas"][0], theta), theta.copy()
+        super().update(theta, g, m, u, group)
+        power = np.power(beta1, theta.dtype.type(self.t))
+        correction = theta.dtype.type(1) - theta.dtype.type(power + 3.5 * np.spacing(power))
+        theta[...] = before - self.scalar(group["lr"], theta) * (m / (correction * u))

@@ -10,6 +10,7 @@ import pytest
 from adamax_conformance.reports.record.record import FILE_NAME, read_record
 
 FLUSHING = 'name = "device F, subnormal numbers flushed"\nflush_to_zero = true\n'
+POWERS = 'name = "device P, powers to 4 ulp"\npower_ulp = 4.0\n'
 DIVIDING = 'name = "device D, division to 2 ulp"\ndivide = 4.0\n'
 
 
@@ -35,7 +36,8 @@ def judge(run):
     ("name", "declaration", "diverging"),
     [
         ("FlushesSubnormals", FLUSHING, {"rule/subnormals"}),
-        ("DividesToTwoUlp", DIVIDING, {"rule/scalars", "value/lockstep/theta"}),
+        ("DividesToTwoUlp", DIVIDING, {"rule/scalars", "rule/documented", "value/lockstep/theta"}),
+        ("PowersToFourUlp", POWERS, {"rule/scalars", "rule/documented", "value/lockstep/theta"}),
     ],
 )
 def test_a_device_conforms_only_under_the_arithmetic_that_is_declared_of_it(
@@ -55,6 +57,8 @@ def test_a_device_conforms_only_under_the_arithmetic_that_is_declared_of_it(
         ("FlushesSubnormals", DIVIDING),
         ("DividesToTwoUlp", FLUSHING),
         ("DividesToTwoUlp", DIVIDING.replace("4.0", "1.0")),
+        ("PowersToFourUlp", DIVIDING),
+        ("PowersToFourUlp", POWERS.replace("4.0", "1.5")),
     ],
 )
 def test_another_declaration_does_not_help(judge, name, declaration):
@@ -71,6 +75,7 @@ def test_the_declaration_is_part_of_the_record_and_of_the_report(judge):
         "multiply": 1.0,
         "divide": 1.0,
         "flush_to_zero": True,
+        "power_ulp": 1.0,
     }
     header = json.loads((report / FILE_NAME).read_text(encoding="utf-8").splitlines()[0])
     assert header["arithmetic"]["name"] in (report / "report.md").read_text(encoding="utf-8")

@@ -138,11 +138,18 @@ class Derivation:
         k, e = self.k, self.k.m_errors
         m, fresh = self.read(m), self.gradient(theta, g, effective, k.m_errors)
         carried = k.beta1 * m.radius + k.complement * fresh.radius
-        if k.interpolated:
-            after = abs(k.beta1 * m.value + k.complement * effective) + carried
-            return carried + self.interpolated(m, fresh, after)
+        after = abs(k.beta1 * m.value + k.complement * effective) + carried
+        ways = [self.weighted(m, fresh)] if k.weighted else []
+        if k.unweighted:
+            own = self.decremented if k.decremented else self.interpolated
+            ways.append((self.from_gradient if k.from_gradient else own)(m, fresh, after))
+        return carried + max(ways)
+
+    def weighted(self, m: Number, fresh: Number) -> Fraction:
+        """Error that the weighted form adds."""
+        k, e = self.k, self.k.m_errors
         if k.beta1 == 0:
-            return carried + self.sum_underflow_error(fresh.most)
+            return self.sum_underflow_error(fresh.most)
         add = k.add if m.most and fresh.most else Fraction(0)
         added = k.beta1 * m.most * off(e.beta1, k.multiply, add)
         added += k.complement * fresh.most * off(e.complement, k.multiply, add)
@@ -152,7 +159,39 @@ class Derivation:
         total = k.beta1 * m.most + k.complement * fresh.most
         added += self.sum_underflow_error(total)
         self.check_range(total + added)
-        return carried + added
+        return added
+
+    def decremented(self, m: Number, g: Number, after: Fraction) -> Fraction:
+        """Error that the decremented form adds: of its scalar, two products, two sums."""
+        k, share = self.k, self.k.m_errors.complement
+        if k.beta1 == 0:
+            return self.sum_underflow_error(g.most)
+        distance = abs(g.value - m.value) + g.radius + m.radius
+        scalar = k.complement * share
+        products = [k.complement * (1 + share) * x.most * k.multiply for x in (m, g)]
+        lost = [self.underflow_error(k.complement * x.most) for x in (m, g)]
+        # What is left of m, by the scalar as it entered, and less what its product was off.
+        kept = (k.beta1 + scalar) * m.most + products[0] + lost[0]
+        added = scalar * distance + sum(products) + sum(lost) + k.add * kept + self.sum_underflow_error(kept)
+        self.check_range(k.complement * m.most, kept + k.complement * g.most + added)
+        if m.most and g.most:
+            added += k.add * (after + added)
+        return added + self.sum_underflow_error(after + added)
+
+    def from_gradient(self, m: Number, g: Number, after: Fraction) -> Fraction:
+        """Error that g + beta1*(m - g) adds: of a difference, the scalar, a product, a sum."""
+        k = self.k
+        distance = abs(g.value - m.value) + g.radius + m.radius
+        self.check_range(distance, m.most, g.most)
+        if k.beta1 == 0:
+            return self.sum_underflow_error(g.most)
+        subtract = k.add if m.most and g.most else Fraction(0)
+        product = k.beta1 * distance
+        added = product * off(subtract, k.m_errors.beta1, k.multiply) + self.underflow_error(product)
+        added += self.sum_underflow_error(distance)
+        if g.most:
+            added += k.add * (after + added)
+        return added + self.sum_underflow_error(after + added)
 
     def interpolated(self, m: Number, g: Number, after: Fraction) -> Fraction:
         """Error that the interpolated form adds: the larger of its two ways, and the sum."""

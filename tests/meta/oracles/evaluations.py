@@ -228,11 +228,20 @@ class Evaluation:
     def moment(self) -> Fraction:
         """The first moment after the step, not yet stored."""
         m, g, h = Fraction(self.setting.m), self.gradient("m"), self.setting.hyperparameters
-        if self.setting.form is Form.WEIGHTED:
-            decayed = self.operation("decayed m", self.enter_hyperparameter("beta1", h.beta1) * m)
-            fresh = self.operation("fresh m", self.complement() * g)
-            return self.operation("m", decayed + fresh)
         weight = self.complement()
+        forms = self.setting.form.alternatives_at(weight, Fraction(0))
+        form = forms[self.decide("form at 1/2", len(forms)) if len(forms) > 1 else 0]
+        if form is Form.WEIGHTED:
+            decayed = self.operation("decayed m", self.enter_hyperparameter("beta1", h.beta1) * m)
+            fresh = self.operation("fresh m", weight * g)
+            return self.operation("m", decayed + fresh)
+        if form is Form.DECREMENTED:
+            kept = self.operation("kept m", m - self.operation("taken m", weight * m))
+            return self.operation("m", kept + self.operation("fresh m", weight * g))
+        if form is Form.FROM_GRADIENT:
+            beta1 = self.enter_hyperparameter("beta1", h.beta1)
+            back = self.operation("back by", beta1 * self.operation("distance", m - g))
+            return self.operation("m", g + back)
         distance = self.operation("distance", g - m)
         if weight >= Fraction(1, 2) and self.decide("back", 2):
             beta1 = (
