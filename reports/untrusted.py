@@ -13,7 +13,7 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, Final, NoReturn
 
 from jsonschema import Draft202012Validator
@@ -99,15 +99,25 @@ def _require_regular(handle: int) -> None:
         raise UntrustedError("is not a regular file")
 
 
-def parse_json(content: bytes) -> Any:
+def parse_json(
+    content: bytes, *, object_pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None
+) -> Any:
     """The value of a JSON text, whose numbers are all finite.
+
+    Args:
+        content: of the text, in UTF-8.
+        object_pairs_hook: makes the value of an object, as `json.loads` calls it.
 
     Raises:
         UntrustedError: it is not JSON, is nested too deeply, or has a number out of range.
     """
     try:
         value = json.loads(
-            content.decode("utf-8"), parse_int=_integer, parse_float=_number, parse_constant=_no_constant
+            content.decode("utf-8"),
+            parse_int=_integer,
+            parse_float=_number,
+            parse_constant=_no_constant,
+            object_pairs_hook=object_pairs_hook,
         )
     except RecursionError:
         raise UntrustedError("is nested too deeply") from None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import click
 import jsonschema
@@ -16,12 +16,16 @@ from ... import reference
 from ...oracles.golden import files
 from ...reference.golden.cases import GOLDEN_CASES
 from ..record.exit_codes import ExitCode
+from ..record.record import write_file
+from ..untrusted import UntrustedError, parse_json, read_file
 
 PUBLISHED: Final = Path(reference.__file__).parent / "golden"
 DIGESTED: Final = PUBLISHED
 """The folder whose digests hold for every folder that is written."""
 _SCHEMAS: Final = ("golden.schema.json", "contract.schema.json")
 _LONGEST: Final = 160
+_LARGEST: Final = 1 << 26
+"""Bytes of a file of golden trajectories: a hundred times the largest."""
 
 
 @click.group()
@@ -51,7 +55,7 @@ def generate(output: Path) -> int:
     try:
         output.mkdir(parents=True, exist_ok=True)
         for name, value in made.items():
-            (output / name).write_text(files.document_text(value), encoding="ascii", newline="\n")
+            write_file(output / name, files.document_text(value).encode("ascii"))
     except OSError as error:
         raise click.UsageError(f"{output} cannot be written to ({error.strerror})") from error
     click.echo(f"{len(made[files.DIGESTS])} cases in {output}")
@@ -99,7 +103,10 @@ def validate(path: tuple[Path, ...]) -> int:
 def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from (file for file in sorted(path.glob("*.json")) if file.name not in _SCHEMAS)
+            found = [file for file in sorted(path.glob("*.json")) if file.name not in _SCHEMAS]
+            if not found:
+                raise click.UsageError(f"{path} has no file of golden trajectories; want some *.json")
+            yield from found
         else:
             yield path
 
@@ -118,6 +125,9 @@ def problems(file: Path) -> Iterator[str]:
     if file.name == files.DIGESTS:
         made = files.documents(GOLDEN_CASES)[files.DIGESTS]
         yield from files.find_forbidden_changes(value, made)
+        for family in sorted({name.partition("/")[0] for name in value}):
+            if not (file.parent / f"{family}.json").is_file():
+                yield f"the cases of {_show(family)} are published, and their file is not there"
         return
     name = value.get("schema")
     if name not in _SCHEMAS:
@@ -129,26 +139,29 @@ def problems(file: Path) -> Iterator[str]:
             f"{file}: at {_cut(where.lstrip('.') or 'the top')}: {_cut(ascii(error.message)[1:-1])}"
         )
     yield from files.find_errors(value)
+    yield from _find_absent_cases(file, value)
+
+
+def _find_absent_cases(file: Path, value: Mapping[str, Any]) -> Iterator[str]:
+    """Find the cases of the file's family that the digests next to it have, and the file lacks."""
+    digests = file.with_name(files.DIGESTS)
+    if "cases" in value and digests.exists():
+        present = {case["id"] for case in value["cases"]}
+        for name in _parse(digests):
+            if name.partition("/")[0] == value["family"] and name not in present:
+                yield f"case {_show(name)} is published, and is not there"
 
 
 def _parse(file: Path) -> dict[str, Any]:
     try:
-        value = json.loads(
-            file.read_bytes().decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_repetition
-        )
+        value = parse_json(read_file(file, _LARGEST), object_pairs_hook=_no_repetition)
     except OSError as error:
         raise UnreadableError(f"{file} cannot be read ({error.strerror})") from None
-    except RecursionError:
-        raise UnreadableError(f"{file} is nested too deeply") from None
-    except ValueError as error:
+    except UntrustedError as error:
         raise UnreadableError(f"{file} is not JSON: {_cut(ascii(str(error))[1:-1])}") from None
     if not isinstance(value, dict):
         raise UnreadableError(f"{file} holds {_show(value)}; want an object")
     return value
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number of JSON")
 
 
 def _no_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

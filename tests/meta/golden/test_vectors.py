@@ -6,6 +6,7 @@ import copy
 import json
 import random
 
+import click
 import jsonschema
 import pytest
 from adamax_conformance.oracles.golden import files
@@ -22,6 +23,12 @@ FILES = sorted(PUBLISHED.glob("*.json"))
 
 def run(*words):
     return CliRunner().invoke(vectors, [str(word) for word in words], standalone_mode=False)
+
+
+def run_raising(*words):
+    return CliRunner().invoke(
+        vectors, [str(word) for word in words], standalone_mode=False, catch_exceptions=False
+    )
 
 
 @pytest.fixture
@@ -99,11 +106,10 @@ def test_a_schema_is_a_schema(name):
     jsonschema.Draft202012Validator.check_schema(json.loads((PUBLISHED / name).read_text(encoding="utf-8")))
 
 
-def test_validate_finds_the_files_of_a_folder_right(small, few):
-    _, write = small
-    folder = write().parent
-    for name in (DIGESTS, "contract.json"):
-        (folder / name).write_text(files.document_text(few[name]), encoding="utf-8")
+def test_validate_finds_the_files_of_a_folder_right(tmp_path, few):
+    folder = tmp_path
+    for name, value in few.items():
+        (folder / name).write_text(files.document_text(value), encoding="utf-8")
     (folder / "golden.schema.json").write_text("{}", encoding="utf-8")
     result = run("validate", folder)
     assert result.return_value == 0, result.stderr
@@ -202,6 +208,34 @@ def test_a_case_that_is_there_twice_is_found(small):
     assert list(problems(write(document))) == ["case maximize/momentum-0 is there twice"]
 
 
+def test_a_file_or_a_case_that_is_published_and_not_there_is_found(tmp_path, few):
+    (tmp_path / DIGESTS).write_text(files.document_text(few[DIGESTS]), encoding="utf-8")
+    result = run("validate", tmp_path)
+    assert result.return_value == 1
+    assert "their file is not there" in result.stderr
+    lacking = few["maximize.json"] | {"cases": few["maximize.json"]["cases"][1:]}
+    (tmp_path / "maximize.json").write_text(files.document_text(lacking), encoding="utf-8")
+    result = run("validate", tmp_path / "maximize.json")
+    assert result.return_value == 1
+    assert "is published, and is not there" in result.stderr
+
+
+def test_a_folder_without_a_file_is_not_right(tmp_path):
+    with pytest.raises(click.UsageError, match="has no file of golden trajectories"):
+        run_raising("validate", tmp_path)
+
+
+def test_generate_writes_through_no_link(tmp_path, few):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("kept")
+    folder = tmp_path / "new"
+    folder.mkdir()
+    (folder / "maximize.json").symlink_to(elsewhere)
+    assert run("generate", "--output", folder).return_value == 0
+    assert elsewhere.read_text() == "kept"
+    assert (folder / "maximize.json").read_bytes() == files.document_text(few["maximize.json"]).encode()
+
+
 def test_a_clause_with_another_outcome_is_found(tmp_path):
     contract = files.contract()
     contract["clauses"][0]["outcome"] = "accepted"
@@ -219,7 +253,7 @@ def test_a_clause_with_another_outcome_is_found(tmp_path):
         (b"[1]", "want an object"),
         (b"{}", "schema is None"),
         (b'{"schema": "golden.schema.json"}', "is a required property"),
-        (b'{"schema": NaN}', "NaN is not a number of JSON"),
+        (b'{"schema": NaN}', "NaN is not JSON"),
         (b'{"schema": 1, "schema": 2}', "a key is there twice"),
         (b'{"schema": ' + b"1" * 5000 + b"}", "is not JSON"),
     ],

@@ -174,6 +174,9 @@ def test_a_run_that_was_cut_off_is_marked_everywhere():
     summary = summarize([replace(Record.of(header(), [verdict()]), complete=False)])
     for rendered in (html.render(summary), markdown.render(summary), terminal_text(summary)):
         assert "cut off after 1 verdicts" in rendered.replace("\\", "")
+    rendered = junit.render(summary).decode()
+    JUNIT.validate(rendered)
+    assert junitparser.JUnitXml.fromstring(rendered).errors == 1
 
 
 def test_a_declared_arithmetic_is_said():
