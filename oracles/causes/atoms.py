@@ -153,25 +153,35 @@ def _every(k: int) -> str:
     return "at even steps" if k == 2 else f"at every {k}th step" if k > 3 else "at every 3rd step"
 
 
+def _effective(batch: Batch) -> Array:
+    """The gradient, negated where the objective is maximized, with the decay."""
+    decay = np.array([row.features["weight_decay"] for row in batch.rows])[batch.owner]
+    sign = np.array([-1.0 if row.features["maximize"] else 1.0 for row in batch.rows])[batch.owner]
+    return np.where(decay != 0, sign * batch.g + decay * batch.theta, sign * batch.g)
+
+
 def _elements(batch: Batch) -> Iterator[Atom]:
-    g, theta, m = batch.g, batch.theta, batch.before["m"]
+    theta, m = batch.theta, batch.before["m"]
     with np.errstate(all="ignore"):
-        joined = g + np.array([r.features["weight_decay"] for r in batch.rows])[batch.owner] * theta
-        yield Atom("where the gradient is zero", g == 0, 1.0)
-        yield Atom("where the gradient is negative", g < 0, 1.0)
-        yield Atom("where the gradient is positive", g > 0, 1.1)
+        for g, name, cost in (
+            (_effective(batch), "the gradient", 0.0),
+            (batch.g, "the gradient as it is passed", 0.05),
+        ):
+            yield Atom(f"where {name} is zero", g == 0, 1.0 + cost)
+            yield Atom(f"where {name} is negative", g < 0, 1.0 + cost)
+            yield Atom(f"where {name} is positive", g > 0, 1.1 + cost)
+            yield Atom(f"where {name} has another sign than m", g * m < 0, 1.0 + cost)
+            yield Atom(f"where {name} has the sign of m", g * m > 0, 1.3 + cost)
+            yield Atom(f"where {name} has the sign of theta", g * theta > 0, 1.3 + cost)
+            yield Atom(f"where {name} has another sign than theta", g * theta < 0, 1.3 + cost)
         yield Atom("where theta is negative", theta < 0, 1.0)
         yield Atom("where theta is positive", theta > 0, 1.1)
         yield Atom("where m is negative", m < 0, 1.3)
         yield Atom("where m is positive", m > 0, 1.3)
-        yield Atom("where the gradient has another sign than m", joined * m < 0, 1.0)
-        yield Atom("where the gradient has the sign of m", joined * m > 0, 1.3)
         yield Atom("where theta changes its sign", _crosses(batch), 1.0)
-        yield Atom("where the gradient has the sign of theta", g * theta > 0, 1.3)
-        yield Atom("where the gradient has another sign than theta", g * theta < 0, 1.3)
-        yield Atom("where the gradient is NaN", np.isnan(g), 1.0)
-        yield Atom("where the gradient is infinite", np.isinf(g), 1.0)
-        yield Atom("where the gradient is not finite", ~np.isfinite(g), 1.1)
+        yield Atom("where the gradient is NaN", np.isnan(batch.g), 1.0)
+        yield Atom("where the gradient is infinite", np.isinf(batch.g), 1.0)
+        yield Atom("where the gradient is not finite", ~np.isfinite(batch.g), 1.1)
 
 
 def _indices(batch: Batch) -> Iterator[Atom]:
@@ -229,8 +239,8 @@ def _numbers(batch: Batch, wrong: Mask) -> Iterator[Atom]:
                 True,
             ),
             ("with {} or more parameters", feature("parameters"), "", 1.3, True),
-            ("where |g| > {}", np.abs(batch.g), "where |g| < {}", 1.05, False),
-            ("where g > {}", batch.g, "where g < {}", 1.4, False),
+            ("where |g| > {}", np.abs(_effective(batch)), "where |g| < {}", 1.05, False),
+            ("where g > {}", _effective(batch), "where g < {}", 1.4, False),
             ("where |theta| > {}", np.abs(batch.theta), "where |theta| < {}", 1.05, False),
             ("where theta > {}", batch.theta, "where theta < {}", 1.4, False),
             ("where |theta| > {} after the step", np.abs(batch.theta_after), "", 1.5, False),

@@ -149,7 +149,7 @@ def wrong_lives(batch: Batch, found: Unexplained) -> set[int]:
 
 
 def diagnose(
-    observed: Sequence[tuple[Life, Sequence[Observation]]], format_: Format, budget: float = 6.0
+    observed: Sequence[tuple[Life, Sequence[Observation]]], format_: Format, budget: float = 4.0
 ) -> Diagnosis:
     """Find the cause of what was observed.
 

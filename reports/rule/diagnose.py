@@ -25,7 +25,7 @@ _OPTIONS: Final = frozenset(each.name for each in fields(Options))
 _WIDEST_FIRST: Final = ("float64", "float32", "float16", "bfloat16")
 
 
-def diagnose_subject(subject: Subject, dtype: str, budget: float = 6.0) -> Diagnosis:
+def diagnose_subject(subject: Subject, dtype: str, budget: float = 4.0) -> Diagnosis:
     """Find why a subject diverges.
 
     Args:
@@ -52,7 +52,7 @@ def lacking_options(subject: Subject) -> tuple[str, ...]:
     return tuple(each.name for each in fields(Options) if each.name not in subject.info.arguments)
 
 
-def diagnose_dtypes(subject: Subject, budget: float = 6.0) -> Diagnosis:
+def diagnose_dtypes(subject: Subject, budget: float = 4.0) -> Diagnosis:
     """Diagnose the dtypes, until one shows a divergence with its cause.
 
     The widest comes first: only there nothing narrower is left unseen.

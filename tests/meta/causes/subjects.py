@@ -1,0 +1,223 @@
+"""Wrong optimizers with a known cause, written for the tests of the diagnosis."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from adamax_conformance.tests.meta.planted.base import Adamax
+
+
+class Known(Adamax):
+    """A wrong optimizer.
+
+    Attributes:
+        cause: the slug that the diagnosis must name; empty where there is none in the catalogue.
+        condition: a part of what it must say instead.
+        quantity: the first that is off.
+    """
+
+    family = "causes"
+    dtypes = ("float64",)
+    cause: ClassVar[str] = ""
+    condition: ClassVar[str] = ""
+    quantity: ClassVar[str] = ""
+
+
+class LateRate(Known):
+    """A learning rate that is set takes effect one step late."""
+
+    cause = "lr-of-step-before"
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.late = [group["lr"] for group in self.param_groups]
+
+    def options_of(self, group_index):
+        return {**self.param_groups[group_index], "lr": self.late[group_index]}
+
+    def __call__(self, gradients):
+        super().__call__(gradients)
+        self.late = [group["lr"] for group in self.param_groups]
+
+
+class SwappedBetas(Known):
+    """beta1 and beta2 are swapped."""
+
+    cause = "betas-swapped"
+
+    def options_of(self, group_index):
+        options = self.param_groups[group_index]
+        return {**options, "betas": tuple(options["betas"])[::-1]}
+
+
+class NextCorrection(Known):
+    """The bias correction is that of the next step."""
+
+    cause = "correction-ahead"
+
+    def correction(self, beta1, t):
+        return 1 - beta1 ** (t + 1)
+
+
+class NoMaximize(Known):
+    """The argument maximize is accepted, and ignored."""
+
+    cause = "maximize-ignored"
+
+    def ascent(self, g, _):
+        return g
+
+
+class ByteCounter(Known):
+    """The step counter is one byte."""
+
+    cause = "counter-wraps-2^8"
+
+    def next_step(self, t):
+        return (t + 1) % 256
+
+
+class ForgetfulLoad(Known):
+    """Loading a checkpoint does not bring the counter back."""
+
+    cause = "counter-restarted-by-load"
+
+    def load_state_dict(self, state):
+        super().load_state_dict({**state, "step": 0})
+
+
+class RateClearsNorm(Known):
+    """Setting the learning rate clears u."""
+
+    cause = "u-reset-by-lr"
+
+    def __call__(self, gradients):
+        rates = [float(group["lr"]) for group in self.param_groups]
+        for index, (group_index, _) in enumerate(self.indexed_parameters()):
+            if getattr(self, "rates", rates)[group_index] != rates[group_index]:
+                self.u[index][...] = 0
+        self.rates = rates
+        super().__call__(gradients)
+
+
+class SecondGroupUndecayed(Known):
+    """The second group has no decay."""
+
+    cause = "weight-decay-missing-in-second-group"
+
+    def options_of(self, group_index):
+        options = self.param_groups[group_index]
+        return {**options, "weight_decay": 0.0} if group_index == 1 else options
+
+
+class Clipped(Known):
+    """Gradients are clipped at 0.75, which no catalogue lists."""
+
+    cause = "gradient-clipped-at-0.75"
+
+    def ascent(self, g, scalars):
+        return np.clip(super().ascent(g, scalars), -0.75, 0.75)
+
+
+class NarrowRate(Known):
+    """The learning rate is kept in binary32."""
+
+    cause = "lr-in-float32"
+
+    def options_of(self, group_index):
+        options = self.param_groups[group_index]
+        return {**options, "lr": np.float64(np.float32(options["lr"]))}
+
+
+class UndampedLate(LateRate):
+    """Two causes at once."""
+
+    cause = "m-undamped+lr-of-step-before"
+
+    def first_moment(self, m, g, scalars):
+        return scalars.beta1 * m + g
+
+
+class SignedAhead(NextCorrection):
+    """Two causes at once, in every step."""
+
+    cause = "correction-ahead+u-signed"
+
+    def norm(self, u, g, scalars):
+        return np.maximum(scalars.beta2 * u, g + scalars.eps)
+
+
+class ScaledTheta(Known):
+    """Theta is multiplied by 1.001, as no deviation does, and as no format rounds."""
+
+    condition = "always"
+    quantity = "theta"
+
+    def update(self, theta, m, u, scalars):
+        return super().update(theta, m, u, scalars) * 1.001
+
+
+class ThirdStepDoubled(Known):
+    """Every third step is twice as long."""
+
+    condition = "at every 3rd step"
+    quantity = "theta"
+
+    def update(self, theta, m, u, scalars):
+        moved = super().update(theta, m, u, scalars)
+        return 2 * moved - theta if scalars.t % 3 == 0 else moved
+
+
+class LongArraysWrong(Known):
+    """The norm of long arrays grows."""
+
+    condition = "in arrays of 513 or more elements"
+    quantity = "u"
+
+    def norm(self, u, g, scalars):
+        return super().norm(u, g, scalars) * (1.25 if np.size(g) > 512 else 1.0)
+
+
+class NegativeThetaWrong(Known):
+    """A negative theta gets a shorter step."""
+
+    condition = "where theta is negative"
+    quantity = "theta"
+
+    def update(self, theta, m, u, scalars):
+        moved = super().update(theta, m, u, scalars)
+        return np.where(theta < 0, (theta + moved) / 2, moved)
+
+
+class MatricesWrong(Known):
+    """m of matrices is scaled."""
+
+    condition = "in arrays of 2 or more dimensions"
+    quantity = "m"
+
+    def first_moment(self, m, g, scalars):
+        return super().first_moment(m, g, scalars) * (1.5 if np.ndim(g) > 1 else 1.0)
+
+
+CAUSES: Final[tuple[Any, ...]] = (
+    LateRate,
+    SwappedBetas,
+    NextCorrection,
+    NoMaximize,
+    ByteCounter,
+    ForgetfulLoad,
+    RateClearsNorm,
+    SecondGroupUndecayed,
+    Clipped,
+    NarrowRate,
+    UndampedLate,
+    SignedAhead,
+)
+CONDITIONS: Final[tuple[Any, ...]] = (
+    ScaledTheta,
+    ThirdStepDoubled,
+    LongArraysWrong,
+    NegativeThetaWrong,
+    MatricesWrong,
+)

@@ -1,0 +1,87 @@
+"""The diagnosis of wrong optimizers with a known cause, and of right ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from adamax_conformance.impl.subject.client import Subject
+from adamax_conformance.oracles.causes.diagnosis import Diagnosis
+from adamax_conformance.oracles.causes.lives import cause_lives
+from adamax_conformance.oracles.formats import Format
+from adamax_conformance.reference.causes.catalogue import CATALOGUE, composed
+from adamax_conformance.reference.life import Construct, Life, Step, Values
+from adamax_conformance.reports.cli.diagnose import to_json
+from adamax_conformance.reports.rule.diagnose import diagnose_subject
+from adamax_conformance.reports.rule.life_lines import life_lines
+from adamax_conformance.tests.meta.causes.subjects import CAUSES, CONDITIONS, Known
+from adamax_conformance.tests.meta.planted import faithful
+
+
+def _diagnosis(factory: type, dtype: str = "float64") -> Diagnosis:
+    with Subject.in_process(factory, factory.__name__) as subject:
+        return diagnose_subject(subject, dtype)
+
+
+@pytest.mark.parametrize("wrong", CAUSES, ids=lambda wrong: wrong.__name__)
+def test_the_cause_of_a_wrong_optimizer_is_named_and_no_other(wrong: type[Known]) -> None:
+    found = _diagnosis(wrong)
+    assert [set(cause.slug.split("+")) for cause in found.causes] == [set(wrong.cause.split("+"))]
+    assert found.shortest is not None
+    assert list(life_lines(found.shortest))
+
+
+@pytest.mark.parametrize("wrong", CONDITIONS, ids=lambda wrong: wrong.__name__)
+def test_without_a_known_cause_the_conditions_and_the_first_quantity_are_reported(wrong: type[Known]) -> None:
+    found = _diagnosis(wrong)
+    assert not found.causes
+    assert wrong.condition in found.conditions
+    assert found.quantity == wrong.quantity
+
+
+@pytest.mark.parametrize("right", [Known, *faithful.FAITHFUL], ids=lambda right: right.__name__)
+def test_a_faithful_optimizer_has_no_cause(right: type) -> None:
+    for dtype in ("float64", "float32"):
+        if dtype in getattr(right, "dtypes", ("float64", "float32")):
+            found = _diagnosis(right, dtype)
+            assert not found.is_wrong, found.sentence
+
+
+def test_a_diagnosis_is_json() -> None:
+    found = _diagnosis(CAUSES[0])
+    read = json.loads(json.dumps(to_json(found, "a subject")))
+    assert read["causes"][0]["cause"] == "lr-of-step-before"
+    assert Life.from_json(read["life"]) == found.shortest
+
+
+@pytest.mark.parametrize("format_", Format)
+def test_every_number_of_the_lives_is_one_of_the_format(format_: Format) -> None:
+    for life in cause_lives(format_):
+        for values in _arrays(life):
+            assert all(map(format_.holds, values.pattern)), life.name
+            assert all(format_.holds(x) for _, x in values.exceptions), life.name
+
+
+def _arrays(life: Life) -> Iterator[Values]:
+    for action in life.actions:
+        match action:
+            case Construct():
+                yield from (p.values for group in action.groups for p in group.parameters)
+            case Step():
+                yield from (spec.values for spec in action.gradients if spec.values is not None)
+
+
+def test_every_deviation_says_what_a_maintainer_would() -> None:
+    for kind in CATALOGUE:
+        assert kind.sentence
+        assert kind.line
+        assert kind.documented
+        assert kind.line != kind.documented
+
+
+def test_two_deviations_compose_in_either_order() -> None:
+    first, second = CATALOGUE[0], CATALOGUE[-1]
+    for pair in (composed(first, second), composed(second, first)):
+        assert first.sentence in pair.sentence
+        assert second.sentence in pair.sentence
