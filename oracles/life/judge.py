@@ -61,6 +61,9 @@ _QUANTITIES: Final = (Quantity.THETA, Quantity.M, Quantity.U)
 
 Arrays = Sequence[Values | None]
 
+_LARGE: Final = 64
+"""A reason names the shape of a parameter of more elements: its size may be what matters."""
+
 
 @dataclass(frozen=True)
 class _ChangedNumber:
@@ -447,6 +450,9 @@ class LifeJudge:
     def _where(self, quantity: Quantity, element: tuple[int, ...], parameter: int, optimizer: int) -> str:
         parts = [f"{quantity.value} of element {list(element)}, parameter {parameter}"]
         model = self._world.optimizers.get(optimizer)
+        if model is not None and parameter < len(model.parameters):
+            values = model.parameters[parameter].spec.values
+            parts[0] += f" of shape {list(values.shape)}" if values.size > _LARGE else ""
         if model is not None and len(model.options) > 1 and parameter < len(model.parameters):
             parts.append(f"group {model.parameters[parameter].group}")
         if len(self._world.keywords) > 1:

@@ -1,6 +1,6 @@
-"""A life cut down to the parameter that diverges, and to one of its elements.
+"""A life cut down to one parameter, and to the numbers of one of its elements.
 
-The formula is element by element. So a cut life shows the same wrong number, unless that depends on the others.
+The formula is element by element. So a cut life shows the same wrong number, unless that depends on other numbers.
 """
 
 from __future__ import annotations
@@ -43,9 +43,14 @@ def only_parameter(life: Life, index: int) -> Life | None:
     return replace(life, actions=actions) if cutter.group is not None else None
 
 
-def only_element(life: Life, element: int) -> Life:
-    """The life of one element of each array, by its index in row-major order."""
-    return replace(life, actions=tuple(_one_element(action, element) for action in life.actions))
+def repeat_element(life: Life, element: int) -> Life:
+    """The life of one parameter whose every element has the numbers of one of them.
+
+    Args:
+        life: of one parameter.
+        element: its index in row-major order.
+    """
+    return replace(life, actions=tuple(_repeated(action, element) for action in life.actions))
 
 
 class _NeedsOthersError(Exception):
@@ -110,9 +115,9 @@ class _Cutter:
         return spec
 
 
-def _one_element(action: Action, element: int) -> Action:
+def _repeated(action: Action, element: int) -> Action:
     def cut(values: Values) -> Values:
-        return Values((1,), tuple(values.take(np.array([element])).tolist()))
+        return Values(values.shape, tuple(values.take(np.array([element])).tolist()))
 
     def cut_group(group: GroupSpec) -> GroupSpec:
         return replace(

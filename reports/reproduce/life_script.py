@@ -42,12 +42,13 @@ from ...reference.life import (
     Watched,
 )
 from ..escape import one_line
-from .life_cut import only_element, only_parameter
+from .life_cut import only_parameter, repeat_element
 from .life_syntax import LifeSyntax, life_syntax
 from .snippets import Dialect
 
 LONGEST: Final = 16_000
-"""The most characters of a script; a longer life is cut to the parameter that diverges, or to its element."""
+"""The most characters of a script; a longer life is cut to the parameter that diverges, and then to the
+numbers of its element."""
 
 LifeLines: TypeAlias = tuple[tuple[str, ...], list[str]]
 """Imports, and the lines that follow them."""
@@ -113,11 +114,11 @@ def _candidates(
     shorter = None if parameter is None or element is None else only_parameter(life, parameter)
     if shorter is None or parameter is None or element is None:
         return
-    note = (f"# The other parameters are left out; this is parameter {parameter}.",)
+    note: tuple[str, ...] = (f"# The other parameters are left out; this is parameter {parameter}.",)
     yield shorter, note, 0, element
     index = _flat_index(shorter, element)
-    note = (f"# All but element {list(element)} of parameter {parameter} is left out.",)
-    yield only_element(shorter, index), note, 0, (0,)
+    note = (*note, f"# Every element has the numbers of element {list(element)}.")
+    yield repeat_element(shorter, index), note, 0, element
 
 
 def _flat_index(life: Life, element: tuple[int, ...]) -> int:

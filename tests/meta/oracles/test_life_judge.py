@@ -245,6 +245,7 @@ def test_an_error_among_the_repetitions_of_a_pattern_is_found_at_its_index() -> 
     observations[1] = replace(observations[1], optimizers={0: replace(state, theta=(wrong,))})
     divergence = only_finding(life, observations, Aspect.THETA)
     assert divergence.element == (3, 21)
+    assert divergence.reason.startswith("theta of element [3, 21], parameter 0 of shape [7, 100] is off by")
 
 
 def test_a_step_that_was_not_counted_is_noticed_at_the_next_one() -> None:

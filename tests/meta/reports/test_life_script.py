@@ -269,10 +269,10 @@ def test_a_life_of_many_parameters_is_cut_to_the_one_that_diverges() -> None:
     assert len(source) < 2000
 
 
-def test_a_life_of_dense_numbers_is_cut_to_the_element_that_diverges() -> None:
+def test_a_life_of_dense_numbers_is_cut_to_the_numbers_of_the_element_that_diverges() -> None:
     dense = Values.of(np.linspace(0.5, 1.5, 3000).reshape(30, 100))
     source = script(diverging(wrong_number(many(1, dense), element=(12, 34)), "numpy"))
-    assert "# All but element [12, 34] of parameter 0 is left out." in source
+    assert "# Every element has the numbers of element [12, 34]." in source
     assert repr(dense.expand()[12, 34].item()) in source
     assert output(source).endswith("so it diverges\n")
 
