@@ -121,7 +121,7 @@ class CarriedState:
 def _prepare_step(
     hyperparameters: Hyperparameters, t: int, error_model: ErrorModel
 ) -> tuple[StepConstants, FormulaConstants, SafeRanges, bool]:
-    """The constants of a step, its safe ranges, and whether binary64 evaluates its bounds."""
+    """A step's constants, safe ranges, and whether binary64 evaluates its bounds."""
     scalars = exact_scalars(mpmath_context(precision_for(t)), hyperparameters)
     sizes = (scalars.lr, scalars.beta1, scalars.beta2, scalars.eps, scalars.weight_decay)
     near = not needs_wide_range(float(x) for x in sizes)
