@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ...oracles.verdict import Quantity, Status, Verdict
+from ...reference.rules import DOCUMENTED
+from ..record.diagnosis import diagnosis_in_words
 from ..record.exit_codes import ExitCode, outcome
 from ..record.record import Record
+from ..rule.demo import rule_named
 
 GROUPS: Final = (
     "contract",
@@ -224,7 +227,12 @@ class Summary:
 
     @property
     def answer(self) -> str:
-        """One sentence."""
+        """One sentence; it names the formula that values were held to if it is not the page's."""
+        return "; ".join(filter(None, (self._outcome, self.held_to)))
+
+    @property
+    def _outcome(self) -> str:
+        """The outcome and the counts."""
         diverging, broken = self.counts[Status.DIVERGES], self.counts[Status.BROKEN]
         known = f"; known divergences: {n}" if (n := self.counts[Status.KNOWN]) else ""
         match self.exit_code:
@@ -243,6 +251,32 @@ class Summary:
             case _:
                 return "Nothing was judged"
 
+    @property
+    def held_to(self) -> str:
+        """The formulas that values were held to where it is not the documented one; else empty."""
+        found: dict[str, list[str]] = {}
+        for row in self.rows:
+            words = held_to_in_words(row.verdict)
+            if words:
+                found.setdefault(words, []).append(row.verdict.subject)
+        parts = (f"{', '.join(dict.fromkeys(subjects))}: {words}" for words, subjects in found.items())
+        return f"values were held to another formula than the page's ({', '.join(parts)})" if found else ""
+
+    @property
+    def diagnoses(self) -> tuple[str, ...]:
+        """The cause of what diverges, a sentence for each subject that was diagnosed."""
+        return tuple(words for _, words in self.diagnoses_by_subject)
+
+    @property
+    def diagnoses_by_subject(self) -> tuple[tuple[str, str], ...]:
+        """The same, each with its subject."""
+        found = []
+        for record in self.records:
+            wrong = Counter(v.subject for v in record.verdicts if v.status is Status.DIVERGES)
+            for entry in record.diagnoses:
+                found.append((str(entry["subject"]), diagnosis_in_words(entry, wrong[entry["subject"]])))
+        return tuple(found)
+
     def of(self, *statuses: Status) -> tuple[VerdictRow, ...]:
         """The verdicts of these statuses, by status and then in the records' order."""
         return tuple(row for status in statuses for row in self.rows if row.verdict.status is status)
@@ -257,6 +291,16 @@ class Summary:
             key = (verdict.status.value, check, verdict.reason, *words)
             groups.setdefault(key, []).append(row)
         return tuple(Finding(tuple(group)) for group in groups.values())
+
+
+def held_to_in_words(verdict: Verdict) -> str:
+    """The formula that a subject's values are held to, by `rule/documented`; empty for the documented one."""
+    if verdict.check != "rule/documented" or verdict.status in {Status.SKIPPED, Status.BROKEN}:
+        return ""
+    rule = rule_named(verdict.measured.get("rule"))
+    if rule is None:
+        return "" if "rule" not in verdict.measured else "the nearest one, since it follows no known rule"
+    return "; ".join(rule.deviations) if rule != DOCUMENTED else ""
 
 
 def summarize(records: Iterable[Record]) -> Summary:

@@ -80,7 +80,10 @@ def _outcome(context: CheckContext, clause: Clause) -> RejectedError | StepResul
 
 
 def _usage_divergence(context: CheckContext, clause: Clause, state: StepResult) -> Divergence | None:
-    """The evidence that the first step did not use a value that was accepted."""
+    """The evidence that the first step is off with a value that was accepted.
+
+    The value is not used if the step is that of the default instead.
+    """
     value = float(clause.value) if clause.argument == "lr" else clause.value
     setting = Hyperparameters.from_options({clause.argument: value})
     parameters = tuple(Parameter.of(p, [g]) for p, g in zip(_THETA, _GRADIENTS, strict=True))
@@ -88,8 +91,11 @@ def _usage_divergence(context: CheckContext, clause: Clause, state: StepResult) 
     found = _bound_divergence(context, case, [state])
     if found is None:
         return None
+    bare = replace(case, groups=tuple(replace(group, hyperparameters=DEFAULTS) for group in case.groups))
+    unused = setting != DEFAULTS and _bound_divergence(context, bare, [state]) is None
+    what = "not used" if unused else "the numbers of the step are off"
     return replace(
-        found, reason=f"{clause.argument}={_shorten(clause.value)} is accepted, and not used: {found.reason}"
+        found, reason=f"{clause.argument}={_shorten(clause.value)} is accepted, and {what}: {found.reason}"
     )
 
 

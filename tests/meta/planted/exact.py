@@ -80,7 +80,7 @@ def _excess(old, g, new, t, run, form, scalars) -> Fraction:
     complement = 1 - exact.beta1
 
     weighted = 6 * (exact.beta1 * abs(old.m) + complement * size)
-    terms = 8 * (abs(old.m) + size) if form == "interpolated" else weighted
+    terms = 8 * (abs(old.m) + size) if form != "weighted" else weighted
     if scalars == "working":
         terms += exact.beta1 * (abs(old.m) + size)
     m_bound = roundoff * terms + 4 * underflow

@@ -1,6 +1,6 @@
 """Right implementations that evaluate differently: none may be accused.
 
-Each states what the suite must recognize: the form of its moment, `weighted` or `interpolated`, and the format of
+Each states what the suite must recognize: the form of its moment, by its name in `Form`, and the format of
 its scalars, `binary64` or `working`. For a float64 subject the two formats are one.
 """
 
@@ -84,6 +84,13 @@ class RateOverNorm(Faithful):
         return scalars.rate / u * m
 
 
+class OrderBySize(Faithful):
+    """The order depends on the size of the numbers: where u is above 1, m comes first."""
+
+    def step(self, m, u, scalars):
+        return np.where(u > 1, scalars.rate * m / u, scalars.rate * (m / u))
+
+
 # Forms of the moment.
 
 
@@ -119,7 +126,57 @@ class InterpolatedDownward(Faithful):
         return scalars.lr * m / (scalars.correction * u)
 
 
+class FromGradient(Faithful):
+    """g + beta1*(m - g) for every beta1: right, and weak where beta1 is near 1."""
+
+    form = "from-gradient"
+
+    def first_moment(self, m, g, scalars):
+        return g + scalars.beta1 * (m - g)
+
+
+class Decremented(Faithful):
+    """(m - (1 - beta1)*m) + (1 - beta1)*g."""
+
+    form = "decremented"
+
+    def first_moment(self, m, g, scalars):
+        return m - scalars.complement * m + scalars.complement * g
+
+
+class BackBelowHalf(Faithful):
+    """g - (g - m)*beta1 where beta1 is below 1/2, and the weighted form from there on."""
+
+    form = "interpolated-below-half"
+
+    def first_moment(self, m, g, scalars):
+        if scalars.beta1 < 0.5:
+            return g - (g - m) * scalars.beta1
+        return super().first_moment(m, g, scalars)
+
+
+class OnwardFromHalf(Faithful):
+    """m + (1 - beta1)*(g - m) where beta1 is at least 1/2, and the weighted form below."""
+
+    form = "weighted-below-half"
+
+    def first_moment(self, m, g, scalars):
+        if scalars.beta1 >= 0.5:
+            return m + scalars.complement * (g - m)
+        return super().first_moment(m, g, scalars)
+
+
 # Fused multiply-add.
+
+
+class FusedDecremented(Faithful):
+    """fma(w, g, fma(-w, m, m)) with w = 1 - beta1, which CUDA's compilers make of lerp."""
+
+    form = "decremented"
+
+    def first_moment(self, m, g, scalars):
+        kept = fused_multiply_add(-scalars.complement, m, np.asarray(m))
+        return fused_multiply_add(scalars.complement, g, kept)
 
 
 class FusedDecayedMoment(Faithful):
@@ -450,9 +507,15 @@ FAITHFUL = (
     CorrectedNorm,
     ProductOverNorm,
     RateOverNorm,
+    OrderBySize,
     Interpolated,
     TorchLerp,
     InterpolatedDownward,
+    FromGradient,
+    Decremented,
+    BackBelowHalf,
+    OnwardFromHalf,
+    FusedDecremented,
     FusedDecayedMoment,
     FusedDampedGradient,
     FusedStep,
