@@ -209,17 +209,33 @@ def _indices(batch: Batch) -> Iterator[Atom]:
         )
         yield Atom(f"after the first {block} elements", index >= block, 1.2)
         yield Atom(f"in the second block of {block} elements", index // block == 1, 1.3)
+    for k in (3, 5, 7, 10, 16, 32, 64, 100, 128, 256, 512, 1000, 1024):
+        for rest in (0, k - 1):
+            which = f"at every {k}th element" + (" from the first" if rest == 0 else "")
+            yield Atom(which, index % k == rest, 1.4 + k / 10000)
     yield Atom("in the second half", index >= size / 2, 1.4)
 
 
 def _crosses(batch: Batch) -> Mask:
     """The elements whose theta changes its sign, documented or as seen."""
+    return np.asarray((_moved(batch) * batch.theta < 0) | (batch.theta_after * batch.theta < 0))
+
+
+def _moved(batch: Batch) -> Array:
+    """Theta after the documented step, from m and u as seen after it."""
     rows = batch.rows
     t = np.array([row.features["step"] for row in rows], np.float64)[batch.owner]
     lr, beta1 = (np.array([row.features[name] for row in rows])[batch.owner] for name in ("lr", "beta1"))
     m, u = batch.after["m"], batch.after["u"]
-    moved = batch.theta - lr * m / ((1 - beta1**t) * u)
-    return np.asarray((moved * batch.theta < 0) | (batch.theta_after * batch.theta < 0))
+    return np.asarray(batch.theta - lr * m / ((1 - beta1**t) * u))
+
+
+def _row_numbers(batch: Batch) -> Array:
+    """The number of an element's row in a matrix, from 1; NaN in other arrays."""
+    inner = np.array([math.prod(row.shape[1:]) if len(row.shape) > 1 else 0 for row in batch.rows])
+    index = np.concatenate([row.indices for row in batch.rows])
+    inner = inner[batch.owner]
+    return np.where(inner > 0, index // np.maximum(inner, 1) + 1.0, np.nan)
 
 
 def _numbers(batch: Batch, wrong: Mask) -> Iterator[Atom]:
@@ -243,7 +259,14 @@ def _numbers(batch: Batch, wrong: Mask) -> Iterator[Atom]:
             ("where g > {}", _effective(batch), "where g < {}", 1.4, False),
             ("where |theta| > {}", np.abs(batch.theta), "where |theta| < {}", 1.05, False),
             ("where theta > {}", batch.theta, "where theta < {}", 1.4, False),
-            ("where |theta| > {} after the step", np.abs(batch.theta_after), "", 1.5, False),
+            (
+                "where |theta| > {} after the step",
+                np.abs(_moved(batch)),
+                "where |theta| < {} after the step",
+                1.2,
+                False,
+            ),
+            ("in rows from row {}", _row_numbers(batch), "", 1.15, True),
             ("where |m| > {}", np.abs(batch.before["m"]), "where |m| < {}", 1.4, False),
             ("where u > {}", batch.before["u"], "where u < {}", 1.4, False),
             ("with lr > {}", feature("lr"), "with lr < {}", 1.1, False),

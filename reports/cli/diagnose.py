@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import click
 from rich.console import Console
@@ -13,6 +12,7 @@ from ...impl.protocol.messages import DEVICES, DTYPES
 from ...impl.subject.client import Subject
 from ...oracles.causes.diagnosis import Diagnosis
 from ..escape import one_line
+from ..record.diagnosis import diagnosis_to_json
 from ..record.exit_codes import ExitCode
 from ..render import terminal
 from ..rule.diagnose import diagnose_dtypes, diagnose_subject, lacking_options
@@ -44,31 +44,10 @@ def diagnose_command(
         click.echo(one_line(str(error)), err=True)
         return int(ExitCode.NOTHING_JUDGED)
     if as_json:
-        click.echo(json.dumps(to_json(found, subject, lacking), indent=2))
+        click.echo(json.dumps(diagnosis_to_json(found, subject, lacking), indent=2))
     else:
         _show(found, subject, lacking, Console())
     return int(ExitCode.DIVERGES if found.is_wrong else ExitCode.CONFORMS)
-
-
-def to_json(found: Diagnosis, subject: str, lacking: tuple[str, ...] = ()) -> dict[str, Any]:
-    """A diagnosis as JSON values."""
-    return {
-        "subject": subject,
-        "dtype": found.dtype,
-        "diagnosis": found.sentence,
-        "causes": [
-            {"cause": c.slug, "sentence": c.sentence, "documented": c.documented, "line": c.line}
-            for c in found.causes
-        ],
-        "conditions": found.conditions,
-        "quantity": found.quantity,
-        "lacks": list(lacking),
-        "lives": found.lives,
-        "diverging_lives": found.diverges,
-        "raises": list(found.refused),
-        "changes": list(found.changed),
-        "life": None if found.shortest is None else found.shortest.to_json(),
-    }
 
 
 def _show(found: Diagnosis, subject: str, lacking: tuple[str, ...], console: Console) -> None:

@@ -95,12 +95,14 @@ class Record:
         verdicts: in the order in which they came.
         digest: of its bytes; two records with one digest are the same run.
         complete: False for a run whose end is missing, which is read only on request.
+        diagnoses: of each subject that diverges, its cause (`reports.rule.diagnose`).
     """
 
     header: Header
     verdicts: tuple[Verdict, ...]
     digest: str
     complete: bool = True
+    diagnoses: tuple[Mapping[str, Any], ...] = ()
 
     @classmethod
     def of(cls, header: Header, verdicts: Iterable[Verdict]) -> Record:
@@ -123,6 +125,7 @@ class RecordWriter:
 
     Attributes:
         verdicts: those so far, as they would be read back.
+        diagnoses: those so far, of the record's end.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None, header: Header) -> None:
@@ -132,6 +135,7 @@ class RecordWriter:
             OSError: the folder cannot be written to.
         """
         self.verdicts: list[Verdict] = []
+        self.diagnoses: list[Mapping[str, Any]] = []
         self._header = header
         self._lines = [_header_line(header)]
         self._path = None if path is None else Path(path)
@@ -155,7 +159,7 @@ class RecordWriter:
     def record(self, *, complete: bool = True) -> Record:
         """The record of the verdicts so far."""
         digest = _digest(b"".join(self._lines))
-        return Record(_read_back(self._header), tuple(self.verdicts), digest, complete)
+        return Record(_read_back(self._header), tuple(self.verdicts), digest, complete, tuple(self.diagnoses))
 
     def close(self, *, complete: bool = True) -> Record:
         """Write the record, remove the partial file, and return what was written.
@@ -288,7 +292,10 @@ class _RunReader:
                     verdicts.append(verdict_json.from_json(line))
                 case "end of run" if header is not None:
                     name = f"sha256:{digest.hexdigest()}"
-                    return self._check_footer(Record(header, tuple(verdicts), name, line["complete"]), line)
+                    record = Record(
+                        header, tuple(verdicts), name, line["complete"], tuple(line.get("diagnoses", ()))
+                    )
+                    return self._check_footer(record, line)
                 case kind:
                     self._fail(
                         f"a line of the kind {kind!r} does not belong here; "
@@ -379,7 +386,8 @@ def verdict_line(verdict: Verdict) -> bytes:
 def _footer_line(record: Record) -> bytes:
     counts = record.counts()
     values = {"verdicts": len(record.verdicts), "counts": counts, "complete": record.complete}
-    return _line({"kind": _FOOTER} | values | {"digest": record.digest})
+    found = {"diagnoses": list(record.diagnoses)} if record.diagnoses else {}
+    return _line({"kind": _FOOTER} | values | found | {"digest": record.digest})
 
 
 def _line(values: Mapping[str, Any]) -> bytes:

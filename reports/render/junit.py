@@ -7,6 +7,7 @@ One `testsuite` a configuration, one `testcase` a verdict. `diverges` is a failu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from xml.etree import ElementTree as ET
 
@@ -49,8 +50,9 @@ def _suite(summary: Summary, configuration: Configuration, rows: list[VerdictRow
         time=f"{sum(item.verdict.duration for item in rows):.3f}",
         timestamp=one_line(summary.records[configuration.run - 1].header.created),
     )
+    causes = [words for subject, words in summary.diagnoses_by_subject if subject == configuration.subject]
     for item in rows:
-        suite.append(_case(item))
+        suite.append(_case(item, causes))
     return suite
 
 
@@ -72,7 +74,7 @@ def _unfinished_suite(number: int, record: Record) -> ET.Element:
     return suite
 
 
-def _case(row: VerdictRow) -> ET.Element:
+def _case(row: VerdictRow, causes: Sequence[str]) -> ET.Element:
     verdict = row.verdict
     configuration = row.configuration
     case = ET.Element(
@@ -86,7 +88,8 @@ def _case(row: VerdictRow) -> ET.Element:
     reason = one_line(verdict.reason, _OUTPUT_LIMIT)
     match verdict.status:
         case Status.DIVERGES:
-            failure = ET.SubElement(case, "failure", message=reason, type="divergence")
+            message = one_line("; ".join((reason, *causes)), _OUTPUT_LIMIT)
+            failure = ET.SubElement(case, "failure", message=message, type="divergence")
             failure.text = _evidence(verdict.divergence, verdict.reproduce)
         case Status.BROKEN:
             ET.SubElement(case, "error", message=reason, type="broken").text = reason

@@ -46,6 +46,7 @@ def render(summary: Summary, limit: int = LIMIT) -> str:
 def _parts(summary: Summary) -> Iterator[str]:
     """Yield the report in pieces, any of which may be the last."""
     yield f"# {SYMBOL[_headline(summary)]} {markdown(summary.answer)}\n\n"
+    yield from (f"**{markdown(diagnosis)}**\n\n" for diagnosis in summary.diagnoses)
     yield from (f"> {markdown(note)}\n\n" for note in summary.notes)
     yield _row(status.value for status in WORST_FIRST) + _rule(len(WORST_FIRST))
     yield _row(str(summary.counts[status]) for status in WORST_FIRST)

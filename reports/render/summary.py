@@ -273,8 +273,10 @@ class Summary:
         found = []
         for record in self.records:
             wrong = Counter(v.subject for v in record.verdicts if v.status is Status.DIVERGES)
-            for entry in record.diagnoses:
-                found.append((str(entry["subject"]), diagnosis_in_words(entry, wrong[entry["subject"]])))
+            found += [
+                (str(entry["subject"]), diagnosis_in_words(entry, wrong[entry["subject"]]))
+                for entry in record.diagnoses
+            ]
         return tuple(found)
 
     def of(self, *statuses: Status) -> tuple[VerdictRow, ...]:

@@ -80,6 +80,8 @@ def show(summary: Summary, console: Console) -> None:
         console.print(_line(finding), soft_wrap=True)
     if known[_SHOWN:]:
         console.print(text(f"… and {len(known) - _SHOWN} more known divergences in the report"))
+    for diagnosis in summary.diagnoses:
+        console.print(text(diagnosis, "bold red"), soft_wrap=True)
     console.print(text(summary.answer, _ANSWER.get(summary.exit_code, "bold")), soft_wrap=True)
 
 

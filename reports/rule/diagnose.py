@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Final
@@ -25,13 +27,16 @@ _OPTIONS: Final = frozenset(each.name for each in fields(Options))
 _WIDEST_FIRST: Final = ("float64", "float32", "float16", "bfloat16")
 
 
-def diagnose_subject(subject: Subject, dtype: str, budget: float = 4.0) -> Diagnosis:
+def diagnose_subject(
+    subject: Subject, dtype: str, budget: float = 4.0, seconds: float = math.inf
+) -> Diagnosis:
     """Find why a subject diverges.
 
     Args:
         subject: newly opened, so that the first of the lives has the first optimizer of its process.
         dtype: one of its dtypes.
         budget: seconds for the search for two causes at once.
+        seconds: the time after which no further life is performed.
 
     Raises:
         SubjectError: it performs no lives, or gave no answer.
@@ -40,10 +45,13 @@ def diagnose_subject(subject: Subject, dtype: str, budget: float = 4.0) -> Diagn
         raise SkippedError("the subject does not perform lives (PROTOCOL.md, `live`)")
     format_ = Format.of(dtype)
     observed: list[tuple[Life, Sequence[Observation]]] = []
+    end = time.monotonic() + seconds
     for life in cause_lives(format_):
         restricted = _restricted(life, subject.info.arguments)
         if restricted is not None:
             observed.append((restricted, subject.live(restricted)))
+        if time.monotonic() > end:
+            break
     return diagnose(observed, format_, budget)
 
 

@@ -12,7 +12,7 @@ from adamax_conformance.oracles.causes.lives import cause_lives
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.reference.causes.catalogue import CATALOGUE, composed
 from adamax_conformance.reference.life import Construct, Life, Step, Values
-from adamax_conformance.reports.cli.diagnose import to_json
+from adamax_conformance.reports.record.diagnosis import diagnosis_to_json
 from adamax_conformance.reports.rule.diagnose import diagnose_subject
 from adamax_conformance.reports.rule.life_lines import life_lines
 from adamax_conformance.tests.meta.causes.subjects import CAUSES, CONDITIONS, Known
@@ -50,7 +50,7 @@ def test_a_faithful_optimizer_has_no_cause(right: type) -> None:
 
 def test_a_diagnosis_is_json() -> None:
     found = _diagnosis(CAUSES[0])
-    read = json.loads(json.dumps(to_json(found, "a subject")))
+    read = json.loads(json.dumps(diagnosis_to_json(found, "a subject")))
     assert read["causes"][0]["cause"] == "lr-of-step-before"
     assert Life.from_json(read["life"]) == found.shortest
 
