@@ -5,8 +5,8 @@ what that format gives, and everything else has its strict bound:
 
     m      beta1 and 1 - beta1 as they are, or rounded on any of the ways; one way for all steps
     u      beta2 and eps likewise
-    theta  one rate lr/(1 - beta1^t) for all elements of a step, such that it or 1 - beta1^t is a number of that format,
-           or of beta1 rounded to it
+    theta  one rate lr/(1 - beta1^t) for all elements of a step, such that it, its reciprocal or 1 - beta1^t is a number
+           of that format, or such that 1 - beta1^t is that of beta1 rounded to it
 
 A number that these do not give has another reason than its scalars.
 """
@@ -295,6 +295,8 @@ class _Step:
             return True
         exact = bias_correction(t, s, rule)
         if self._holds_between(s.lr / exact * low, s.lr / exact * high):
+            return True
+        if self._holds_between(exact / s.lr / high, exact / s.lr / low):
             return True
         rounded = 1 - self._rounded(s.beta1) ** t
         for lr in (s.lr, self._rounded(s.lr)):
