@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -10,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ...impl.recording.format import STORAGE_DTYPES, crc
+from ..untrusted import open_regular, read_file
 from .step_file import DamagedError, Tensor
 
 Array = npt.NDArray[Any]
 
 _WHOLE: Final = 1 << 24
-"""A file of at most so many bytes is mapped once, rather than for each of its chunks."""
+"""A file of at most so many bytes is read once, rather than for each of its chunks."""
 
 
 def read_chunk(folder: Path, tensor: Tensor, number: int, chunk_size: int) -> Array:
@@ -33,15 +35,17 @@ def read_chunk(folder: Path, tensor: Tensor, number: int, chunk_size: int) -> Ar
     dtype = STORAGE_DTYPES[tensor.dtype]
     first = number * chunk_size
     count = min(chunk_size, tensor.size - first)
-    start = tensor.start + first * dtype.itemsize
+    start, size = tensor.start + first * dtype.itemsize, count * dtype.itemsize
     path = folder / tensor.file
     try:
-        stat = path.stat()
-        if stat.st_size <= _WHOLE:
-            whole = _map_file(path, stat.st_size, stat.st_mtime_ns)
-            array = whole[start : start + count * dtype.itemsize].view(dtype)
-        else:
-            array = np.asarray(np.memmap(path, dtype, "r", start, (count,)))
+        with open_regular(path) as file:
+            stat = os.fstat(file.fileno())
+            if stat.st_size <= _WHOLE:
+                content = _read_whole(path, stat.st_size, stat.st_mtime_ns)[start : start + size]
+            else:
+                file.seek(start)
+                content = file.read(size)
+        array = np.frombuffer(content, dtype)
     except (OSError, ValueError) as error:
         raise DamagedError(tensor.file, f"{tensor.name} cannot be read ({error})") from error
     # An array of another dtype before it in the file may have left it unaligned.
@@ -55,5 +59,6 @@ def read_chunk(folder: Path, tensor: Tensor, number: int, chunk_size: int) -> Ar
 
 
 @lru_cache(maxsize=4)
-def _map_file(path: Path, size: int, modified: int) -> Array:  # noqa: ARG001 - a file that was changed is mapped again
-    return np.asarray(np.memmap(path, np.uint8, "r"))
+def _read_whole(path: Path, size: int, modified: int) -> bytes:  # noqa: ARG001 - a file that was changed is read again
+    """Read a small file. It is not mapped: if it were cut off meanwhile, that would end this process."""
+    return read_file(path, size, follow=False)

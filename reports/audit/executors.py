@@ -1,7 +1,8 @@
 """Executors of work items: this process, processes of this machine, or a cluster.
 
 dask.distributed handles more than one process: it hands out work items, notices a worker that died, and gives its
-items to another. The result of a work item depends on the item alone, and tallies add up in any order. So the
+items to another. Its processes talk over TLS with a certificate of this run, so that no other process can have
+them run code. The result of a work item depends on the item alone, and tallies add up in any order. So the
 answer is the same to the bit for every executor.
 """
 
@@ -75,6 +76,8 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
         "distributed.nanny.pre-spawn-environ.NUMBA_NUM_THREADS": 1,
         "distributed.worker.memory.terminate": False,
         "logging.distributed": "error",
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
     }
     with dask.config.set(settings):
         if scheduler is not None:
@@ -85,15 +88,22 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
             with client:
                 yield client
             return
+        try:
+            security = distributed.Security.temporary()
+        except ImportError as error:
+            raise ExecutorError(
+                "more than one process needs cryptography: pip install 'adamax-conformance[audit]'"
+            ) from error
         with (
             distributed.LocalCluster(
+                security=security,
                 n_workers=workers or os.cpu_count() or 1,
                 threads_per_worker=1,
                 memory_limit=0,
                 dashboard_address=None,
                 silence_logs="CRITICAL",
             ) as cluster,
-            distributed.Client(cluster) as client,
+            distributed.Client(cluster, security=security) as client,
         ):
             yield client
 
@@ -130,5 +140,7 @@ def _judge_distributed(
             result = future.result()
         except distributed.KilledWorker as error:
             raise ExecutorError(f"{_DEATHS} workers died of the work item {item.name}: {error}") from error
+        except (distributed.CancelledError, OSError) as error:
+            raise ExecutorError(f"the workers or their scheduler are gone: {error}") from error
         yield item, result
         future.release()

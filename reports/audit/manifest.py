@@ -11,14 +11,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
 
 from ...impl.recording.format import FORMAT, MANIFEST, PARTIAL_SUFFIX, chain_digest, file_name
 from ..escape import one_line
+from ..untrusted import (
+    LARGEST_MANIFEST,
+    UntrustedError,
+    find_mismatch,
+    parse_json,
+    read_file,
+    shorten,
+    validator,
+)
 
 _SHOWN: Final = 20
 """How many missing steps are named."""
@@ -29,6 +38,9 @@ class NotARecordingError(Exception):
 
     The message says why, and what would be right.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shorten(message))
 
 
 @dataclass(frozen=True, order=True)
@@ -96,8 +108,10 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
     """
     folder = Path(folder)
     try:
-        content = (folder / MANIFEST).read_bytes()
+        content = read_file(folder / MANIFEST, LARGEST_MANIFEST, follow=False)
         present = sorted(entry.name for entry in folder.iterdir())
+    except UntrustedError as error:
+        raise NotARecordingError(f"{folder / MANIFEST} {error}") from error
     except OSError as error:
         reason = f"{error.strerror}; want a folder that adamax_conformance.impl.recording.record wrote"
         raise NotARecordingError(f"{folder / MANIFEST} cannot be read: {reason}") from error
@@ -138,8 +152,8 @@ class _ManifestReader:
     def read(self, number: int, raw: bytes) -> None:
         """Read one line, or note what is wrong with it."""
         try:
-            line = json.loads(raw.decode("utf-8"))
-        except (ValueError, RecursionError) as error:
+            line = parse_json(raw)
+        except UntrustedError as error:
             self.damage(f"line {number} is not JSON ({one_line(str(error), 100)})")
             return
         kind = line.get("kind") if isinstance(line, dict) else None
@@ -151,9 +165,8 @@ class _ManifestReader:
                 f"line {number}: the format {line['format']} is newer than {FORMAT}; upgrade adamax-conformance"
             )
             return
-        if wrong := best_match(_validator(kind).iter_errors(line)):
-            where = "/".join(map(str, wrong.absolute_path)) or kind
-            self.damage(f"line {number}: {one_line(where, 60)}: {one_line(wrong.message, 160)}")
+        if wrong := find_mismatch(_validator(kind), line):
+            self.damage(f"line {number}: {wrong}")
             return
         link = chain_digest({k: v for k, v in line.items() if k != "chain"}, self.chain)
         if link != line["chain"]:
@@ -177,10 +190,11 @@ class _ManifestReader:
 
 def _missing_steps(steps: Mapping[int, ManifestEntry], end: Mapping[str, Any] | None) -> Iterator[Damage]:
     last = max(steps, default=0)
-    lost = [n for n in range(1, last + 1) if n not in steps]
-    yield from (Damage(file_name(n), "the manifest has no line for it") for n in lost[:_SHOWN])
-    if lost[_SHOWN:]:
-        yield Damage(MANIFEST, f"and {len(lost) - _SHOWN} more steps have no line")
+    # The largest number may be any: what is looped over is bounded by the lines that are there.
+    lost = list(islice((n for n in range(1, last + 1) if n not in steps), _SHOWN))
+    yield from (Damage(file_name(n), "the manifest has no line for it") for n in lost)
+    if (more := last - len(steps) - len(lost)) > 0:
+        yield Damage(MANIFEST, f"and {more} more steps have no line")
     if end is not None and end["steps"] != last:
         yield Damage(MANIFEST, f"its end counts {end['steps']} steps; it lists {last}")
 
@@ -197,7 +211,7 @@ def _unlisted_files(present: list[str], steps: Mapping[int, ManifestEntry]) -> I
 @cache
 def _validator(definition: str) -> Draft202012Validator:
     whole = schema()
-    return Draft202012Validator({"$ref": f"#/$defs/{definition}", "$defs": whole["$defs"]})
+    return validator({"$ref": f"#/$defs/{definition}", "$defs": whole["$defs"]})
 
 
 def schema() -> dict[str, Any]:

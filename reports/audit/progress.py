@@ -1,14 +1,16 @@
 """The results of an audit so far, on disk, so that a killed one can go on.
 
 The file lies next to the report and has one line a work item. A line counts only for the same work item of the
-same files judged against the same error model: its stamp is a digest of all these. A line that was cut off is
-judged again.
+same files judged against the same error model: its stamp is a digest of all these. A line that was cut off, or
+is not one that an audit writes, is judged again. The file is never a symbolic link, so that nothing is appended
+to a file elsewhere.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -16,11 +18,14 @@ from typing import IO, Any, Final
 
 from ...oracles.error_model import ErrorModel
 from ...oracles.verdict import Quantity
+from ..untrusted import UntrustedError, parse_json, read_file
 from .manifest import Damage, Manifest
 from .tallies import AuditResult, ElementError, ElementIndex, NonFinite, QuantityTally
 from .work_items import WorkItem
 
 FILE_NAME: Final = "audit-progress.jsonl"
+_LARGEST: Final = 1 << 30
+"""Bytes; a larger file is judged again."""
 
 
 class ProgressFile:
@@ -54,7 +59,7 @@ class ProgressFile:
     def add(self, stamp: str, result: AuditResult) -> None:
         """Append the result of a work item to the file, and flush it."""
         if self._file is None:
-            self._file = self._path.open("a", encoding="utf-8")
+            self._file = open(self._path, "a", encoding="utf-8", opener=_open_no_link)  # noqa: SIM115
         self._file.write(json.dumps({"stamp": stamp, **to_json(result)}) + "\n")
         self._file.flush()
 
@@ -67,6 +72,10 @@ class ProgressFile:
             self._path.unlink(missing_ok=True)
 
 
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o644)
+
+
 def _file_state(path: Path) -> tuple[int, int]:
     try:
         stat = path.stat()
@@ -77,16 +86,16 @@ def _file_state(path: Path) -> tuple[int, int]:
 
 def _read(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    except (OSError, UnicodeDecodeError):
+        lines = read_file(path, _LARGEST, follow=False).splitlines(keepends=True)
+    except (OSError, UntrustedError):
         return
     for line in lines:
-        if not line.endswith("\n"):
+        if not line.endswith(b"\n"):
             continue
         try:
-            values = json.loads(line)
+            values = parse_json(line)
             from_json(values)
-            yield values["stamp"], values
+            yield _text(values["stamp"]), values
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
 
@@ -105,16 +114,40 @@ def to_json(result: AuditResult) -> dict[str, Any]:
 
 
 def from_json(values: Mapping[str, Any]) -> AuditResult:
-    """The inverse of `to_json`."""
+    """The inverse of `to_json`.
+
+    Raises:
+        ValueError, TypeError, KeyError: a value is out of range, of another type, or missing.
+    """
     return AuditResult(
-        tallies={(dtype, Quantity(q)): _tally_from_json(t) for dtype, q, t in values["tallies"]},
+        tallies={(_text(dtype), Quantity(q)): _tally_from_json(t) for dtype, q, t in values["tallies"]},
         non_finite={
-            dtype: NonFinite(count, _index_from_json(first), wrong, _index_from_json(first_wrong))
+            _text(dtype): NonFinite(
+                _count(count), _index_from_json(first), _count(wrong), _index_from_json(first_wrong)
+            )
             for dtype, count, first, wrong, first_wrong in values["non_finite"]
         },
-        damages=frozenset(Damage(*d) for d in values["damages"]),
-        unjudged=frozenset(Damage(*d) for d in values["unjudged"]),
+        damages=frozenset(Damage(_text(file), _text(what)) for file, what in values["damages"]),
+        unjudged=frozenset(Damage(_text(file), _text(what)) for file, what in values["unjudged"]),
     )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"want a text; this is {type(value).__name__}")
+    return value
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"want an integer that is at least 0; this is {type(value).__name__}")
+    return value
+
+
+def _error_size(value: object) -> float:
+    if type(value) not in {int, float} or not (size := float(value)) >= 0:  # type: ignore[arg-type]
+        raise ValueError(f"want a number that is at least 0; this is {type(value).__name__}")
+    return size
 
 
 def _tally_to_json(t: QuantityTally) -> list[Any]:
@@ -134,14 +167,14 @@ def _tally_from_json(values: list[Any]) -> QuantityTally:
     judged, open_, exceeded, skipped, worst, first, by_step, sixteenths = values
     steps = [_error_from_json(error) for error in by_step]
     return QuantityTally(
-        judged,
-        open_,
-        exceeded,
-        skipped,
+        _count(judged),
+        _count(open_),
+        _count(exceeded),
+        _count(skipped),
         tuple(_error_from_json(error) for error in worst),
         None if first is None else _error_from_json(first),
         {error.index.number: error for error in steps},
-        {int(n): count for n, count in sixteenths},
+        {_count(n): _count(count) for n, count in sixteenths},
     )
 
 
@@ -150,9 +183,11 @@ def _error_to_json(error: ElementError) -> list[Any]:
 
 
 def _error_from_json(values: list[Any]) -> ElementError:
-    index = _index_from_json(values[0])
-    assert index is not None
-    return ElementError(index, values[1], values[2])
+    index, over_bound, in_ulp = values
+    found = _index_from_json(index)
+    if found is None:
+        raise ValueError("an error without an index")
+    return ElementError(found, _error_size(over_bound), _error_size(in_ulp))
 
 
 def _index_to_json(index: ElementIndex | None) -> list[int] | None:
@@ -160,4 +195,4 @@ def _index_to_json(index: ElementIndex | None) -> list[int] | None:
 
 
 def _index_from_json(values: list[int] | None) -> ElementIndex | None:
-    return None if values is None else ElementIndex(*values)
+    return None if values is None else ElementIndex(*map(_count, values))

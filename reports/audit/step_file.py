@@ -7,7 +7,6 @@ against the file's size, and the description against the tensors that are there.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -17,10 +16,14 @@ from typing import Any, Final
 from ...impl.recording.format import QUANTITIES, SAFETENSORS_DTYPES, STORAGE_DTYPES, BeforeLocation
 from ...reference.hyperparameters import Hyperparameters
 from ..escape import one_line
+from ..untrusted import UntrustedError, open_regular, parse_json, shorten
 from .manifest import Damage, ManifestEntry
 
 _LENGTH: Final = 8
-_LONGEST_HEADER: Final = 1 << 30
+_LONGEST_HEADER: Final = 1 << 28
+_MOST_DIMENSIONS: Final = 64
+"""NumPy's limit."""
+_LAST_STEP: Final = 1 << 53
 _DTYPES: Final = {code: dtype for dtype, code in SAFETENSORS_DTYPES.items()}
 
 
@@ -28,7 +31,7 @@ class DamagedError(Exception):
     """A step's file, or a part of it, cannot be read; `damage` says which, and why."""
 
     def __init__(self, file: str, what: str) -> None:
-        self.damage = Damage(file, what)
+        self.damage = Damage(file, shorten(what))
         super().__init__(str(self.damage))
 
 
@@ -108,9 +111,9 @@ def read_step_file(folder: Path, entry: ManifestEntry, chunk_size: int) -> StepF
     name = entry.file
     header, start = _header(folder, entry)
     try:
-        values = json.loads(header)
-        description = json.loads(values.pop("__metadata__")["step"])
-        if description["number"] != entry.number:
+        values = parse_json(header)
+        description = parse_json(values.pop("__metadata__")["step"].encode())
+        if _integer(description["number"]) != entry.number:
             raise DamagedError(name, f"it holds the recorded step {description['number']}")
         tensors = {
             key: _tensor(name, key, value, start, description["checksums"][key], chunk_size, entry.size)
@@ -138,7 +141,7 @@ def _header(folder: Path, entry: ManifestEntry) -> tuple[bytes, int]:
     """Read the header's JSON, and the offset where the tensors begin."""
     name = entry.file
     try:
-        with (folder / name).open("rb") as file:
+        with open_regular(folder / name) as file:
             size = file.seek(0, 2)
             if size != entry.size:
                 what = "cut off" if size < entry.size else "too long"
@@ -151,6 +154,8 @@ def _header(folder: Path, entry: ManifestEntry) -> tuple[bytes, int]:
             head = file.read(_LENGTH + length)
     except OSError as error:
         raise DamagedError(name, f"it cannot be read ({error.strerror})") from error
+    except UntrustedError as error:
+        raise DamagedError(name, f"it {error}") from error
     if hashlib.sha256(head).hexdigest() != entry.header:
         raise DamagedError(name, "its header was changed, or it is another file than the manifest lists")
     return head[_LENGTH:], len(head)
@@ -170,8 +175,10 @@ def _tensor(
         raise DamagedError(
             file, f"{name} has the dtype {value['dtype']}; one of {', '.join(_DTYPES)} is judged"
         )
-    shape = tuple(int(n) for n in value["shape"])
-    first, end = (int(n) for n in value["data_offsets"])
+    shape = tuple(_integer(n) for n in value["shape"])
+    if len(shape) > _MOST_DIMENSIONS:
+        raise DamagedError(file, f"{name} has {len(shape)} dimensions; at most {_MOST_DIMENSIONS} are judged")
+    first, end = (_integer(n) for n in value["data_offsets"])
     count = prod(shape)
     if (
         min(shape, default=0) < 0
@@ -191,7 +198,16 @@ def _options(own: Mapping[str, Any]) -> Hyperparameters:
 
 
 def _parameter(own: Mapping[str, Any], groups: Sequence[Hyperparameters]) -> ParameterInfo:
-    if own["t"] < 1:
-        raise ValueError(f"t is {own['t']}; steps are counted from 1")
+    if not 1 <= _integer(own["t"]) <= _LAST_STEP:
+        raise ValueError(f"t is {own['t']}; steps are counted from 1, to 2^53")
     before = {quantity: BeforeLocation(own["before"][quantity]) for quantity in QUANTITIES}
-    return ParameterInfo(int(own["place"]), str(own["name"]), int(own["t"]), groups[own["group"]], before)
+    place, group = _integer(own["place"]), _integer(own["group"])
+    if place < 0 or not 0 <= group < len(groups):
+        raise ValueError(f"parameter {place} of group {group}; there are {len(groups)} groups, from 0")
+    return ParameterInfo(place, str(own["name"]), own["t"], groups[group], before)
+
+
+def _integer(value: object) -> int:
+    if type(value) is not int:
+        raise ValueError(f"{one_line(repr(value), 40)} is not an integer")
+    return value

@@ -7,6 +7,7 @@ judged one at a time, and small parameters of one group together.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -65,25 +66,38 @@ def plan(manifest: Manifest, numbers: Sequence[int] | None = None) -> list[WorkI
     """Split a recording, or some steps of it, into work items."""
     items: list[WorkItem] = []
     waiting: list[tuple[ManifestEntry, ManifestEntry | None]] = []
+    bytes_waiting = 0
 
     def hand_out() -> None:
         if waiting:
-            items.append(WorkItem(tuple(waiting), 0, 1, sum(step.size for step, _ in waiting)))
+            items.append(WorkItem(tuple(waiting), 0, 1, bytes_waiting))
             waiting.clear()
 
     for number in sorted(manifest.steps if numbers is None else set(numbers) & set(manifest.steps)):
         step = manifest.steps[number]
         pair = (step, manifest.steps.get(number - 1))
-        if step.size <= _ITEM:
+        size = min(step.size, _size_on_disk(manifest.folder / step.file))
+        if size <= _ITEM:
             waiting.append(pair)
-            if sum(step.size for step, _ in waiting) >= _ITEM:
+            bytes_waiting += size
+            if bytes_waiting >= _ITEM:
                 hand_out()
+                bytes_waiting = 0
             continue
         hand_out()
-        shares = -(-step.size // _ITEM)
-        items += [WorkItem((pair,), share, shares, step.size // shares) for share in range(shares)]
+        bytes_waiting = 0
+        shares = -(-size // _ITEM)
+        items += [WorkItem((pair,), share, shares, size // shares) for share in range(shares)]
     hand_out()
     return items
+
+
+def _size_on_disk(path: Path) -> int:
+    """The size of a file, which bounds what the manifest says of it; 0 for one that cannot be read."""
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return 0
 
 
 @dataclass(frozen=True)
@@ -144,6 +158,7 @@ class ChunkReader:
         found: list[Chunk] = []
         for parameter in step.parameters:
             try:
+                _require_range(parameter)
                 found += _chunks_of(step, previous, parameter, self.chunk_size)
             except DamagedError as error:
                 self.damages.add(error.damage)
@@ -202,6 +217,15 @@ def _chunks_of(
     for number in range(-(-gradient.size // chunk_size)):
         size = min(chunk_size, gradient.size - number * chunk_size)
         yield Chunk(parameter, gradient.dtype, gradient.shape, tensors, number, size)
+
+
+def _require_range(parameter: ParameterInfo) -> None:
+    """Refuse hyperparameters with which no step can be judged."""
+    options = parameter.options
+    numbers = (options.lr, options.beta1, options.beta2, options.eps, options.weight_decay)
+    if not all(map(math.isfinite, numbers)) or not 0 <= min(numbers[1:3]) <= max(numbers[1:3]) < 1:
+        words = ", ".join(f"{name}={value}" for name, value in options.options().items())
+        raise _UnjudgedError(f"parameter {parameter.index} has {words}, for which no bound is proven")
 
 
 def _require_tensor(step: StepFile, name: str) -> Tensor:

@@ -30,12 +30,13 @@ from ..audit.manifest import Manifest, NotARecordingError, read_manifest
 from ..audit.progress import ProgressFile
 from ..audit.run import DtypeModel, ProgressCallbacks, audit
 from ..audit.verdicts import verdicts
-from ..escape import one_line
+from ..escape import terminal_line
 from ..ledger import ledger
 from ..record.environment import machine, versions
-from ..record.record import FILE_NAME, Header, Record
+from ..record.folder_lock import FolderLock, FolderLockedError
+from ..record.record import Header, Record
 from ..render import terminal
-from ..render.report import render
+from ..render.report import FILES, render
 
 _WORST: Final = 5
 """How many of the worst elements are shown on the terminal."""
@@ -80,14 +81,16 @@ def audit_recording(recording: Path, report: Path, **options: Any) -> int:
         raise click.UsageError(
             f"the recording has no recorded step {missing[0]}; it has {len(manifest.steps)}"
         )
-    _require_writeable(report)
+    lock = _take_folder(report)
     console = Console(stderr=True, quiet=options["quiet"])
-    record = _run_audit(manifest, report, known, arithmetic, options, console)
     shown = Console(no_color=None if sys.stdout.isatty() else True)
     try:
+        record = _run_audit(manifest, report, known, arithmetic, options, console)
         summary = render(record, report)
     except OSError as error:
         raise click.UsageError(f"{report} cannot be written to ({error.strerror})") from error
+    finally:
+        lock.close()
     if options["quiet"]:
         terminal.print_line(summary.answer, shown)
         return int(summary.exit_code)
@@ -97,17 +100,22 @@ def audit_recording(recording: Path, report: Path, **options: Any) -> int:
     return int(summary.exit_code)
 
 
-def _require_writeable(directory: Path) -> None:
+def _take_folder(directory: Path) -> FolderLock:
+    """Lock the report's folder, and remove an earlier report, which must not pass for this one."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):
             pass
-        # A report of an earlier run must not pass for this one's.
-        (directory / FILE_NAME).unlink(missing_ok=True)
+        lock = FolderLock(directory)
+        for name in FILES:
+            (directory / name).unlink(missing_ok=True)
+    except FolderLockedError as error:
+        raise click.UsageError(str(error)) from error
     except OSError as error:
         raise click.UsageError(
             f"the report folder {directory} cannot be written to ({error.strerror}); name another with --report"
         ) from error
+    return lock
 
 
 def _run_audit(
@@ -200,7 +208,7 @@ def _show_progress(console: Console) -> Iterator[ProgressCallbacks]:
         for dtype, model in models.items():
             flushing = ", flushing subnormal numbers to zero" if model.arithmetic.flush_to_zero else ""
             line = f"judging {dtype} against {model.identification.describe()}{flushing}"
-            progress.console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
+            progress.console.print(terminal_line(line), markup=False, highlight=False, soft_wrap=True)
         progress.reset(task, total=size)
 
     with progress:
@@ -212,9 +220,9 @@ def _show_worst(record: Record, console: Console) -> None:
     for verdict in record.verdicts:
         worst = verdict.measured.get("worst", ())
         for one in worst[:_WORST]:
-            terminal.print_line(
+            line = (
                 f"{verdict.check} {verdict.dtype}: {one['error_over_bound']:.4g} of the bound, "
                 f"{one['error_ulp']:.4g} ulp: recorded step {one['recorded step']}, parameter {one['parameter']} "
-                f"{one.get('name', '')} {one.get('element', one['index'])}",
-                console,
+                f"{one.get('name', '')} {one.get('element', one['index'])}"
             )
+            terminal.print_line(terminal_line(line), console)
