@@ -271,7 +271,7 @@ def _judge_each_step(
 
 
 def _gather_rows(case: Case, observed: Sequence[Snapshot]) -> list[StepRows]:
-    """Every parameter and step of a run, with the elements that differ from each other."""
+    """Every parameter and step of a run, with the elements that differ among them."""
     rows = []
     for number, group, parameter in case.indexed_parameters():
         zeros = np.zeros(parameter.theta.shape)

@@ -113,7 +113,7 @@ def open_adapter(start: Start) -> Adapter:
     """Open the adapter of the subject that a `start` names, in this process.
 
     Raises:
-        UnknownSubjectError: there is no subject of that name, or what it names is no Adamax.
+        UnknownSubjectError: there is no subject of that name, or what it names is not an Adamax.
         UnavailableError: its framework, module, file or attribute is not here.
         UnsupportedDeviceError: it does not run on that device here.
     """

@@ -1,4 +1,7 @@
-"""One step of many elements judged in NumPy, for a machine that has no compiler: the tallies of the compiled oracle."""
+"""One step of many elements judged in NumPy, for a machine without a compiler.
+
+The tallies are those of the compiled oracle.
+"""
 
 from __future__ import annotations
 

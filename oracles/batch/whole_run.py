@@ -1,4 +1,4 @@
-"""A whole run of a case, every step of it gathered, so that one call judges them all in lockstep."""
+"""A whole run of a case, gathered so that one call judges all steps in lockstep."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ class StepRows:
 
 @dataclass(frozen=True, eq=False)
 class QuantityErrors:
-    """What was found of one quantity in a whole run; rows are in the order in which they were gathered.
+    """The errors of one quantity in a whole run.
+
+    Rows are in the order in which they were gathered.
 
     Attributes:
         judged: how many numbers are compared.
@@ -106,7 +108,7 @@ class WholeRun:
         yield from map(int, np.flatnonzero((found.judged & ~found.decided).any(axis=0)))
 
     def errors(self, quantity: Quantity) -> QuantityErrors:
-        """What was found of a quantity in all rows that are decided."""
+        """The errors of a quantity in all rows that are decided."""
         q, found = _INDEX[quantity], self._found
         clear = found.judged[q] & ~(found.judged & ~found.decided).any(axis=0)
         closed = clear & (found.radius[q] < math.inf)

@@ -102,7 +102,7 @@ onward. Here neither beta1 nor 1 - beta1 has an error that widens the weighted b
 
 
 def _gradients_next_to_m(format_: Format, beta1: float) -> tuple[FloatArray, FloatArray]:
-    """Two gradients of which the second is m after the first, or a few ulp off.
+    """Two gradients, where the second is m after the first, or a few ulp off.
 
     An interpolation then has the error of its sum and no other. The products of the weighted form and of the
     decremented one are rounded all the same; the elements are those where that shows most. The first gradient has so few
@@ -137,7 +137,7 @@ _NEXT: Final = 6
 def _error_next_to_m(
     form: _ProductForm, format_: Format, beta1: float
 ) -> Callable[[tuple[float, float]], Fraction]:
-    """The error of a form, in relation to that of an interpolation, after two gradients."""
+    """The error of a form after two gradients, relative to that of an interpolation."""
 
     def error(gradients: tuple[float, float]) -> Fraction:
         m, g = (1 - beta1) * gradients[0], gradients[1]

@@ -1,7 +1,7 @@
-"""Whether a subject flushes subnormal numbers, shown number by number.
+"""A test of each number for the flushing of subnormal ones to zero.
 
 A device that flushes has a wide bound near the smallest normal number s, which covers other errors, too. So it is
-said only if each number is what the formula gives, or what it gives with some of these parts replaced by 0: the
+reported only if each number is what the formula gives, or what it gives with some of these parts replaced by 0: the
 gradient, the decayed m and u, eps, the two terms of m, and the step, each where it is below s. A result below s is then
 exactly 0.
 """
@@ -50,7 +50,7 @@ class _FlushedStep:
         )
 
     def _or_zero(self, number: Any, *sizes: Any) -> tuple[Any, ...]:
-        """The number, and 0 if it or one of some sizes is at most the smallest normal number.
+        """The number, and 0 if it or a size is at most the smallest normal number.
 
         MindSpore flushes that number itself, as an eps.
         """
@@ -103,7 +103,10 @@ class _FlushedStep:
             yield max(norm_branches(kept, effective, replace(s, eps=eps), rule))
 
     def _gives_theta(self, theta: Any, after: After) -> bool:
-        """Check that theta is left alone, since its step is flushed, or is flushed itself; or that nothing is known."""
+        """Check that theta is flushed, or left alone because its step is flushed.
+
+        If the bound of theta is infinite, nothing is known, and that passes.
+        """
         m, u = self._ctx.mpf(after[1]), self._ctx.mpf(after[2])
         if stored_theta_radius(self._flushing, theta, m, u, self._ctx.inf, self._ctx.inf) == math.inf:
             return True

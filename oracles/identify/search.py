@@ -60,7 +60,10 @@ class Observations(Protocol):
         """The steps, with their finite elements; none where m and u are hidden."""
 
     def follows_copy(self, error_model: ErrorModel) -> bool:
-        """Check that theta is rounded from a copy that no rounding of theta enters, if runs are seen."""
+        """Check, if runs are seen, that theta is rounded from a copy.
+
+        No rounding of theta enters the copy.
+        """
 
     def held_by(self, quantity: Quantity, format_: Format) -> bool:
         """Check that every number of a quantity after a step is one of a format."""
@@ -92,7 +95,7 @@ def observed_step(
 def _elements(
     group: Group, parameter: Parameter, number: int, observed: Sequence[Snapshot]
 ) -> Iterator[tuple[float, list[ShownStep]]]:
-    """The start of each element of a parameter, and what is shown of it after each step."""
+    """The start of each element of a parameter, and its numbers after each step."""
     shown = [
         [np.ravel(arrays[number]).tolist() for arrays in (s.theta, s.m, s.u) if arrays is not None]
         for s in observed
@@ -214,7 +217,10 @@ class _Explainer:
         return None
 
     def _goes_on_from_copy(self, quantity: Quantity, rule: Rule) -> bool:
-        """Check that theta is rounded from a more precise copy, as its steps are not within their bounds."""
+        """Check that theta is rounded from a more precise copy.
+
+        This is for a theta whose steps are not within their bounds.
+        """
         if self.hidden or quantity is not Quantity.THETA:
             return False
         m, u = self.explain(Quantity.M, rule), self.explain(Quantity.U, rule)
@@ -244,7 +250,7 @@ class _Explainer:
 
 
 def is_explained_by_flushing(run: ObservedRun, error_model: ErrorModel) -> bool:
-    """Check that every number of a run is what a device gives that flushes subnormal numbers to 0.
+    """Check that a device that flushes subnormals to 0 gives every number of a run.
 
     Args:
         run: the case, and the subject's state after each step.
@@ -342,7 +348,7 @@ def _identify_in_any_precision(
 def _is_of_format(
     observed: Observations, coarse: Identification, format_: Format, arithmetic: Arithmetic
 ) -> bool:
-    """Check that a coarse format gives the numbers, and does not only have a wide bound.
+    """Check that a coarse format gives the numbers, beyond having a wide bound.
 
     Each is then stored as one of its numbers, or is what operands that are read in it give in the working format.
     """
@@ -399,7 +405,7 @@ def _identify_in_format(
 
 
 def _kept_in(observed: Observations, quantity: Quantity, format_: Format) -> Format | None:
-    """The finest coarser format of which every number of a quantity is one."""
+    """The finest coarser format that has every number of a quantity."""
     coarser = (f for f in SCALARS if f.precision < format_.precision)
     return next((f for f in coarser if observed.held_by(quantity, f)), None)
 

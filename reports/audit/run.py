@@ -30,7 +30,7 @@ _FEW: Final = 24
 
 @dataclass(frozen=True)
 class DtypeModel:
-    """What one dtype of a recording was identified as, and under which arithmetic.
+    """The rule and the arithmetic that one dtype of a recording was identified as.
 
     Attributes:
         identification: the rule and the evaluation scheme.
@@ -173,7 +173,7 @@ def _reconsider(
         (*samples[dtype].parts, *(e for i in sorted(elements)[:_FEW] if (e := reader.element(i)) is not None))
     )
     for arithmetic in (model.arithmetic, replace(model.arithmetic, flush_to_zero=True)):
-        # With nothing left out: what does not explain the rare ones is no reason to judge again.
+        # With nothing left out: what does not explain the rare ones gives no reason to judge again.
         other = DtypeModel(identify_observed(rare, format_, arithmetic), arithmetic)
         whole = other.identification.rule is not None
         if whole and other.error_model != model.error_model and _equally_precise(other, model):

@@ -113,7 +113,7 @@ class RecordingSample:
 
     @property
     def size(self) -> int:
-        """How many elements it has."""
+        """The number of its elements."""
         return sum(len(part.elements) for part in self.parts)
 
     def mismatch(self, quantity: Quantity, error_model: ErrorModel) -> Divergence | None:

@@ -49,7 +49,7 @@ class ElementError:
 
 @dataclass(frozen=True)
 class QuantityTally:
-    """What an audit found of one quantity; see `oracles.batch.tally.BlockTally`.
+    """The findings of an audit on one quantity; see `oracles.batch.tally.BlockTally`.
 
     Attributes:
         judged: elements compared, over all steps; the open ones included.
@@ -91,7 +91,7 @@ class NonFinite:
 
 @dataclass(frozen=True)
 class AuditResult:
-    """What an audit found of a part of a recording.
+    """The findings of an audit on a part of a recording.
 
     Attributes:
         tallies: by dtype and quantity.

@@ -205,7 +205,7 @@ def _is_judged(verdict: Verdict | None) -> bool:
 
 
 def _change(was: Verdict | None, now: Verdict | None) -> Change | None:
-    """How a check changed; None if it did not."""
+    """The change of a check; None if it did not change."""
     before = was.status if was is not None else Status.SKIPPED
     after = now.status if now is not None else Status.SKIPPED
     size = _size_change(was, now)
@@ -225,7 +225,7 @@ def _change(was: Verdict | None, now: Verdict | None) -> Change | None:
 
 
 def _size_change(was: Verdict | None, now: Verdict | None) -> Change | None:
-    """Whether a divergence grew or shrank, by its error over the bound or its ulp."""
+    """Growth or shrinkage of a divergence, by its error over the bound or its ulp."""
     old = was.divergence if was is not None else None
     new = now.divergence if now is not None else None
     if old is None or new is None:

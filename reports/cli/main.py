@@ -82,7 +82,7 @@ def main() -> NoReturn:
 
 
 def _show_error(error: click.ClickException) -> None:
-    """Print click's message, whose names and reasons may come from a file or a subject."""
+    """Print click's message, with names and reasons that a file or subject may give."""
     shown = io.StringIO()
     error.show(shown)
     click.echo(terminal_text(shown.getvalue()), err=True, nl=False)
@@ -184,9 +184,10 @@ class _RunWatcher:
 
 @contextmanager
 def _without_pytest_settings(*, plugins: bool) -> Iterator[None]:
-    """Hide pytest's environment variables, with which a plugin or an option could leave checks out.
+    """Hide pytest's environment variables.
 
-    Plugins that are installed are loaded only on request: with arguments that are passed to pytest.
+    A plugin or an option that they name could leave checks out. Plugins that are installed are loaded only on
+    request: with arguments that are passed to pytest.
     """
     settings = {name: os.environ.pop(name, None) for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")}
     if not plugins:

@@ -143,7 +143,10 @@ def problems(file: Path) -> Iterator[str]:
 
 
 def _find_absent_cases(file: Path, value: Mapping[str, Any]) -> Iterator[str]:
-    """Find the cases of the file's family that the digests next to it have, and the file lacks."""
+    """Find the cases of the file's family that its digests have, and the file lacks.
+
+    The digests are the ones next to the file.
+    """
     digests = file.with_name(files.DIGESTS)
     if "cases" in value and digests.exists():
         present = {case["id"] for case in value["cases"]}

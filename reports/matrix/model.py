@@ -143,7 +143,10 @@ def _rule_of(verdicts: Sequence[Verdict]) -> dict[str, Any]:
 
 
 def _is_fact(value: object) -> bool:
-    """Whether a value is one that the suite measures: a text or none, texts, or texts by name."""
+    """Whether a value is one that the suite measures.
+
+    That is a text or none, texts, or texts by name.
+    """
     match value:
         case None | str():
             return True

@@ -1,4 +1,7 @@
-"""The result of a run as the process that ran it knows it, whatever its files hold."""
+"""The result of a run, as the process that ran it knows it.
+
+It does not depend on what the files of the run hold.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ class RunResult:
 
     @property
     def exit_code(self) -> int:
-        """The exit code of the run: 0 only if every verdict is there and the report is written."""
+        """The exit code of the run.
+
+        It is 0 only if every verdict is there and the report is written.
+        """
         if self.interrupted:
             return int(ExitCode.INTERRUPTED)
         code = outcome(self.record.verdicts, complete=self.record.complete)

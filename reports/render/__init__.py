@@ -1,1 +1,1 @@
-"""What is rendered from a record: HTML, Markdown, JUnit, CSV, terminal and plots."""
+"""Renderings of a record: HTML, Markdown, JUnit, CSV, terminal and plots."""

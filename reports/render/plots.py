@@ -154,7 +154,7 @@ def _drift(series: Any, name: str) -> Picture | None:
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.17), ncols=4, borderaxespad=0)
 
     rows = tuple((str(step), f"{error:.4g}", f"{bound:.4g}") for step, error, bound in shown)
-    svg = _svg(draw, name) if len(shown) > 1 else None  # one number is no picture
+    svg = _svg(draw, name) if len(shown) > 1 else None  # one number does not make a picture
     return Picture("Error against the step", text, ("step", "error in ulp", "bound in ulp"), rows, svg)
 
 

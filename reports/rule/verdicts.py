@@ -58,7 +58,7 @@ def judge_rule(found: Identification, subject: str) -> CheckResult:
 
 
 def _outcome(reason: str, found: Identification) -> Divergence:
-    """The evidence that a rule is not followed, with the first number that it does not give."""
+    """The evidence against a rule, with the first number that it does not give."""
     mismatch = next(iter(found.mismatches.values()), None)
     return Divergence(
         quantity=Quantity.OUTCOME,

@@ -109,7 +109,10 @@ def test_the_negated_run_is_the_run_negated(context: CheckContext) -> None:
     since="0.1.0",
 )
 def test_powers_of_two_pass_through(context: CheckContext) -> None:
-    """Hold both runs to their bounds: the order of operations may depend on the size of the numbers."""
+    """Hold both runs to their bounds, not to each other.
+
+    The order of operations may depend on the size of the numbers.
+    """
     # Without decay, m and u are homogeneous in (g, eps), and theta's step does not see their scale. The
     # factors keep every intermediate a normal number.
     setting = replace(_SETTING, weight_decay=0.0, eps=2.0**-6)

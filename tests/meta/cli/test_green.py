@@ -1,4 +1,7 @@
-"""A run is green only if every verdict is there: a fault at any moment never ends in "Conforms"."""
+"""A run is green only if every verdict is there.
+
+A fault at any moment never ends in "Conforms".
+"""
 
 from __future__ import annotations
 

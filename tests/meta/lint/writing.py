@@ -1,4 +1,6 @@
-"""A check of the prose in this tree: first lines of docstrings, and words that have a plainer one.
+"""A check of the prose in this tree.
+
+It reads the first lines of docstrings, and finds words that have a plainer one.
 
 It needs the standard library only, so it runs where nothing is installed:
 
@@ -198,7 +200,10 @@ def check_python(path: str, source: str, used: set[Allowance]) -> Iterator[Findi
 
 
 def find_files(root: Path, paths: Iterable[Path]) -> Iterator[Path]:
-    """The files below some paths that have prose in them: the rooms, and what lies at the root."""
+    """The files below some paths that have prose in them.
+
+    Of the tree, they are those of the rooms and those at the root.
+    """
     for path in paths:
         if path.is_file():
             yield path

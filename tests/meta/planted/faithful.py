@@ -156,7 +156,7 @@ class BackBelowHalf(Faithful):
 
 
 class OnwardFromHalf(Faithful):
-    """m + (1 - beta1)*(g - m) where beta1 is at least 1/2, and the weighted form below."""
+    """m + (1 - beta1)*(g - m) for beta1 >= 1/2, else the weighted form."""
 
     form = "weighted-below-half"
 
@@ -170,7 +170,7 @@ class OnwardFromHalf(Faithful):
 
 
 class FusedDecremented(Faithful):
-    """fma(w, g, fma(-w, m, m)) with w = 1 - beta1, which CUDA's compilers make of lerp."""
+    """fma(w, g, fma(-w, m, m)) with w = 1 - beta1: lerp as CUDA compiles it."""
 
     form = "decremented"
 

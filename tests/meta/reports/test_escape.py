@@ -1,4 +1,4 @@
-"""Text from elsewhere stays text in every format: terminals and their CI, spreadsheets, TOML."""
+"""Text from elsewhere stays text in terminals and their CI, spreadsheets and TOML."""
 
 from __future__ import annotations
 

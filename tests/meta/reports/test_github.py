@@ -1,4 +1,7 @@
-"""The action, the workflow to copy, and our own: valid, pinned, with options that exist."""
+"""The action, the workflow to copy, and our own are valid and pinned.
+
+The options that they pass exist.
+"""
 
 from __future__ import annotations
 
@@ -129,7 +132,10 @@ def test_the_options_are_those_of_the_command_line():
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
 @pytest.mark.parametrize(("subject", "code"), [("numpy", 0), ("nobody knows", 2)])
 def test_the_action_s_script_checks_and_reports(tmp_path, subject, code):
-    """As a runner has it: inputs in the environment, files for outputs and summary; a suite of one quick check."""
+    """Run the script as a runner does, with a suite of one quick check.
+
+    Inputs are in the environment; outputs and the summary go to files.
+    """
     files = {name: tmp_path / name.lower() for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
     (tmp_path / "bin").mkdir()
     command = tmp_path / "bin" / "adamax-conformance"

@@ -67,14 +67,14 @@ def diverging(**changes):
     return verdict(Status.DIVERGES, divergence=divergence(**evidence_changes), **changes)
 
 
-def exactly(run, quantity, place, element, bound):
+def exactly(run, quantity, parameter, element, bound):
     """A verdict that expects the exact number, so that a faithful subject conforms."""
-    *_, end = element_trajectory(run, place, element)
+    *_, end = element_trajectory(run, parameter, element)
     return diverging(
         evidence={
             "case": run.to_json(),
             "quantity": quantity,
-            "parameter": place,
+            "parameter": parameter,
             "element": element,
             "step": run.steps,
             "expected": repr(float(getattr(end.state, quantity.value))),

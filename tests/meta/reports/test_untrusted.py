@@ -1,4 +1,7 @@
-"""What is read from elsewhere is refused in one line before it can cost time, memory or a traceback."""
+"""Files from elsewhere that are beyond a limit are refused in one line.
+
+That happens before they cost time, memory or a traceback.
+"""
 
 from __future__ import annotations
 
