@@ -68,7 +68,7 @@ def _options(rows: _Rows) -> Iterator[Atom]:
         1.4,
     )
     for name in ("weight_decay", "beta1", "beta2", "lr"):
-        yield rows.atom(f"with {name} = 0", [x[name] == 0 for x in rows.features], 1.2)
+        yield rows.atom(f"with {name} = 0", [x[name] == 0 for x in rows.features], 1.05)
     for name in ("lr", "betas", "eps", "weight_decay", "maximize"):
         yield rows.atom(
             f"in a group with an own {name}", [name in x["own options"] for x in rows.features], 1.2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from .trace import trace
 _LIKELY: Final = 8
 """The deviations that are tried together with every other."""
 
+_NUMBER: Final = re.compile(r"gradient (\d+)")
+"""The number of a gradient in an observation's words."""
 _BOOKKEEPING: Final = (
     "construct", "add_group", "set", "save", "load", "refuse", "begin", "end", "skip", "count", "time", "option",
     "source", "shown", "kept", "restored", "inputs", "__init__",
@@ -96,11 +99,11 @@ class _Search:
     Args:
         traces: of all lives.
         format_: the working format.
-        deadline: the time at which the search for two causes ends.
+        budget: processor seconds for the search for two causes.
     """
 
-    def __init__(self, traces: Sequence[LifeTrace], format_: Format, deadline: float) -> None:
-        self.format_, self.deadline = format_, deadline
+    def __init__(self, traces: Sequence[LifeTrace], format_: Format, budget: float) -> None:
+        self.format_, self.budget = format_, budget
         self.all = Batch(traces, format_)
         self._books = self.all.books(Machine)
         self.documented = self.all.evaluate(Machine, self._books)
@@ -160,7 +163,7 @@ def diagnose(
     """
     started = time.process_time()
     traces = trace(observed)
-    search = _Search(traces, format_, started + budget)
+    search = _Search(traces, format_, budget)
     refused = tuple(dict.fromkeys(each.refused for each in traces if each.refused))
     changed = tuple(
         dict.fromkeys(
@@ -202,7 +205,8 @@ def _causes(search: _Search) -> tuple[Cause, ...]:
     sound = [k for k in range(len(search.all.traces)) if k not in search.wrong_lives]
     # A life that is wrong and a few that are right settle most deviations.
     quick = search.batch_of([*order[:3], *sound[:8]])
-    medium = search.batch_of({*order[:16], *sound[:16]})
+    spread = order[:: max(1, len(order) // 12)]
+    medium = search.batch_of({*order[:8], *spread, *sound[:12]})
     whole = search.batch_of(range(len(search.all.traces)))
     singles = [*CATALOGUE, *fitted(search.all, search.documented)]
     singles = [kind for kind in singles if _is_narrower(kind, search.format_)]
@@ -232,11 +236,12 @@ def _pairs(
     gain = {kind: len(wrong - rest) - 2 * len(rest - wrong) for kind, rest in cells.items()}
     ranked = sorted(singles, key=lambda kind: -gain[kind])
     found: list[type[Machine]] = []
+    deadline = time.process_time() + search.budget
     for first in [kind for kind in ranked if gain[kind] > 0][:_LIKELY]:
         rest = sorted(whole.still_wrong(first), key=lambda k: len(search.all.traces[k].rows))
         quick = search.batch_of(rest[:2])
         for second in ranked:
-            if time.process_time() > search.deadline:
+            if time.process_time() > deadline:
                 return found
             for kind in _both(first, second):
                 if _explains((quick, medium, whole), kind):
@@ -299,13 +304,14 @@ def _conditions(search: _Search, traces: Sequence[LifeTrace]) -> tuple[str, str]
 def _changes(search: _Search, observed: Sequence[tuple[Life, Sequence[Observation]]]) -> str:
     """The conditions under which a gradient that was passed is changed."""
     batch = search.all
-    calls = {
-        (life, action)
+    changed = {
+        (life, action, int(number.group(1)))
         for life, (_, seen) in enumerate(observed)
         for action, each in enumerate(seen)
-        if any(change.what is Watched.GRADIENT for change in each.changed)
+        for change in each.changed
+        if change.what is Watched.GRADIENT and (number := _NUMBER.search(change.words))
     }
-    rows = np.array([(row.life, row.action) in calls for row in batch.rows], bool)
+    rows = np.array([(row.life, row.action, row.parameter) in changed for row in batch.rows], bool)
     wrong = np.zeros((3, batch.owner.size), bool)
     wrong[0] = rows[batch.owner]
     found = find_conditions(batch, Unexplained(wrong, []))

@@ -397,6 +397,21 @@ def _settings(format_: Format) -> Iterator[tuple[str, Write]]:
     yield "beta2 = 0", _own(betas=(0.75, 0.0))
     yield "beta2 next to 1", _own(betas=(0.75, 1 - 2.0**-16))
     yield "beta1 next to 1", _own(betas=(1 - 2.0**-10, 0.875))
+    for name, changed in (
+        ("beta1 = 0.98", {"betas": (1 - 2.0**-6, 0.875)}),
+        ("beta1 = 0.5", {"betas": (0.5, 0.875)}),
+        ("beta2 = 0.99", {"betas": (0.75, 1 - 2.0**-7)}),
+        ("beta2 = 0.5", {"betas": (0.75, 0.5)}),
+        ("beta2 = 0.999", {"betas": (0.75, 1 - 2.0**-10)}),
+        ("eps = 2^-15", {"eps": 2.0**-15}),
+        ("eps = 2^-10", {"eps": 2.0**-10}),
+        ("eps = 2^-7", {"eps": 2.0**-7}),
+        ("lr = 1", {"lr": Number(1.0)}),
+        ("lr = 5", {"lr": Number(5.0)}),
+        ("lr = 2^-7", {"lr": Number(2.0**-7)}),
+        ("weight_decay = 0.5", {"weight_decay": 0.5}),
+    ):
+        yield name, _own(**changed)
     yield "lr = 0", _own(lr=Number(0.0))
     yield "large lr", _own(lr=Number(24.0))
     yield "small lr", _own(lr=Number(2.0**-16))
