@@ -50,7 +50,10 @@ def one_line(text: str, limit: int | None = None) -> str:
 
 
 def terminal_text(text: str) -> str:
-    r"""The text for a terminal, line breaks kept; what a CI would take for a command gets a backslash."""
+    r"""The text for a terminal, line breaks kept.
+
+    What a CI would take for a command gets a backslash.
+    """
     return _COMMAND.sub(r"\\", visible(text))
 
 
@@ -60,7 +63,9 @@ def terminal_line(text: str, limit: int | None = None) -> str:
 
 
 def toml(document: str) -> str:
-    r"""A document of TOML whose strings have characters without a glyph as escapes, as `\u202E`.
+    r"""A document of TOML whose strings have escapes for characters without a glyph.
+
+    Such an escape is `\u202E`.
 
     Args:
         document: as a writer of TOML made it, with all strings in double quotes. Such characters cannot stand
@@ -108,9 +113,9 @@ def markdown_block(text: str, language: str = "") -> str:
 
 
 def csv_cell(text: str) -> str:
-    """The text as a spreadsheet's cell on one line, with an apostrophe before a formula.
+    """The text as a spreadsheet's cell on one line, an apostrophe before a formula.
 
-    Spreadsheets look for one behind any kind of space, so the apostrophe stands before those too.
+    Spreadsheets look for a formula behind any kind of space, so the apostrophe stands before those too.
     """
     shown = " ".join(visible(text).splitlines())
     if shown.lstrip().startswith(_FORMULA) and not _is_number(shown):

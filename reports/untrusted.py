@@ -1,4 +1,4 @@
-"""Read files and lines that come from elsewhere: within limits, before anything is made of them.
+"""Read files and lines that come from elsewhere, within limits.
 
 A record, a ledger, a recording or its progress file may come from another machine, or from someone who wants to
 stop this one. Every parser of the reports reads through this module. Sizes, nesting, digits, types and ranges are
@@ -43,7 +43,10 @@ _LONG_KEY: Final = re.compile(rf"(?<![\w-])[\w-]++(?:[ \t]*+\.[ \t]*+[\w-]++){{{
 
 
 class UntrustedError(ValueError):
-    """What was read is beyond a limit, or not what it should be; the message is one line."""
+    """Raised for text that is beyond a limit, or not what it should be.
+
+    The message is one line.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message, LONGEST_MESSAGE))
@@ -165,7 +168,10 @@ def validator(schema: Mapping[str, Any]) -> Draft202012Validator:
 
 
 def find_mismatch(checker: Draft202012Validator, value: Any) -> str:
-    """What about a value does not fit a schema, with its place, on one line; empty if it fits."""
+    """The mismatch of a value and a schema, on one line; empty if it fits.
+
+    It says where in the value the mismatch is.
+    """
     wrong = best_match(checker.iter_errors(value))
     if wrong is None:
         return ""
@@ -196,7 +202,10 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _require_limits(value: Any) -> None:
-    """Refuse what is nested too deeply, and integers of too many digits; it does not recurse."""
+    """Refuse what is nested too deeply, and integers of too many digits.
+
+    It does not recurse.
+    """
     level, depth = [value], 0
     while level:
         if depth > _DEPTH:

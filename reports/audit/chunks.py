@@ -60,5 +60,8 @@ def read_chunk(folder: Path, tensor: Tensor, number: int, chunk_size: int) -> Ar
 
 @lru_cache(maxsize=4)
 def _read_whole(path: Path, size: int, modified: int) -> bytes:  # noqa: ARG001 - a file that was changed is read again
-    """Read a small file. It is not mapped: if it were cut off meanwhile, that would end this process."""
+    """Read a small file.
+
+    It is not mapped: if it were cut off meanwhile, that would end this process.
+    """
     return read_file(path, size, follow=False)

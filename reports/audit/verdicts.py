@@ -106,7 +106,7 @@ def _of_dtype(
 
 
 def _recording_result(audited: AuditReport, *, unfinished: bool) -> CheckResult:
-    """Whether the recording is whole; damage is neither divergence nor conformance."""
+    """The result on the recording's wholeness; damage neither diverges nor conforms."""
     manifest = audited.manifest
     damages = [str(damage) for damage in sorted(audited.result.damages)]
     whole = "it has no end: the recording was cut off, or is still being written"

@@ -93,7 +93,10 @@ def plan(manifest: Manifest, numbers: Sequence[int] | None = None) -> list[WorkI
 
 
 def _size_on_disk(path: Path) -> int:
-    """The size of a file, which bounds what the manifest says of it; 0 for one that cannot be read."""
+    """The size of a file; 0 for one that cannot be read.
+
+    It bounds what the manifest says of the file.
+    """
     try:
         return path.lstat().st_size
     except OSError:

@@ -101,7 +101,10 @@ def audit_recording(recording: Path, report: Path, **options: Any) -> int:
 
 
 def _take_folder(directory: Path) -> FolderLock:
-    """Lock the report's folder, and remove an earlier report, which must not pass for this one."""
+    """Lock the report's folder, and remove an earlier report.
+
+    That one must not pass for this one.
+    """
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):

@@ -112,7 +112,7 @@ class Record:
         return cls(_read_back(header), tuple(map(_verdict, lines)), digest)
 
     def counts(self) -> dict[str, int]:
-        """How many verdicts there are of each status, by its name."""
+        """The number of verdicts of each status, by its name."""
         return dict(Counter(verdict.status.value for verdict in self.verdicts))
 
 

@@ -57,7 +57,10 @@ def _suite(summary: Summary, configuration: Configuration, rows: list[VerdictRow
 
 
 def _unfinished_suite(number: int, record: Record) -> ET.Element:
-    """An error, so that a server does not take a run for green whose verdicts are not all there."""
+    """An error for a run whose verdicts are not all there.
+
+    A server would take the run for green without it.
+    """
     name = f"run {number}"
     suite = ET.Element(
         "testsuite",

@@ -44,7 +44,7 @@ def render(summary: Summary, limit: int = LIMIT) -> str:
 
 
 def _parts(summary: Summary) -> Iterator[str]:
-    """Yield the report in pieces, any of which may be the last."""
+    """Yield the report in pieces; any of them may be the last."""
     yield f"# {SYMBOL[_headline(summary)]} {markdown(summary.answer)}\n\n"
     yield from (f"**{markdown(diagnosis)}**\n\n" for diagnosis in summary.diagnoses)
     yield from (f"> {markdown(note)}\n\n" for note in summary.notes)

@@ -167,7 +167,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class StatusCounts:
-    """How many verdicts of each status a configuration has in one check group."""
+    """The number of verdicts of each status for a configuration and check group."""
 
     counts: Mapping[Status, int]
 
@@ -227,7 +227,10 @@ class Summary:
 
     @property
     def answer(self) -> str:
-        """One sentence; it names the formula that values were held to if it is not the page's."""
+        """One sentence with the outcome.
+
+        It names the formula that values were held to if it is not the page's.
+        """
         return "; ".join(filter(None, (self._outcome, self.held_to)))
 
     @property
@@ -253,7 +256,10 @@ class Summary:
 
     @property
     def held_to(self) -> str:
-        """The formulas that values were held to where it is not the documented one; else empty."""
+        """The formulas, other than the documented one, that values were held to.
+
+        Empty if there are none.
+        """
         found: dict[str, list[str]] = {}
         for row in self.rows:
             words = held_to_in_words(row.verdict)
@@ -296,7 +302,10 @@ class Summary:
 
 
 def held_to_in_words(verdict: Verdict) -> str:
-    """The formula that a subject's values are held to, by `rule/documented`; empty for the documented one."""
+    """The formula that a subject's values are held to, by `rule/documented`.
+
+    Empty for the documented one.
+    """
     if verdict.check != "rule/documented" or verdict.status in {Status.SKIPPED, Status.BROKEN}:
         return ""
     rule = rule_named(verdict.measured.get("rule"))

@@ -86,7 +86,7 @@ def show(summary: Summary, console: Console) -> None:
 
 
 def print_line(line: str, console: Console) -> None:
-    """Print a line as it is: no markup, no highlighting, no wrapping, no command of a CI."""
+    """Print a line as it is: no markup, highlighting, wrapping or command of a CI."""
     console.print(terminal_text(line), markup=False, highlight=False, soft_wrap=True)
 
 

@@ -1,4 +1,7 @@
-"""A recording from elsewhere is refused or judged: nothing in it hangs, writes elsewhere, or is green unjudged."""
+"""A recording from elsewhere is refused or judged.
+
+Nothing in it hangs, writes elsewhere, or is green unjudged.
+"""
 
 from __future__ import annotations
 
