@@ -53,11 +53,13 @@ def diagnosis_in_words(entry: Mapping[str, Any], diverging: int) -> str:
         return f"{entry['subject']}: {entry['diagnosis']}"
     subject, seen = entry["subject"], f"{entry['diverging_lives']} of {entry['lives']} lives"
     verdicts = f"{diverging} {'divergence' if diverging == 1 else 'divergences'}"
+    if lacking := entry.get("lacks"):
+        verdicts = f"{verdicts}, no argument {' and no argument '.join(lacking)}"
     match len(entry["causes"]):
         case 0 if entry["conditions"]:
-            return f"{subject}: {verdicts}, no known cause: {entry['conditions']} ({seen})"
+            return f"{subject}: {verdicts}; no known cause: {entry['conditions']} ({seen})"
         case 0:
-            return f"{subject}: {verdicts}, none of them in the lives of the diagnosis"
+            return f"{subject}: {verdicts}; nothing is wrong in the {entry['lives']} lives of the diagnosis"
         case 1:
             what = f"one cause explains all that is wrong in {seen}"
             return f"{subject}: {verdicts}; {what}: {entry['diagnosis']} ({entry['causes'][0]['line']})"
