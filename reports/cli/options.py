@@ -69,6 +69,12 @@ REPRODUCING: Final = (
         ["--arithmetic"], type=click.Path(), metavar="FILE", help="The declared arithmetic of the device."
     ),
     click.Option(
+        ["--timeout"],
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="How long an answer may take; 60 by default.",
+    ),
+    click.Option(
         ["--in-process"], is_flag=True, help="Run subjects in this process, unprotected: for debugging."
     ),
 )
@@ -79,14 +85,11 @@ OPTIONS: Final = (
         ["--dtype"], type=click.Choice(DTYPES), multiple=True, help="float32 and float64 by default."
     ),
     *REPRODUCING,
-    click.Option(
-        ["--timeout"],
-        type=click.FloatRange(min=0, min_open=True),
-        metavar="SECONDS",
-        help="How long an answer may take; 60 by default.",
-    ),
     click.Option(["--suite"], metavar="VERSION", help="Only checks that this version of the suite had."),
-    click.Option(["--check"], multiple=True, metavar="GLOB", help="Only checks with such an id."),
+    click.Option(
+        ["--check"], multiple=True, metavar="GLOB", help="Only checks with such an id; several with commas."
+    ),
+    click.Option(["--skip"], multiple=True, metavar="GLOB", help="No checks with such an id; likewise."),
     click.Option(["--fail-fast"], is_flag=True, help="Stop at the first divergence, and do not shrink it."),
 )
 

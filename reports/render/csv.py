@@ -7,6 +7,7 @@ import io
 from typing import Final
 
 from ..escape import csv_cell
+from .command import command_of
 from .summary import Summary, VerdictRow
 
 COLUMNS: Final = (
@@ -57,7 +58,7 @@ def _cells(row: VerdictRow) -> dict[str, str]:
         "dtype": verdict.dtype,
         "device": verdict.device,
         "reason": verdict.reason,
-        "reproduce": verdict.reproduce,
+        "reproduce": command_of(verdict),
         "since": verdict.since,
         "duration": f"{verdict.duration:.3f}",
     }

@@ -23,6 +23,7 @@ from ..escape import one_line, visible
 from ..reproduce import script as reproduce
 from ..rule import demo
 from . import evidence, plots
+from .command import command_of
 from .evidence import MarkedText
 from .plots import Picture
 from .summary import NOT_RUN, SYMBOL, WORST_FIRST, Finding, Row, Summary, VerdictRow, facts_of, in_words
@@ -220,7 +221,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"line": one_line, "visible": visible, "words": in_words}
+    environment.filters |= {"line": one_line, "visible": visible, "words": in_words, "command": command_of}
     environment.globals |= {
         "SYMBOL": SYMBOL,
         "NOT_RUN": NOT_RUN,

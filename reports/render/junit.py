@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 from ...oracles.verdict import Divergence, Status
 from ..escape import one_line, visible
 from ..record.record import Record
+from .command import command_of
 from .summary import Configuration, Summary, VerdictRow
 
 _OUTPUT_LIMIT = 4000
@@ -93,7 +94,7 @@ def _case(row: VerdictRow, causes: Sequence[str]) -> ET.Element:
         case Status.DIVERGES:
             message = one_line("; ".join((reason, *causes)), _OUTPUT_LIMIT)
             failure = ET.SubElement(case, "failure", message=message, type="divergence")
-            failure.text = _evidence(verdict.divergence, verdict.reproduce)
+            failure.text = _evidence(verdict.divergence, command_of(verdict))
         case Status.BROKEN:
             ET.SubElement(case, "error", message=reason, type="broken").text = reason
         case Status.KNOWN:

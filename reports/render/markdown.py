@@ -13,6 +13,7 @@ from ...oracles.verdict import Status
 from ..escape import markdown, markdown_block, markdown_code
 from ..reproduce import script as reproduce
 from . import evidence
+from .command import command_of
 from .summary import NOT_RUN, SYMBOL, WORST_FIRST, Finding, Summary, facts_of, in_words
 
 LIMIT: Final = 1_000_000
@@ -125,8 +126,8 @@ def _divergence(finding: Finding) -> str:
             f"\n<details><summary>Script that shows it</summary>\n\n{markdown_block(script, 'python')}\n\n"
         )
         parts.append("</details>\n")
-    if verdict.reproduce:
-        parts.append(f"\n{markdown_block(verdict.reproduce[:2000], 'sh')}\n")
+    if command := command_of(verdict):
+        parts.append(f"\n{markdown_block(command, 'sh')}\n")
     return "".join(parts)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import sys
 from collections.abc import Iterator
 from typing import Final
 
@@ -19,6 +20,7 @@ from rich.text import Text
 from ...oracles.verdict import Status
 from ..escape import terminal_line, terminal_text
 from ..record.exit_codes import ExitCode
+from .command import command_of
 from .summary import NOT_RUN, SYMBOL, WORST_FIRST, Finding, StatusCounts, Summary
 
 STYLE: Final = {
@@ -55,6 +57,11 @@ def _spell(error: UnicodeError) -> tuple[str, int]:
 _SPELLING: Final = "adamax-conformance-spelled"
 _ASCII: Final = {"✓": "+", "✗": "x", "≈": "~", "○": "o", "·": "-", "…": "...", "→": "->"}
 codecs.register_error(_SPELLING, _spell)
+
+
+def table_console() -> Console:
+    """A console whose tables are as wide as they need to be where nobody watches."""
+    return Console() if sys.stdout.isatty() else Console(width=_WIDEST)
 
 
 def show(summary: Summary, console: Console) -> None:
@@ -163,6 +170,6 @@ def _evidence(finding: Finding) -> Text:
             ("actual", divergence.actual, divergence.actual_hex),
         ):
             parts.append(Text(f"{name:>10}  ") + text(f"{decimal}  {hexadecimal or ''}", limit=200))
-    if verdict.reproduce:
-        parts.append(text(f"$ {verdict.reproduce}", "dim", limit=1000))
+    if command := command_of(verdict):
+        parts.append(text(f"$ {command}", "dim"))
     return Text("\n  ").join(parts)

@@ -66,7 +66,7 @@ def verdict(status: Status = Status.CONFORMS, check: str = "value/lockstep/theta
     values: dict[str, Any] = {"subject": "torch", "dtype": "float32", "device": "cpu", "since": "0.1.0"}
     if status in {Status.DIVERGES, Status.KNOWN}:
         values["divergence"] = divergence()
-        values["reproduce"] = "adamax-conformance check torch --dtype float32 -k lockstep"
+        values["reproduce"] = "adamax-conformance check torch --dtype float32 --check lockstep"
     if status is not Status.CONFORMS:
         values["reason"] = f"a reason why this is {status.value}"
     return Verdict(check, status, **(values | changes))
