@@ -9,11 +9,11 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
@@ -34,20 +34,30 @@ from adamax_conformance.impl.subject.transports import Deadlines
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status, Verdict
 from adamax_conformance.reports import arithmetic_file
 from adamax_conformance.reports.cli import options
+from adamax_conformance.reports.cli.checks import (
+    ChoiceError,
+    matches,
+    require_matches,
+    require_suite,
+    split_globs,
+)
 from adamax_conformance.reports.escape import one_line, terminal_line, terminal_text
 from adamax_conformance.reports.ledger import ledger
 from adamax_conformance.reports.record import verdict_json
+from adamax_conformance.reports.record.diagnosis import diagnosis_to_json, undiagnosed_to_json
 from adamax_conformance.reports.record.environment import machine, versions
 from adamax_conformance.reports.record.exit_codes import ExitCode
 from adamax_conformance.reports.record.folder_lock import FolderLock, FolderLockedError
 from adamax_conformance.reports.record.record import FILE_NAME, Header, RecordWriter, verdict_line
 from adamax_conformance.reports.record.run_result import RunResult
 from adamax_conformance.reports.render.report import FILES, render_recorded
+from adamax_conformance.reports.rule.diagnose import diagnose_subject, lacking_options
 from adamax_conformance.tests.conformance.harness.catalogue import CHECKS, LAYERS, SOONEST
-from adamax_conformance.tests.conformance.harness.check import checks_of
+from adamax_conformance.tests.conformance.harness.check import Check, checks_of
 from adamax_conformance.tests.conformance.harness.context import CheckContext
 from adamax_conformance.tests.conformance.harness.parts import find_obstacle
 from adamax_conformance.tests.conformance.harness.target import Profile, Settings, Target
+from hypothesis import configuration as hypothesis_settings
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -68,6 +78,12 @@ _NARROWING: Final = (
 """The options of pytest's with which a user runs a part of the suite."""
 _SUITE: Final = Path(__file__).parent
 _RULE: Final = "rule/documented"
+_TENTHS: Final = 10
+_WIDEST_FIRST: Final = ("float64", "float32", "float16", "bfloat16")
+_SEARCH: Final = 3.0
+"""Seconds of the search for two causes at once."""
+_PERFORMANCE: Final = 8.0
+"""Seconds in which the lives of the diagnosis are performed; the long ones come last."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -112,11 +128,19 @@ class _Suite:
         self.concluded: set[str] = set()
         self.bar: _Bar | None = None
         try:
+            require_matches(
+                [glob for name in ("check", "skip") for glob in split_globs(option(f"--adamax-{name}"))],
+                CHECKS,
+            )
+            require_suite(option("--adamax-suite"))
             self.ledger = ledger.load(option("--adamax-known") or ledger.SHIPPED)
             self.ledger.require(CHECKS.keys())
             self.arithmetic = arithmetic_file.load(option("--adamax-arithmetic"))
-        except (ledger.LedgerError, arithmetic_file.DeclarationError) as error:
+        except (ledger.LedgerError, arithmetic_file.DeclarationError, ChoiceError) as error:
             _exit(str(error), ExitCode.USAGE)
+        # Hypothesis keeps files even where it has no database; none is left with the user.
+        self.hypothesis_home = tempfile.TemporaryDirectory(prefix="adamax-conformance-")
+        hypothesis_settings.set_hypothesis_home_dir(self.hypothesis_home.name)
         self.settings = Settings(
             profile=next(p for p in Profile if p.label == option("--adamax-profile")),
             seed=option("--adamax-seed"),
@@ -137,9 +161,9 @@ class _Suite:
         except SubjectError as error:
             _exit(str(error), ExitCode.NOTHING_JUDGED)
 
-    def _open_targets(self, name: str, dtypes: Sequence[str]) -> None:
+    def _open(self, name: str) -> Subject:
         seconds = self.config.getoption("--adamax-timeout")
-        subject = Subject.open(
+        return Subject.open(
             name,
             device=self.device,
             python=self.python,
@@ -147,6 +171,9 @@ class _Suite:
             state=self.config.getoption("--adamax-state"),
             deadlines=None if seconds is None else Deadlines(request=seconds),
         )
+
+    def _open_targets(self, name: str, dtypes: Sequence[str]) -> None:
+        subject = self._open(name)
         offered = subject.info.dtypes
         wanted = dtypes or [d for d in _USUAL_DTYPES if d in offered] or offered
         if not set(wanted) & set(offered):
@@ -175,13 +202,14 @@ class _Suite:
         return CheckContext(self.targets[request.param], checks_of(request.node))
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Sort the tests by layer, and leave out those that the options exclude."""
-        globs, suite = config.getoption("--adamax-check"), config.getoption("--adamax-suite")
+        """Sort the tests by layer, and leave out those that the options exclude.
+
+        The rule is always judged, since all other verdicts depend on what it is identified as.
+        """
 
         def is_selected(item: pytest.Item) -> bool:
             checks = checks_of(item)
-            named = not globs or any(fnmatchcase(check.id, glob) for check in checks for glob in globs)
-            return not checks or (named and any(check.belongs_to(suite) for check in checks))
+            return not checks or any(self._selects(check) for check in checks)
 
         layers = SOONEST if self.settings.fail_fast else LAYERS
         order = {layer: i for i, layer in enumerate(layers)}
@@ -193,8 +221,15 @@ class _Suite:
             config.hook.pytest_deselected(items=left_out)
             items[:] = [item for item in items if is_selected(item)]
 
+    def _selects(self, check: Check) -> bool:
+        """Whether the options leave a check in."""
+        option = self.config.getoption
+        globs, left = (split_globs(option(f"--adamax-{name}")) for name in ("check", "skip"))
+        named = (not globs or matches(check.id, globs)) and not matches(check.id, left)
+        return check.belongs_to(option("--adamax-suite")) and (check.layer == "rule" or named)
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note which tests have to give verdicts, and which of them reports what many would."""
+        """Note which tests have to give verdicts, and which one reports for many."""
         for item in session.items:
             if isinstance(item, pytest.Function) and "context" in item.fixturenames:
                 key: Any = item.callspec.params["context"]
@@ -278,7 +313,10 @@ class _Suite:
             self.bar = _Bar(Console(stderr=True))
 
     def _take_folder(self, folder: Path) -> None:
-        """Lock the report's folder, and remove an earlier report, which must not pass for this one."""
+        """Lock the report's folder, and remove an earlier report.
+
+        That one must not pass for this one.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.lock = FolderLock(folder)
         for name in FILES:
@@ -310,6 +348,8 @@ class _Suite:
             self.bar.stop()
         missing = tuple(self._missing())
         interrupted = session.exitstatus == pytest.ExitCode.INTERRUPTED
+        if not interrupted:
+            self._diagnose()
         complete = not missing and not interrupted
         unwritten = ""
         directory = session.config.getoption("--adamax-report")
@@ -324,6 +364,35 @@ class _Suite:
         if session.exitstatus == pytest.ExitCode.OK and self.result.problem:
             session.exitstatus = self.result.exit_code
 
+    def _diagnose(self) -> None:
+        """Find the cause of what diverges, for each subject that does.
+
+        It is searched in the widest dtype that diverges.
+        """
+        opened = {target.subject.name: name for (name, _), target in self.targets.items()}
+        for subject, name in opened.items():
+            wrong = {
+                v.dtype
+                for v in self.writer.verdicts
+                if v.status is Status.DIVERGES
+                and v.subject == subject
+                and not v.check.startswith("contract/")
+            }
+            if dtype := next((each for each in _WIDEST_FIRST if each in wrong), None):
+                self._diagnose_in(subject, name, dtype)
+
+    def _diagnose_in(self, subject: str, name: str, dtype: str) -> None:
+        """Diagnose a subject in a process of its own.
+
+        No check has made an optimizer there.
+        """
+        try:
+            with self._open(name) as renewed:
+                found = diagnose_subject(renewed, dtype, _SEARCH, _PERFORMANCE)
+                self.writer.diagnoses.append(diagnosis_to_json(found, subject, lacking_options(renewed)))
+        except SubjectError as error:
+            self.writer.diagnoses.append(undiagnosed_to_json(subject, dtype, one_line(str(error))))
+
     def _missing(self) -> Iterator[str]:
         """The verdicts that this run had to give and did not, by name."""
         judged = {(v.subject, v.dtype, v.check) for v in self.writer.verdicts}
@@ -335,19 +404,19 @@ class _Suite:
         yield from lacking or sorted(self.collected - self.concluded)
 
     def _required_checks(self) -> list[str]:
-        """The checks of which every subject needs a verdict, unless pytest's own options leave some out."""
+        """The checks that every subject needs a verdict on.
+
+        There are none if pytest's own options leave some out.
+        """
         option = self.config.getoption
         if any(option(name, None) for name in _NARROWING) or any("::" in a for a in self.config.args):
             return []
-        globs, suite = option("--adamax-check"), option("--adamax-suite")
-        return [
-            check.id
-            for check in CHECKS.values()
-            if check.belongs_to(suite) and (not globs or any(fnmatchcase(check.id, glob) for glob in globs))
-        ]
+        return [check.id for check in CHECKS.values() if self._selects(check)]
 
     def pytest_unconfigure(self) -> None:
         """Close the subjects, and release the report's folder."""
+        hypothesis_settings.set_hypothesis_home_dir(None)
+        self.hypothesis_home.cleanup()
         if self.lock is not None:
             self.lock.close()
         for subject in {id(target.subject): target.subject for target in self.targets.values()}.values():
@@ -401,12 +470,14 @@ def _attach_verdicts(item: pytest.Item, context: CheckContext) -> None:
 class _Bar:
     """The live progress display.
 
-    If the output is not a terminal, it prints only a line for each divergence.
+    If the output is not a terminal, it prints a line after each tenth of the tests.
     """
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self.shown = 0
+        self.total = 0
+        self.done = 0
         self.progress = Progress(
             TextColumn("checking"),
             BarColumn(),
@@ -422,11 +493,16 @@ class _Bar:
 
     def expect(self, total: int) -> None:
         """Set the number of tests."""
+        self.total = total
         self.progress.update(self.task, total=total)
 
     def advance(self, verdicts: Sequence[Verdict]) -> None:
-        """Count one test more, and print what diverges."""
+        """Count one test more, and print what diverges on a terminal."""
         wrong = [v for v in verdicts if v.status in {Status.DIVERGES, Status.BROKEN}]
+        self.done += 1
+        if not self.console.is_terminal:
+            self._print_tenth(len(wrong))
+            return
         for verdict in wrong[self.shown :]:
             line = terminal_line(
                 f"{verdict.status.value}: {verdict.subject} {verdict.dtype} {verdict.check}: {verdict.reason}"
@@ -434,6 +510,17 @@ class _Bar:
             self.progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
         self.shown = len(wrong)
         self.progress.update(self.task, advance=1, description=f"{len(wrong)} diverge" if wrong else "")
+
+    def _print_tenth(self, wrong: int) -> None:
+        """Print a line if another tenth of the tests is done.
+
+        What diverges is not printed here: where everything is kept, the end of the run would print it again.
+        """
+        total = max(self.total, 1)
+        if self.done * _TENTHS // total > (self.done - 1) * _TENTHS // total:
+            words = f", {wrong} {'diverges' if wrong == 1 else 'diverge'}" if wrong else ""
+            line = f"checking: {self.done} of {self.total} tests{words}"
+            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def stop(self) -> None:
         """Remove the display."""

@@ -26,6 +26,7 @@ from adamax_conformance.oracles.judgement import ComparisonTallies, ComparisonTa
 from adamax_conformance.oracles.verdict import Divergence, Status, Verdict
 from adamax_conformance.reference.case import Case
 from adamax_conformance.reference.life import Life, Watched
+from adamax_conformance.reports.escape import terminal_text
 from adamax_conformance.tests.conformance.cases.strategies import cases
 from adamax_conformance.tests.conformance.harness.budget import budget_of
 from adamax_conformance.tests.conformance.harness.check import Check
@@ -69,7 +70,7 @@ class CheckContext:
         target: the subject, in one dtype.
         checks: the checks that this call of a test decides.
         verdicts: the verdicts so far.
-        started: the time at which the call began.
+        started: the time at which the call began, or the last verdict was kept.
     """
 
     target: Target
@@ -140,7 +141,7 @@ class CheckContext:
 
     @property
     def lives(self) -> LifePerformer:
-        """What performs lives on the subject."""
+        """The performer of lives on the subject."""
         return performer_of(self.target)
 
     # Verdicts ------------------------------------------------------------------------------------------
@@ -171,11 +172,17 @@ class CheckContext:
             divergence=divergence,
             reproduce=self._reproduce(check),
             measured=dict(measured or {}),
-            duration=time.perf_counter() - self.started,
+            duration=self._lap(),
         )
         if self.target.settings.ledger is not None:
             verdict = self.target.settings.ledger.apply(verdict, info.version)
         self.verdicts.append(verdict)
+
+    def _lap(self) -> float:
+        """The seconds since the last verdict of this call; all of them add up to the call's."""
+        now = time.perf_counter()
+        seconds, self.started = now - self.started, now
+        return seconds
 
     def conforms(self, **measured: object) -> None:
         """Decide that the subject conforms."""
@@ -218,7 +225,7 @@ class CheckContext:
         failures = [v for v in self.verdicts if v.status in {Status.DIVERGES, Status.BROKEN}]
         if failures:
             lines = [f"{v.check}: {v.status.value}: {v.reason}\n  reproduce: {v.reproduce}" for v in failures]
-            pytest.fail("\n".join(lines), pytrace=False)
+            pytest.fail(terminal_text("\n".join(lines)), pytrace=False)
         if all(v.status is Status.SKIPPED for v in self.verdicts):
             pytest.skip(self.verdicts[0].reason)
 
@@ -301,7 +308,7 @@ class CheckContext:
             self._decide_undiverged(check, measured(check))
 
     def search_lives(self, draw: Callable[[int], Life], watched: Sequence[Watched] = ()) -> LifeTally:
-        """Draw lives from the seeds of the settings until one goes wrong, which is shortened.
+        """Draw lives from the seeds of the settings until one goes wrong; shorten that.
 
         Args:
             draw: the life of a seed.
@@ -309,7 +316,7 @@ class CheckContext:
         """
         settings = self.target.settings
         count = max(1, settings.profile.lives // budget_of(self.subject.info).drawn)
-        seeds = random.Random(f"{settings.seed} {self.check} {self.dtype}")
+        seeds = random.Random(f"{settings.seed} {self.check} {self.dtype}")  # noqa: S311 - numbers, not secrets
         tally, watched = LifeTally(), watched or self.lives.watched()
         for _ in range(count):
             life = draw(seeds.randrange(2**32))
@@ -322,9 +329,13 @@ class CheckContext:
         return tally
 
     def _decide_undiverged(self, check: str, measured: Mapping[str, Any]) -> None:
-        """Decide that the subject conforms, or skip the check if nothing was judged."""
-        if measured.get("judged", 1) == 0:
+        """Decide that the subject conforms, or skip the check if nothing was compared."""
+        judged = measured.get("judged", 1)
+        if judged == 0:
             self.decide(Status.SKIPPED, "it cannot be observed", measured=measured, check=check)
+        elif judged == measured.get("open"):
+            words = "the bound of every element is infinite, so nothing was compared"
+            self.decide(Status.SKIPPED, words, measured=measured, check=check)
         elif measured.get("judged", 1) == measured.get("open"):
             words = f"nothing was compared: none of {measured['open']} numbers has a finite bound"
             self.decide(Status.SKIPPED, words, measured=measured, check=check)
