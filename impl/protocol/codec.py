@@ -16,6 +16,7 @@ from .serialization import form_of
 from .validation import (
     ProtocolError,
     abbreviate,
+    bounded_integer,
     clean_text,
     require_choice,
     require_id,
@@ -39,7 +40,9 @@ _NAMES: Final = {request: name for name, (request, _) in OPERATIONS.items()}
 def parse_line(line: bytes) -> dict[str, Any]:
     """The object that a line holds."""
     try:
-        value = json.loads(line.decode("utf-8"))
+        value = json.loads(line.decode("utf-8"), parse_int=bounded_integer)
+    except ProtocolError:
+        raise
     except UnicodeDecodeError as error:
         raise ProtocolError(f"the line is not UTF-8: {error.reason} at byte {error.start}") from None
     except RecursionError:
@@ -102,7 +105,7 @@ def decode_answer(request: Request, id_: int, line: bytes) -> Answer:
     """
     value = parse_line(line)
     if (came := require_id(value, "the answer")) != id_:
-        raise ProtocolError(f"the answer has id {came}; the request has {id_}")
+        raise ProtocolError(f"the answer has id {abbreviate(came)}; the request has {id_}")
     match [key for key in ("ok", "skipped", "error") if key in value]:
         case ["ok"]:
             answer: Answer = form_of(OPERATIONS[_NAMES[type(request)]][1]).decode(value["ok"], "ok", 0)

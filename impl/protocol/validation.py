@@ -12,6 +12,8 @@ LONGEST_TEXT: Final = 10_000
 """Characters of a message or reason that are kept."""
 
 _LONGEST_SHOWN: Final = 80
+_MOST_DIGITS: Final = 300
+"""Of an integer on the pipe: fewer than binary64 can hold, so that none overflows as it becomes a float."""
 
 T = TypeVar("T")
 
@@ -37,6 +39,13 @@ def abbreviate(value: object) -> str:
     return (
         text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 20]}... ({len(text)} characters)"
     )
+
+
+def bounded_integer(digits: str) -> int:
+    """The integer of a JSON text; `json.loads` calls this with its digits."""
+    if len(digits) > _MOST_DIGITS:
+        raise ProtocolError(f"an integer has {len(digits)} digits; want at most {_MOST_DIGITS}")
+    return int(digits)
 
 
 def clean_text(value: str) -> str:
