@@ -13,7 +13,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from adamax_conformance.oracles.formats import Format
@@ -38,6 +38,7 @@ from adamax_conformance.reference.life import (
     Refuse,
     Save,
     SetLr,
+    SetOption,
     Step,
     Values,
 )
@@ -56,6 +57,7 @@ class Feature(Enum):
     SET_LR = "set-lr"
     INT_LR = "int-lr"
     ARRAY_LR = "array-lr"
+    SET_OPTIONS = "set-options"
     GENERATOR = "generator"
     POINTS = "0-d"
     EMPTY = "empty"
@@ -398,7 +400,7 @@ class _Drawer:
             *([NumberKind.ARRAY] if self.scope.has(Feature.ARRAY_LR) and not self.is_mixed(number) else []),
         )
         choices = (
-            0.5, 0.05, 1.0, 2.0, last * (1 + 2.0**-14), last * (1 - 2.0**-18), last / 1024, 2.0**-20, 1e-6, 1e-9,
+            0.5, 0.05, 1.0, 2.0, 0.0, last * (1 + 2.0**-14), last * (1 - 2.0**-18), last / 1024, 2.0**-20, 1e-6, 1e-9,
             self.wide_lr(), 8.0,
         )  # fmt: skip
         value = self.pick(*choices)
@@ -406,10 +408,19 @@ class _Drawer:
             value = float(self.pick(1, 2, 3))
         # What a 0-d array of the working format holds, every kind holds.
         value = self.format.round_float(float(np.float32(value)) if self.format.precision >= 24 else value)
-        if value <= 0:
-            value = 0.5
         self.lr[number, group] = value
         self.actions.append(SetLr(number, group, Number(value, kind)))
+
+    def set_option(self, number: int) -> None:
+        """Set another option of a group, to a usual value or to one far off."""
+        scope, group = self.scope, self.random.randint(0, len(self.groups[number]) - 1)
+        values: dict[str, tuple[Any, ...]] = {
+            "eps": (0.5, 1e-3, self.wide_eps()) if scope.has(Feature.EPS) else (),
+            "weight_decay": (0.5, 0.0, self.wide_decay()) if scope.has(Feature.DECAY) else (),
+            "maximize": (True, False) if scope.has(Feature.MAXIMIZE) else (),
+        }
+        name = self.pick(*(name for name, choices in values.items() if choices))
+        self.actions.append(SetOption(number, group, name, self.pick(*values[name])))
 
     def add_group(self, number: int) -> None:
         """Add a group of one or two parameters."""
@@ -472,6 +483,8 @@ class _Drawer:
         }
         if self.scope.has(Feature.SET_LR):
             found["set_lr"] = self.set_lr
+        if self.scope.has(Feature.SET_OPTIONS):
+            found["set_option"] = self.set_option
         if self.scope.has(Feature.ADD_GROUP):
             found["add_group"] = self.add_group
         if loads:
@@ -487,7 +500,7 @@ class _Drawer:
             self.step(1)
         weights = {
             Theme.CHECKPOINTS: ("save", "load", "copy", "refuse", "step", "step", "load", "add_group"),
-            Theme.OPTIONS: ("set_lr", "set_lr", "set_lr", "step", "add_group"),
+            Theme.OPTIONS: ("set_lr", "set_lr", "set_lr", "set_option", "set_option", "step", "add_group"),
         }.get(self.theme, ("step", "step", "step", "set_lr", "save", "load", "copy", "refuse", "add_group"))
         if self.theme is Theme.CHECKPOINTS:
             self.save(0)

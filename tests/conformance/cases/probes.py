@@ -29,6 +29,7 @@ from adamax_conformance.reference.life import (
     Refuse,
     Save,
     SetLr,
+    SetOption,
     Step,
     Values,
     Watched,
@@ -59,6 +60,7 @@ class Probe:
         make: the lives, for a format; each is a life of its own.
         needs: features without which it cannot be asked.
         watched: what the caller must find unchanged.
+        ignorable: an action that the page does not promise, and that may be without effect.
     """
 
     feature: Feature
@@ -66,6 +68,7 @@ class Probe:
     make: Callable[[Format], tuple[Life, ...]]
     needs: tuple[Feature, ...] = ()
     watched: tuple[Watched, ...] = (Watched.GRADIENT,)
+    ignorable: type[SetOption] | None = None
 
     @property
     def id(self) -> str:
@@ -145,6 +148,20 @@ def _groups(format_: Format) -> tuple[Life, ...]:
         for shape, options in zip(builder.shapes, (PLAIN, _OTHER), strict=True)
     )
     return (builder.then(Construct(0, groups, PLAIN)).step(times=3).life(),)
+
+
+def _set_options(format_: Format) -> tuple[Life, ...]:
+    """Options but the learning rate and beta1, whose power a subject may keep."""
+    changes = (("eps", 0.5), ("weight_decay", 0.5), ("betas", (0.8, 0.25)), ("maximize", True))
+    return tuple(
+        LifeBuilder(format_, f"set-options/{name}")
+        .construct()
+        .step(times=2)
+        .then(SetOption(0, 0, name, value))
+        .step(times=3)
+        .life()
+        for name, value in changes
+    )
 
 
 def _set(name: str, *numbers: Number) -> Callable[[Format], tuple[Life, ...]]:
@@ -284,12 +301,16 @@ def _int(value: int) -> Number:
     return Number(value, NumberKind.INT)
 
 
+_RATES: Final = (
+    0.5, 0.5 * (1 + 2.0**-16), 1e-6, 0.5, 0.5 * (1 - 2.0**-20), 2.0**-30, 0.0, 0.5, 1.0, 0.125, 0.25, 0.0625,
+)  # fmt: skip
+
 PROBES: Final = (
     Probe(Feature.GROUPS, "each group keeps to its own options", _groups),
     Probe(
         Feature.SET_LR,
         "a learning rate that is set to a float takes effect, close to the last, tiny, and back again",
-        _set("set-lr", *map(Number, (0.5, 0.5 * (1 + 2.0**-16), 1e-6, 0.5, 0.5 * (1 - 2.0**-20), 2.0**-30))),
+        _set("set-lr", *map(Number, _RATES)),
     ),
     Probe(
         Feature.INT_LR,
@@ -302,6 +323,13 @@ PROBES: Final = (
         "a learning rate that is set to a 0-d array takes effect",
         _set("array-lr", Number(0.5, NumberKind.ARRAY), Number(0.25), Number(2.0**-20, NumberKind.ARRAY)),
         needs=(Feature.SET_LR,),
+    ),
+    Probe(
+        Feature.SET_OPTIONS,
+        "an option that is set takes effect, or is not used, and changes nothing else",
+        _set_options,
+        needs=(Feature.EPS, Feature.DECAY, Feature.BETAS, Feature.MAXIMIZE),
+        ignorable=SetOption,
     ),
     Probe(
         Feature.GENERATOR,

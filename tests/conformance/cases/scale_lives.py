@@ -116,18 +116,23 @@ def numbers(format_: Format, features: frozenset[Feature], *, full: bool) -> tup
 def counters(format_: Format, features: frozenset[Feature], *, full: bool) -> Iterator[Life]:
     """Runs past the ends of counters of few bits, and checkpoints with large counts."""
     ends = (254, 4094, 65534) if full else (254, 4094)
-    values = [values_of(format_, 6000 + i, (3,)) for i in range(4)]
+    shapes = ((3,), (2, 2))
+    values = [
+        tuple(values_of(format_, 6000 + 10 * j + i, shape) for j, shape in enumerate(shapes))
+        for i in range(4)
+    ]
+    specs = tuple(ParameterSpec(each) for each in values[0])
     beta1 = 0.993 if format_ is Format.BINARY64 else 0.9995
     options = Options(Number(0.1), (beta1, 0.999), 1e-3)
 
     def step(t: int) -> Step:
-        return Step(0, (GradientSpec(values[1 + t % 3]),))
+        return Step(0, tuple(GradientSpec(each) for each in values[1 + t % 3]))
 
-    start = Construct(0, (GroupSpec((ParameterSpec(values[0]),)),), options, Container.LIST)
+    start = Construct(0, (GroupSpec(specs),), options, Container.LIST)
     actions: list[Action] = [start]
     done = 0
     for end in ends:
-        actions += [Run(0, end - done, ((values[1],), (values[2],), (values[3],)))]
+        actions += [Run(0, end - done, (values[1], values[2], values[3]))]
         actions += [step(t) for t in range(4)]
         done = end + 4
     yield Life("lives/counters/steps", format_.dtype, tuple(actions))
@@ -141,7 +146,7 @@ def counters(format_: Format, features: frozenset[Feature], *, full: bool) -> It
             beta = 1 - 2.0 ** -min(k, 12) if near_one else 0.9
             actions[0] = Construct(
                 0,
-                (GroupSpec((ParameterSpec(values[0]),)),),
+                (GroupSpec(specs),),
                 Options(Number(0.1), (beta, 0.999), 1e-3),
                 Container.LIST,
             )

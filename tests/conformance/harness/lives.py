@@ -149,10 +149,27 @@ class LifePerformer:
         """Perform the lives of a probe until one goes wrong or is not supported."""
         tally = LifeTally()
         for life in probe.make(self.target.format):
-            tally.add(self.judge(life, probe.watched))
+            found = self.judge(life, probe.watched)
+            if found.findings and probe.ignorable is not None:
+                found = self._judge_ignored(life, probe) or found
+            tally.add(found)
             if tally.divergence is not None or tally.unsupported:
                 break
         return tally
+
+    def _judge_ignored(self, life: Life, probe: Probe) -> LifeFindings | None:
+        """Judge a life without its ignorable action; None if that explains nothing."""
+        assert probe.ignorable is not None
+        observations = self.subject.live(life)
+        kept = [i for i, each in enumerate(life.actions) if not isinstance(each, probe.ignorable)]
+        without = replace(life, actions=tuple(life.actions[i] for i in kept))
+        seen = [observations[i] for i in kept if i < len(observations)]
+        found = self.judge_observed(without, seen, probe.watched)
+        if found.findings:
+            return None
+        name = next(each.name for each in life.actions if isinstance(each, probe.ignorable))
+        found.unrefused = f"{name} that is set between steps is not used"
+        return found
 
     def features(self) -> frozenset[Feature]:
         """The features that the subject has and gets right, each by its probe."""

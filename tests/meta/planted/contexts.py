@@ -28,7 +28,7 @@ ASKED: Final[Mapping[str, tuple[str, ...]]] = {
         *_DRAWN,
     ),
     "counter": (*_contexts("counters", "absent-gradient", "refused-step", "add-group"), *_DRAWN),
-    "option": (*_contexts("set-lr", "int-lr", "array-lr", "numbers"), *_DRAWN),
+    "option": (*_contexts("set-lr", "int-lr", "array-lr", "set-options", "numbers"), *_DRAWN),
     "domain": (*_contexts("counters", "precision"), *_DRAWN),
     "checkpoint": (
         *_contexts("checkpoint-kept", "load-fresh", "load-used", "deepcopy", "pickle", "refused-step"),
