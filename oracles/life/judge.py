@@ -7,6 +7,7 @@ always seen, is exact before each step.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,7 @@ from ...reference.life import (
     Observation,
     OptimizerState,
     Outcome,
+    Refusal,
     Refuse,
     Run,
     Save,
@@ -134,6 +136,9 @@ class LifeJudge:
             if seen.outcome is Outcome.DONE:
                 self.result.unrefused = f"{action.refusal.value}, and the call was accepted"
                 return False
+            if action.refusal is Refusal.WRONG_SHAPE and self._is_half_taken(seen):
+                self.result.unrefused = f"{action.refusal.value}, and the call was refused half-way"
+                return False
             self._leave_alone(index, action, seen, Aspect.REFUSED)
             return True
         if seen.outcome is Outcome.REFUSED:
@@ -146,6 +151,17 @@ class LifeJudge:
         for number, state in seen.optimizers.items():
             self._world.optimizers[number].state = state
         return True
+
+    def _is_half_taken(self, seen: Observation) -> bool:
+        """Whether earlier parameters were stepped before a gradient was refused.
+
+        The page does not say that all shapes are looked at before the first parameter is stepped.
+        """
+        changed = (
+            _changed_numbers(self._world.optimizers[number].state, state)
+            for number, state in seen.optimizers.items()
+        )
+        return next(itertools.chain.from_iterable(changed), None) is not None
 
     def _leave_alone(
         self,
