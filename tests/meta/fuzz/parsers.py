@@ -1,4 +1,6 @@
-"""The parsers of what comes from elsewhere, each with right inputs to damage and the errors that it may raise.
+"""The parsers of what comes from elsewhere, with inputs to damage.
+
+Each has the errors with which it may refuse an input.
 
 `python -m adamax_conformance.tests.meta.fuzz.parsers --count 200000` tries so many inputs, and says which ended in
 another error, in words of several lines, or late.
@@ -291,6 +293,7 @@ def _answer_seeds() -> tuple[bytes, ...]:
 
 def parsers() -> tuple[Parser, ...]:
     """Every parser of what comes from elsewhere."""
+    shipped = b"[[".join(ledger.SHIPPED.read_bytes().split(b"[[")[:6])
     published = (PUBLISHED / "contract.json").read_bytes()
     return (
         Parser(
@@ -312,7 +315,7 @@ def _require_short(words: str) -> None:
 
 
 def try_one(parser: Parser, content: bytes) -> str:
-    """What is wrong with how a parser takes an input; empty if nothing is."""
+    """Try one input, and return what is wrong; empty if nothing is."""
     began = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -328,7 +331,7 @@ def try_one(parser: Parser, content: bytes) -> str:
 
 
 def fuzz(parser: Parser, count: int, seed: int) -> list[tuple[bytes, str]]:
-    """Try damaged inputs, and return those that a parser takes wrongly, with what is wrong."""
+    """Try damaged inputs; return those that go wrong, and how."""
     rng = random.Random(f"{parser.name} {seed}")
     found = []
     for _ in range(count):

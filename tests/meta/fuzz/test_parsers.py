@@ -1,4 +1,7 @@
-"""Damaged inputs are read or refused in one line: a sample of what `parsers.py` tries."""
+"""Damaged inputs are read or refused in one line.
+
+This is a sample of what `parsers.py` tries.
+"""
 
 from __future__ import annotations
 
