@@ -343,7 +343,7 @@ def test_a_change_of_what_the_caller_holds_is_reported_if_it_is_watched(what) ->
 
 
 def test_a_refused_call_leaves_no_trace() -> None:
-    life = life_of(START, STEP, Refuse(0, Refusal.WRONG_SHAPE), STEP)
+    life = life_of(START, STEP, Refuse(0, Refusal.TOO_FEW_GRADIENTS), STEP)
     observations = perform(life)
     assert observations[2].outcome is Outcome.REFUSED
     assert judge(life, observations).findings == []
@@ -351,6 +351,16 @@ def test_a_refused_call_leaves_no_trace() -> None:
     found = judge(life, observations[:3]).findings
     assert [finding.aspect for finding in found] == [Aspect.REFUSED]
     assert "that has to be refused" in found[0].divergence.reason
+
+
+def test_a_shape_that_is_refused_half_way_is_noted_and_ends_the_life() -> None:
+    life = life_of(START, STEP, Refuse(0, Refusal.WRONG_SHAPE), STEP)
+    observations = perform(life)
+    assert judge(life, observations).unrefused == ""
+    observations[2] = altered(observations[2], "theta", 0, 0, lambda x: x / 2)
+    found = judge(life, observations)
+    assert found.findings == []
+    assert found.unrefused.endswith("and the call was refused half-way")
 
 
 def test_a_call_that_is_accepted_where_a_refusal_is_expected_is_noted_and_ends_the_life() -> None:
