@@ -67,7 +67,7 @@ class Arithmetic:
         multiply: the same of a multiplication.
         divide: the same of a division.
         flush_to_zero: whether subnormal operands and results are replaced by zero.
-        power_ulp: the largest error of the power function, of which 1 - beta1^t is formed, in ulp of its result; 1 if
+        power_ulp: the largest error of the power function, which forms 1 - beta1^t, in ulp of its result; 1 if
             nothing is declared.
     """
 
@@ -103,6 +103,7 @@ class EvaluationScheme:
         u: the same for the infinity norm (beta2, eps, weight_decay).
         theta: the same for the step (lr, beta1^t, 1 - beta1^t).
         rounds_operands: whether the subject rounds numbers of a finer format as it reads them.
+        reciprocal: whether the step is a product with 1/u or 1/(c*u) instead of a quotient.
     """
 
     form: Form = Form.WEIGHTED
@@ -110,6 +111,7 @@ class EvaluationScheme:
     u: Format = Format.BINARY64
     theta: Format = Format.BINARY64
     rounds_operands: bool = False
+    reciprocal: bool = False
 
     def admissible(self, format_: Format) -> bool:
         """Check that no scalar is below the working precision."""

@@ -60,6 +60,7 @@ class StepConstants(NamedTuple):
         eps_in_denominator: whether it is added to u where u divides.
         flushes: whether the device replaces subnormal numbers by zero.
         rounds_operands: whether the subject rounds numbers of a finer format as it reads them.
+        reciprocal: whether the step is a product with the reciprocal of a divisor.
     """
 
     lr: Real
@@ -93,6 +94,7 @@ class StepConstants(NamedTuple):
     eps_in_denominator: bool
     flushes: bool
     rounds_operands: bool
+    reciprocal: bool
 
 
 def compound(*errors: Real) -> Real:
@@ -498,16 +500,20 @@ def step_and_radius(k: StepConstants, m: Real, m_radius: Real, u: Real, u_radius
     )
     # Over c, which is at most 1, the product would be at least as large.
     third = max(second, factor_underflow(k, lr * size * inverse))
+    inverted = factor_underflow(k, inverse) if k.reciprocal else k.zero
+    second = max(second, inverted)
     # A number made smaller by underflow may divide another factor, which makes that larger. If all of it is
     # lost, the step is 0, which counts as lost.
     loss = growth if second >= 1 else compound(growth, second / (1 - second))
     # Above the bar the largest are those over c; below it, those without c or without lr.
     above = max(lr / c, size / c, lr * size / c, size / c * inverse, lr / c * inverse, largest)
+    if k.reciprocal:
+        above = max(above, inverse, inverse / c)
     below = max(c * farthest, c / lr, farthest / lr) if lr else c * farthest
     if overflows(k, max(above, below) * (1 + loss)):
         return k.zero, math.inf
     exact = 1 / d
     carried = lr / c * ((m_radius + abs(m) * (d_off * exact)) * inverse)
     return lr / c * (m * exact), carried + largest * compound(
-        growth, second, third, factor_underflow(k, largest)
+        growth, second, third, inverted, factor_underflow(k, largest)
     )

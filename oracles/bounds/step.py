@@ -46,6 +46,8 @@ def step_constants(
     # factor of exactly 1 saves none: 1/c is a quotient like another, and so is c/(1/u).
     other = max(multiply, divide)
     factors = 1 if rule.bias_correction is BiasCorrection.NONE else 2
+    if scheme.reciprocal:
+        factors += 1
     decays = bool(scalars.weight_decay)
     complement = number(1 - scalars.beta1)
     forms = scheme.form.alternatives_at(complement, errors[scheme.m].complement)
@@ -85,6 +87,7 @@ def step_constants(
         eps_in_denominator=rule.epsilon is Epsilon.IN_DENOMINATOR,
         flushes=arithmetic.flush_to_zero,
         rounds_operands=scheme.rounds_operands,
+        reciprocal=scheme.reciprocal,
     )
 
 

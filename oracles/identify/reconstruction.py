@@ -94,7 +94,7 @@ _NO_OPERANDS: Final = (False, False, False)
 
 
 def reconstructs(steps: Iterable[ObservedStep], quantity: Quantity, error_model: ErrorModel) -> bool:
-    """Check that scalars of the format that a scheme has for a quantity give its numbers.
+    """Check that scalars of the format of a scheme give the numbers of a quantity.
 
     If the scheme rounds operands, any of those that the quantity is formed of may be read as numbers of that format,
     too: m or u, the gradient, and theta.
@@ -107,7 +107,7 @@ def reconstructs(steps: Iterable[ObservedStep], quantity: Quantity, error_model:
     coarse: Format = getattr(error_model.scheme, quantity.value)
     operands = [_NO_OPERANDS]
     if error_model.scheme.rounds_operands:
-        operands = list(product((False, True), repeat=len(_NO_OPERANDS)))
+        operands = list(product((False, True), (False, True), (False, True)))
         error_model = replace(error_model, scheme=replace(error_model.scheme, rounds_operands=False))
     strict = replace(error_model, scheme=error_model.scheme.with_scalars(Format.BINARY64))
     given = [_Step(step, strict, coarse, error_model) for step in steps if step.elements]
@@ -122,9 +122,10 @@ def reconstructs(steps: Iterable[ObservedStep], quantity: Quantity, error_model:
 
 
 def is_rounded_from_copy(start: float, steps: Sequence[ShownStep], error_model: ErrorModel) -> bool:
-    """Check that an element of theta is rounded from a copy, which its roundings do not enter.
+    """Check that an element of theta is rounded from a copy.
 
-    The copy takes every step from the m and u that are shown, within the bound of the step. Theta is the copy as stored.
+    The roundings of theta do not enter the copy, which takes every step from the m and u that are shown, within the
+    bound of the step. Theta is the copy as stored.
 
     Args:
         start: theta before the first step.
@@ -163,7 +164,10 @@ class _Step:
         return self._ctx.mpf(self._coarse.round(value))
 
     def ways(self, quantity: Quantity) -> list[_Way]:
-        """The scalars by every way of rounding some of them; in the same order for every step."""
+        """The scalars by every way of rounding some of them.
+
+        The order is the same for every step.
+        """
         s, rounded = self._scalars, self._rounded
         decays = (s.weight_decay, rounded(s.weight_decay))
         if quantity is Quantity.U:
@@ -234,7 +238,7 @@ class _Step:
         return bool(abs(max(branches) - after[2]) <= radius)
 
     def shares_a_rate(self, read: tuple[bool, bool, bool]) -> bool:
-        """Check that one rate gives theta of all elements, by any way of eps and of the decay.
+        """Check that one rate gives theta of all elements, by any way of eps and decay.
 
         Args:
             read: whether m, u and theta are read as coarse numbers.

@@ -56,7 +56,7 @@ def safe_ranges(k: StepConstants, precision: int) -> SafeRanges:
         k: the step, in floats.
         precision: of the working format.
     """
-    if not k.eps_in_norm or k.flushes or k.rounds_operands or k.decays_theta:
+    if not k.eps_in_norm or k.flushes or k.rounds_operands or k.decays_theta or k.reciprocal:
         return NO_SAFE_RANGE
     if not k.lr or not _scalars_are_near(k):
         return NO_SAFE_RANGE
@@ -123,6 +123,7 @@ def safe_range_constants(k: StepConstants) -> StepConstants:
         k.decremented,
         k.from_gradient,
         True,
+        False,
         False,
         False,
         False,

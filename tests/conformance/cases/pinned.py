@@ -89,6 +89,13 @@ def subnormals(format_: Format) -> Case:
     return single_parameter_case("subnormals", setting, [0.0] * len(sizes), [sizes, sizes])
 
 
+def subnormal_divisors(format_: Format) -> Case:
+    """Norms so small that their reciprocals overflow, and quotients by them do not."""
+    sizes = [format_.smallest_normal * 2.0**power for power in (1, 0, -1, -2, -3)]
+    setting = Hyperparameters(lr=2.0**-6, beta1=0.5, beta2=0.5, eps=format_.smallest_subnormal)
+    return single_parameter_case("subnormal-divisors", setting, [0.0] * len(sizes), [sizes])
+
+
 # Many steps -------------------------------------------------------------------------------------------------
 
 LONG: Final = 2100

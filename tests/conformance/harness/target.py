@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -74,6 +75,7 @@ class Target:
     _identification: Identification | Exception | None = None
     _shows_state: bool | None = None
     _underflow: tuple[Divergence | None] | None = None
+    _reciprocal: bool | None = None
     _takes_points: bool | None = None
     _zero_betas: bool | None = None
     _parts: Mapping[str, bool] | None = None
@@ -164,13 +166,42 @@ class Target:
             self._underflow = (found if explained else None,)
         return self._underflow[0]
 
+    def divides_by_reciprocal(self) -> bool:
+        """Whether the step is a product with a reciprocal.
+
+        Such a product overflows where the norm is subnormal. The step is one if theta is infinite, and
+        away from its start in the direction of the step, wherever such a product overflows, and is within the
+        strict bound elsewhere.
+        """
+        if self._reciprocal is None:
+            self._reciprocal = self.shows_state() and self.underflow() is None and self._shows_reciprocal()
+        return self._reciprocal
+
+    def _shows_reciprocal(self) -> bool:
+        model = self._error_model(flushes=False)
+        if model.format_ is not self.format:
+            return False
+        case = pinned.subnormal_divisors(self.format)
+        observed = self.subject.observe(case, self.dtype)
+        strict, tallies = (empty_tallies(*NUMBERS) for _ in range(2))
+        lockstep(case, observed, model, strict)
+        lockstep(case, observed, replace(model, scheme=replace(model.scheme, reciprocal=True)), tallies)
+        (last,) = observed
+        lost = [theta == -math.inf for theta in last.theta[0].tolist()]
+        return (
+            any(lost)
+            and strict[Quantity.THETA].exceeded == sum(lost) == tallies[Quantity.THETA].open
+            and not any(tally.exceeded for tally in tallies.values())
+        )
+
     def error_model(self) -> ErrorModel:
         """The error model of the identified scheme, or of the page if none was identified."""
         try:
-            flushes = self.underflow() is not None
+            flushes, reciprocal = self.underflow() is not None, self.divides_by_reciprocal()
         except (RejectedError, SkippedError, SubjectBrokenError):
-            flushes = False
-        return self._error_model(flushes=flushes)
+            flushes, reciprocal = False, False
+        found = self._error_model(flushes=flushes)
+        return replace(found, scheme=replace(found.scheme, reciprocal=True)) if reciprocal else found
 
     def _error_model(self, *, flushes: bool) -> ErrorModel:
         arithmetic = self.settings.arithmetic

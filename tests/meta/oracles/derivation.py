@@ -135,7 +135,7 @@ class Derivation:
 
     def moment(self, m: Number, theta: Number, g: Fraction, effective: Fraction) -> Fraction:
         """Radius of m after the step."""
-        k, e = self.k, self.k.m_errors
+        k = self.k
         m, fresh = self.read(m), self.gradient(theta, g, effective, k.m_errors)
         carried = k.beta1 * m.radius + k.complement * fresh.radius
         after = abs(k.beta1 * m.value + k.complement * effective) + carried
@@ -179,7 +179,7 @@ class Derivation:
         return added + self.sum_underflow_error(after + added)
 
     def from_gradient(self, m: Number, g: Number, after: Fraction) -> Fraction:
-        """Error that g + beta1*(m - g) adds: of a difference, the scalar, a product, a sum."""
+        """Error that g + beta1*(m - g) adds: difference, scalar, product and sum."""
         k = self.k
         distance = abs(g.value - m.value) + g.radius + m.radius
         self.check_range(distance, m.most, g.most)
@@ -311,16 +311,21 @@ class Derivation:
         if s >= 1:
             raise OpenStepError
         growth = off(e.lr, s / (1 - s))
+        reciprocals = [(frozenset("u"), True), (frozenset("cu"), True)] if k.reciprocal else []
+        inverted = max(
+            (self.factor_underflow(size(node, least)) for node in reciprocals), default=Fraction(0)
+        )
         second, third, fourth = (
             max(self.factor_underflow(size(node, least)) for node in above if len(node[0]) in counts)
             for counts in ((2,), (2, 3), (4,))
         )
+        second = max(second, inverted)
         enlarged = 1 + (growth if second == 1 else off(growth, second / (1 - second)))
-        self.check_range(*(enlarged * size(node, least) for node in above))
+        self.check_range(*(enlarged * size(node, least) for node in (*above, *reciprocals)))
         self.check_range(*(enlarged * size(node, most) for node in below))
         whole = k.lr / k.correction
         carried = whole * (m.radius + abs(m.value) * d_off / d) / least
-        added = whole * m.most / least * off(growth, second, third, fourth)
+        added = whole * m.most / least * off(growth, second, third, inverted, fourth)
         return Number(whole * m.value / d, carried + added)
 
     def divisor_underflow(self, size: Fraction) -> Fraction:

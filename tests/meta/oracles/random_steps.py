@@ -47,7 +47,12 @@ def draw_error_model(rng: np.random.Generator, format_: Format) -> ErrorModel:
     scalars = [f for f in Format if f.precision >= format_.precision]
     m, u, theta = (scalars[rng.integers(len(scalars))] for _ in range(3))
     scheme = EvaluationScheme(
-        list(Form)[rng.integers(len(Form))], m, u, theta, rounds_operands=bool(rng.random() < 0.1)
+        list(Form)[rng.integers(len(Form))],
+        m,
+        u,
+        theta,
+        rounds_operands=bool(rng.random() < 0.1),
+        reciprocal=bool(rng.random() < 0.1),
     )
     rule = DOCUMENTED if rng.random() < 0.5 else RULES[rng.integers(len(RULES))]
     return ErrorModel(format_, rule, scheme, ARITHMETICS[rng.integers(len(ARITHMETICS))])

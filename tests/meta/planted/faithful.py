@@ -77,6 +77,13 @@ class ProductOverNorm(Faithful):
         return scalars.rate * m / u
 
 
+class ReciprocalOfNorm(Faithful):
+    """lr*(m*(1/(c*u))), whose reciprocal overflows where c*u is small enough."""
+
+    def step(self, m, u, scalars):
+        return scalars.lr * (m * (1 / (scalars.correction * u)))
+
+
 class RateOverNorm(Faithful):
     """((lr/c)/u)*m."""
 
@@ -507,6 +514,7 @@ FAITHFUL = (
     CorrectedNorm,
     ProductOverNorm,
     RateOverNorm,
+    ReciprocalOfNorm,
     OrderBySize,
     Interpolated,
     TorchLerp,
