@@ -238,7 +238,7 @@ class _Drawer:
 
     def wide_decay(self) -> float:
         """A decay far above 1, or far below 1e-4."""
-        return self.pick(1.5, 2.5, 5.0, 30.0, 5e-5, 1e-5, 1e-6, 2.0**-30)
+        return self.pick(1.0, 1.5, 2.5, 5.0, 30.0, 5e-5, 1e-5, 1e-6, 2.0**-30)
 
     def shape(self, *, small: bool) -> tuple[int, ...]:
         """A shape of few elements or more; of none where the subject takes that."""
@@ -415,7 +415,7 @@ class _Drawer:
         """Set another option of a group, to a usual value or to one far off."""
         scope, group = self.scope, self.random.randint(0, len(self.groups[number]) - 1)
         values: dict[str, tuple[Any, ...]] = {
-            "eps": (0.5, 1e-3, self.wide_eps()) if scope.has(Feature.EPS) else (),
+            "eps": (0.5, 1.0, 1e-3, self.wide_eps()) if scope.has(Feature.EPS) else (),
             "weight_decay": (0.5, 0.0, self.wide_decay()) if scope.has(Feature.DECAY) else (),
             "maximize": (True, False) if scope.has(Feature.MAXIMIZE) else (),
         }
