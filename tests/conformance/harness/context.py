@@ -179,7 +179,7 @@ class CheckContext:
         self.verdicts.append(verdict)
 
     def _lap(self) -> float:
-        """The seconds since the last verdict of this call; all of them add up to the call's."""
+        """The seconds since the last verdict of this call; they add up to the call's."""
         now = time.perf_counter()
         seconds, self.started = now - self.started, now
         return seconds
