@@ -296,9 +296,7 @@ def parsers() -> tuple[Parser, ...]:
     shipped = b"[[".join(ledger.SHIPPED.read_bytes().split(b"[[")[:6])
     published = (PUBLISHED / "contract.json").read_bytes()
     return (
-        Parser(
-            "ledger", (_LEDGER, ledger.SHIPPED.read_bytes()[:3_000]), _parse_ledger, (ledger.LedgerError,)
-        ),
+        Parser("ledger", (_LEDGER, shipped), _parse_ledger, (ledger.LedgerError,)),
         Parser("arithmetic", (_ARITHMETIC,), _parse_arithmetic, (arithmetic_file.DeclarationError,)),
         Parser("record", (_record_seed(),), _parse_record, (RecordError,)),
         Parser("manifest", (_manifest_seed(),), _parse_manifest, (NotARecordingError,)),
