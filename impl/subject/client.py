@@ -103,7 +103,7 @@ class Subject:
         """Open a subject by its name on the command line.
 
         Args:
-            name: see `registry`. `numpy` always runs in this process.
+            name: see `registry`. `numpy` runs in this process unless an interpreter is named.
             device: one of `messages.DEVICES`.
             python: the interpreter that runs our host; this one if None.
             in_process: run it in this process, without any protection.
@@ -118,7 +118,7 @@ class Subject:
         parsed = parse_name(name)
         folders = () if parsed.is_builtin else (os.getcwd(),)  # noqa: PTH109
         start = messages.Start(name, device, folders, state=state)
-        if parsed.kind is SubjectKind.NUMPY or in_process:
+        if in_process or (parsed.kind is SubjectKind.NUMPY and python is None):
             return cls(name, lambda: InProcessTransport(open_adapter), start)
         return cls(name, lambda: ProcessTransport(parsed, python, deadlines), start)
 

@@ -10,6 +10,7 @@ import importlib.util
 import io
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -37,6 +38,7 @@ from ..render.report import render
 from ..render.summary import summarize
 from . import diff, subjects
 from .audit import audit_recording
+from .checks import list_checks
 from .diagnose import diagnose_command
 from .options import OPTIONS, pytest_arguments
 from .vectors import vectors
@@ -130,6 +132,7 @@ def check(passed: tuple[str, ...], /, **options: Any) -> int:
     if options["print_known"]:
         options["quiet"] = True
     _check_early(options)
+    _require_xdist(passed)
     arguments = _pytest_arguments(options, passed)
     watch = _RunWatcher()
     with _without_pytest_settings(plugins=bool(passed)):
@@ -233,6 +236,17 @@ def _check_early(options: dict[str, Any]) -> None:
         ) from error
 
 
+def _require_xdist(passed: Sequence[str]) -> None:
+    """Raise if the caller wants processes of pytest, and its plugin is missing."""
+    asked = [word for word in passed if word.startswith("--numprocesses") or re.fullmatch(r"-n(\w*)", word)]
+    if asked and importlib.util.find_spec("xdist") is None:
+        raise _CommandError(
+            f"{asked[0]} needs pytest-xdist, which is not here; get it with: "
+            f"{sys.executable} -m pip install pytest-xdist",
+            ExitCode.USAGE,
+        )
+
+
 def _pytest_arguments(options: dict[str, Any], passed: Sequence[str]) -> list[str]:
     suite = importlib.util.find_spec(_SUITE)
     assert suite is not None
@@ -259,7 +273,7 @@ def _versions(record: Record) -> dict[str, str]:
 @click.option("--python", metavar="PATH", help="The interpreter to look in.")
 def list_subjects(python: str | None) -> int:
     """List the subjects here, with versions, dtypes and devices, and what is missing."""
-    subjects.show(python, Console())
+    subjects.show(python, terminal.table_console())
     return int(ExitCode.CONFORMS)
 
 
@@ -325,7 +339,7 @@ def compare_records(old: Path, new: Path, form: str) -> int:
         case "json":
             click.echo(json.dumps(comparison.to_json(), indent=2))
         case _:
-            console = Console()
+            console = terminal.table_console()
             terminal.spell_out(console)
             console.print(comparison.to_table())
     return int(comparison.exit_code)
@@ -347,6 +361,7 @@ def _records_in(file: Path) -> list[Path]:
 
 cli.add_command(vectors)
 cli.add_command(audit_recording)
+cli.add_command(list_checks)
 cli.add_command(diagnose_command)
 
 if __name__ == "__main__":

@@ -244,13 +244,13 @@ class Summary:
             case ExitCode.DIVERGES:
                 wrong = [f"{diverging} {'diverges' if diverging == 1 else 'diverge'}"] if diverging else []
                 wrong += [f"{broken} gave no answer"] if broken else []
-                return f"Does not conform: of {len(self.rows):,} checks, {' and '.join(wrong)}{known}"
+                return f"Does not conform: of {_checks(len(self.rows))}, {' and '.join(wrong)}{known}"
             case ExitCode.CONFORMS if not self.counts[Status.CONFORMS]:
                 return f"Nothing new diverges, and nothing was shown to conform{known}"
             case ExitCode.CONFORMS:
                 if not known:
-                    return f"Conforms: {self.counts[Status.CONFORMS]:,} checks, nothing diverges"
-                return f"Conforms: {self.counts[Status.CONFORMS]:,} checks, nothing new diverges{known}"
+                    return f"Conforms: {_checks(self.counts[Status.CONFORMS])}, nothing diverges"
+                return f"Conforms: {_checks(self.counts[Status.CONFORMS])}, nothing new diverges{known}"
             case _:
                 return "Nothing was judged"
 
@@ -312,6 +312,10 @@ def held_to_in_words(verdict: Verdict) -> str:
     if rule is None:
         return "" if "rule" not in verdict.measured else "the nearest one, since it follows no known rule"
     return "; ".join(rule.deviations) if rule != DOCUMENTED else ""
+
+
+def _checks(count: int) -> str:
+    return f"{count:,} check{'' if count == 1 else 's'}"
 
 
 def summarize(records: Iterable[Record]) -> Summary:

@@ -24,6 +24,13 @@ _OPEN = "optimizers.py:Adamax"
         (["check", "--arithmetic", "missing.toml"], 2, "missing.toml cannot be read"),
         (["check", "--profile", "slow"], 2, "'slow' is not one of"),
         (["check", "--timeout", "0"], 2, "x>0"),
+        (["check", "--check", "vlaue/lockstep/m"], 2, "the nearest are value/lockstep/m, "),
+        (["check", "--skip", "contract"], 2, "did you mean contract/*?"),
+        (["checks", "no such check"], 2, "the groups are contract, rule, "),
+        (["check", "--suite", "abc"], 2, "'abc' is not a version; this suite is "),
+        (["check", "--suite", "9.9"], 2, "9.9 is later than this suite"),
+        (["check", "numpy", "--python", "/nowhere/python"], 3, "/nowhere/python"),
+        (["check", "torch.optim"], 2, "'torch.optim' is unknown"),
         (["chekc"], 2, "No such command 'chekc'"),
         (["identify", "nunpy"], 2, "'nunpy' is unknown"),
         (["identify", "numpy", "--dtype", "float16"], 3, "numpy has no float16"),
@@ -101,10 +108,6 @@ def test_a_subject_that_is_not_there_is_skipped_when_that_is_asked_for(run):
     assert ran.code == 0
     assert "skipped" in ran.out
     assert "not on cuda" in ran.err
-
-
-def test_no_check_of_that_name_is_nothing_judged(run):
-    assert run("check", "--check", "no-such-check").code == 3
 
 
 def test_identify_names_the_rule_and_its_scalars(run):

@@ -1,0 +1,76 @@
+"""Checks are listed and chosen, and what is printed suits a pipe."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import pytest
+from adamax_conformance.oracles.verdict import Status
+from adamax_conformance.reports.cli import checks, main
+from adamax_conformance.tests.conformance.harness.catalogue import CHECKS, LAYERS
+
+
+def test_every_check_is_listed_with_its_title(run):
+    ran = run("checks")
+    assert ran.code == 0
+    for check in CHECKS.values():
+        assert f"  {check.id} " in ran.out
+        assert check.title in ran.out
+    assert list(checks.GROUPS) == list(LAYERS)
+
+
+def test_checks_are_listed_by_globs_with_commas(run):
+    ran = run("checks", "rule/*,golden/*")
+    ids = {line.split()[0] for line in ran.out.splitlines() if line.startswith("  ")}
+    assert ids == {check for check in CHECKS if check.startswith(("rule/", "golden/"))}
+
+
+def test_checks_are_skipped_by_globs_with_commas(run):
+    ran = run("check", "--dtype", "float32", "--check", "contract/lr/*", "--skip", "*/negative*,*/nan")
+    judged = {v.check for v in ran.verdicts()}
+    assert "contract/lr/zero" in judged
+    assert not any("negative" in check or check.endswith("/nan") for check in judged)
+
+
+@pytest.mark.parametrize("words", [["-n", "2"], ["-n2"], ["-nauto"], ["--numprocesses=2"]])
+def test_processes_without_the_plugin_for_them_are_one_line(monkeypatch, words):
+    monkeypatch.setattr(main.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(
+        main.click.ClickException, match=r"needs pytest-xdist, which is not here; get it with"
+    ):
+        main._require_xdist(words)
+
+
+def test_other_arguments_of_pytest_need_no_plugin(monkeypatch):
+    monkeypatch.setattr(main.importlib.util, "find_spec", lambda _: None)
+    main._require_xdist(["-k", "nan", "-q", "--no-header"])
+
+
+def test_a_piped_run_prints_a_finding_once_and_its_progress_and_leaves_nothing_behind(run):
+    ran = run("check", "optimizers.py:WithoutBiasCorrection", "--dtype", "float32", "--check", "rule/*")
+    assert "of 3 checks, 1 diverges" in ran.out
+    assert (ran.out + ran.err).count("diverges rule/documented") == 1
+    assert "diverges: " not in ran.err
+    assert "checking: " in ran.err
+    left = {path.name for path in ran.folder.iterdir()}
+    assert left <= {"optimizers.py", "divergence-report", "__pycache__"}
+
+
+def test_tables_that_are_piped_are_as_wide_as_they_need_to_be(run):
+    first = run("check", "optimizers.py:WithoutBiasCorrection", "--dtype", "float32", "--check", "rule/*")
+    (first.folder / "divergence-report").rename(first.folder / "old")
+    run("check", "optimizers.py:WithoutBiasCorrection", "--dtype", "float64", "--check", "rule/*")
+    ran = run("diff", "old", "divergence-report")
+    assert any(
+        "rule/documented" in line and "optimizers.py:WithoutBiasCorrection" in line
+        for line in ran.out.splitlines()
+    )
+
+
+def test_the_times_of_a_test_s_verdicts_add_up_to_the_test_s(run):
+    ran = run("check", "--dtype", "float32", "--check", "value/scales/*")
+    durations = [v.duration for v in ran.verdicts(Status.CONFORMS) if v.check.startswith("value/scales/")]
+    assert max(durations) > 2 * min(durations)
+    root = ET.parse(ran.folder / "divergence-report" / "junit.xml").getroot()
+    cases = sum(float(case.get("time")) for case in root.iter("testcase"))
+    assert float(root.get("time")) == pytest.approx(cases, abs=0.05)
