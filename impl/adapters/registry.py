@@ -61,8 +61,18 @@ class SubjectName:
 
     @property
     def command(self) -> list[str]:
-        """The program and its arguments."""
-        return shlex.split(self.target, posix=os.name != "nt")
+        """The program and its arguments.
+
+        Raises:
+            UnknownSubjectError: a quote is not closed, or a character can be in no argument.
+        """
+        try:
+            words = shlex.split(self.target, posix=os.name != "nt")
+        except ValueError as error:
+            raise UnknownSubjectError(f"subject {self.name!r} is not a command ({error})") from error
+        if not words or "\0" in self.target:
+            raise UnknownSubjectError(f"subject {self.name!r} is not a command; want process:COMMAND")
+        return words
 
 
 _NUMPY_DTYPES: Final = ("float32", "float64")
