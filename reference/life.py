@@ -188,6 +188,7 @@ class Refusal(Enum):
     CLOSURE_RAISES = "a closure raises an exception"
     SPARSE_GRADIENT = "a gradient is sparse"
     PARAMETER_TWICE = "a group with a parameter of another group is added"
+    NOT_A_LEAF = "a group with a parameter that is the result of an operation is added"
 
 
 class CopyMethod(Enum):

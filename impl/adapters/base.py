@@ -126,7 +126,7 @@ class Adapter(ABC):
     """Whether gradients are an argument of the step, so that there may be too few."""
     takes_generators: ClassVar[bool] = False
     """Whether `params` may be any iterable, as far as the adapter is concerned."""
-    is_copied: ClassVar[bool] = False
+    is_copied: bool = False
     """Whether the optimizer may be copied together with its parameters."""
 
     def make_broadcast(self, value: FloatArray, dtype: str) -> Any:

@@ -54,6 +54,8 @@ class TorchAdapter(TorchFeatures):
         super().__init__()
         self.device = device
         self.mode = mode
+        # A parameter that is not a leaf is one in its copy.
+        self.is_copied = mode != "differentiable"
         self.mode_arguments = MODES[mode] if optimizer_class is None else {}
         self.optimizer_class = optimizer_class or torch.optim.Adamax
         self.devices = tuple(name for name in DEVICES if _is_available(name))
@@ -149,7 +151,6 @@ class TorchAdapter(TorchFeatures):
         return m, u
 
     takes_absent_gradients = True
-    is_copied = True
     takes_generators = True
 
     def make_broadcast(self, value: FloatArray, dtype: str) -> torch.Tensor:

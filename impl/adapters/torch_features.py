@@ -111,6 +111,7 @@ class TorchFeatures(Adapter):
         result.mode_arguments = {**self.mode_arguments, **switches}
         if switches.get("differentiable"):
             result.mode = "differentiable"
+            result.is_copied = False
         return result
 
     # Arrays --------------------------------------------------------------------------------------------------
@@ -276,6 +277,13 @@ class TorchFeatures(Adapter):
                 self.call_step(optimizer)
             case Refusal.PARAMETER_TWICE:
                 optimizer.add_param_group({"params": [params[0]]})
+            case Refusal.NOT_A_LEAF:
+                if self.mode == "differentiable":
+                    raise SkippedError(
+                        "with differentiable=True a parameter may be the result of an operation"
+                    )
+                leaf = torch.ones(2, dtype=params[0].dtype, device=self.device, requires_grad=True)
+                optimizer.add_param_group({"params": [leaf * 2]})
 
     def call_step(self, optimizer: Any) -> None:
         """Take one step with the gradients in `.grad`."""

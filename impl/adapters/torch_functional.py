@@ -26,6 +26,7 @@ class TorchFunctionalAdapter(TorchAdapter):
     """`_FunctionalAdamax`, which `DistributedOptimizer` calls."""
 
     has_features = False
+    takes_generators = False
 
     def __init__(self, device: str, mode: str = "functional") -> None:
         super().__init__(device, optimizer_class=_FunctionalAdamax)
@@ -45,3 +46,9 @@ class TorchFunctionalAdapter(TorchAdapter):
 
     def groups(self, optimizer: Any) -> None:
         return None
+
+    def save_live(self, optimizer: Any) -> Any:
+        raise SkippedError("it has no state_dict")
+
+    def load_live(self, optimizer: Any, checkpoint: Any) -> None:
+        raise SkippedError("it has no state_dict")

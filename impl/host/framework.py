@@ -33,7 +33,7 @@ from ..protocol.messages import SubjectInfo
 from .life import LifePerformer
 from .watching import fingerprint
 
-_REFUSALS = (Refusal.CLOSURE_RAISES, Refusal.SPARSE_GRADIENT, Refusal.PARAMETER_TWICE)
+_REFUSALS = (Refusal.CLOSURE_RAISES, Refusal.SPARSE_GRADIENT, Refusal.PARAMETER_TWICE, Refusal.NOT_A_LEAF)
 
 
 class FrameworkPerformer(LifePerformer):

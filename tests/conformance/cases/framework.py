@@ -523,6 +523,28 @@ def _options(format_: Format) -> Iterable[Life]:
         ).step()
         builder.then(Save(0, 0, copied=True)).step().then(Load(0, 0, fresh=True), asked).step(times=2)
         yield builder.life()
+    late = (
+        Options(),
+        Options(Number(0.0625)),
+        Options(eps=0.75),
+        Options(betas=(0.25, 0.875)),
+        Options(weight_decay=1.5),
+    )
+    for first, keywords in ((OTHER, DECAYING), (DECAYING, OTHER), (ASCENDING, OTHER), (OTHER, ASCENDING)):
+        # The late groups have the constructor's options, whatever the first group has, or has been set to.
+        for set_ in ((), (SetLr(0, 0, Number(0.75)),)):
+            builder = Builder(format_, "options/late groups", _TWO, (first, first), keywords=keywords).step()
+            builder.then(*set_).step()
+            for options in late:
+                builder.add(((3,), (2,)), options).step().step(absent=(0,))
+            yield builder.then(asked).step().life()
+    plain = Builder(
+        format_, "options/late groups of a plain list", options=(OTHER,), container=Container.LIST
+    )
+    plain.step().then(SetLr(0, 0, Number(0.5))).step()
+    for options in late:
+        plain.add(((3,),), options).step()
+    yield plain.then(SetLr(0, 1, Number(0.75))).step().then(Save(0, 0, copied=True)).step().life()
     yield Builder(format_, "options/defaults", options=(Options(),)).then(asked).step(times=2).life()
     each = (
         Options(weight_decay=0.5), Options(betas=(0.5, 0.25)), Options(eps=0.5), Options(Number(0.5)),
@@ -553,10 +575,10 @@ def set_options(format_: Format) -> Iterable[Life]:
         yield builder.then(SetOption(0, 0, name, value)).step(times=2).life()
 
 
-def _twice(format_: Format) -> Iterable[Life]:
-    builder = Builder(format_, "parameter-twice", _TWO, (DECAYING, OTHER)).step()
-    builder.then(Refuse(0, Refusal.PARAMETER_TWICE)).step().add(((3,),), OTHER).step()
-    yield builder.life()
+def _refused(format_: Format) -> Iterable[Life]:
+    for refusal in (Refusal.PARAMETER_TWICE, Refusal.NOT_A_LEAF):
+        builder = Builder(format_, "refused-group", _TWO, (DECAYING, OTHER)).step().then(Refuse(0, refusal))
+        yield builder.step().add(((3,),), OTHER).step().life()
 
 
 def first_step(format_: Format) -> Iterable[Life]:
@@ -607,6 +629,11 @@ CHECKS: Final = (
     FrameworkLives("constant-parameters", "parameters without derivatives are left alone", _constant),
     FrameworkLives("named", "parameters with names are stepped like any others", _named),
     FrameworkLives("options", "every group has every option: its own, or the constructor's", _options),
-    FrameworkLives("parameter-twice", "a parameter that is in another group already is refused", _twice),
+    FrameworkLives(
+        "refused-group",
+        "a group is refused if its parameter is in another group, or is not a leaf",
+        _refused,
+        Demand.DIVERGES,
+    ),
 )
 """The checks of pinned lives, each of one feature."""
