@@ -599,6 +599,24 @@ class NormMinimum(OfNorm):
         return -(-(x.beta2 * x.u)).maximum(-(abs(g) + x.eps))
 
 
+class NormDamped(OfNorm):
+    slug = "u-damped"
+    sentence = "the gradient enters u with the factor 1 - beta2"
+    line = "u = max(beta2*u, (1 - beta2)*|g| + eps)"
+
+    def norm(self, x: Terms, g: Number) -> Number:
+        return (x.beta2 * x.u).maximum((1 - x.beta2) * abs(g) + x.eps)
+
+
+class NormDampedWithEps(OfNorm):
+    slug = "u-damped"
+    sentence = "the gradient and eps enter u with the factor 1 - beta2"
+    line = "u = max(beta2*u, (1 - beta2)*(|g| + eps))"
+
+    def norm(self, x: Terms, g: Number) -> Number:
+        return (x.beta2 * x.u).maximum((1 - x.beta2) * (abs(g) + x.eps))
+
+
 class NormOfMoment(OfNorm):
     slug = "u-of-m"
     sentence = "u is formed of m where it should be of the gradient"
@@ -624,6 +642,16 @@ class DividedByOldNorm(OfStep):
 
     def divisor(self, x: Terms, u: Number) -> Number:
         return super().divisor(x, x.u)
+
+
+class DividedByOldNormIfAny(OfStep):
+    slug = "divided-by-old-u-if-any"
+    sentence = "theta is divided by u before the step, except at the first"
+    line = "theta = theta - lr*m / ((1 - beta1^t)*u before the step), if that is not 0"
+
+    def divisor(self, x: Terms, u: Number) -> Number:
+        now = super().divisor(x, u)
+        return super().divisor(x, x.u).where(x.u.value != 0, now)
 
 
 class DividedByRootOfNorm(OfStep):

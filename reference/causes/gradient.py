@@ -174,6 +174,29 @@ def _rate_narrowed(dtype: str) -> type[Machine]:
     return StepSizeNarrowed
 
 
+def _kept_in(name: str, dtype: str) -> type[Machine]:
+    class KeptIn(Machine):
+        slug = f"{name}-kept-in-{dtype}"
+        sentence = f"{name} is kept in {dtype}"
+        documented = f"{name} is kept in its parameter's format"
+        line = f"{name} rounded to {dtype} after the step"
+        narrows: ClassVar[str] = dtype
+
+        def moment(self, x: Terms, g: Number) -> Number:
+            m = super().moment(x, g)
+            return m.rounded(dtype) if name == "m" else m
+
+        def norm(self, x: Terms, g: Number) -> Number:
+            u = super().norm(x, g)
+            return u.rounded(dtype) if name == "u" else u
+
+        def update(self, x: Terms, m: Number, u: Number) -> Number:
+            theta = super().update(x, m, u)
+            return theta.rounded(dtype) if name == "theta" else theta
+
+    return KeptIn
+
+
 def _computed_in(dtype: str) -> type[Machine]:
     class ComputedIn(Machine):
         slug = f"computed-in-{dtype}"
@@ -257,6 +280,7 @@ GRADIENT: Final[tuple[type[Machine], ...]] = (
     *(_scalars_narrowed(dtype) for dtype in NARROW),
     *(_correction_narrowed(dtype, power=power) for dtype in NARROW for power in (False, True)),
     *(_rate_narrowed(dtype) for dtype in NARROW),
+    *(_kept_in(name, dtype) for dtype in NARROW for name in ("m", "u", "theta")),
     *(_computed_in(dtype) for dtype in NARROW),
 )
 """All of them; other bounds of clipping are found in what was observed."""
