@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -20,16 +19,18 @@ from ...reference.life import (
     Life,
     Observation,
     Options,
+    Run,
     SetOption,
+    Step,
 )
 
 _OPTIONS: Final = frozenset(each.name for each in fields(Options))
+_LONGEST: Final = 20.0
+"""Seconds that a single life may be expected to take."""
 _WIDEST_FIRST: Final = ("float64", "float32", "float16", "bfloat16")
 
 
-def diagnose_subject(
-    subject: Subject, dtype: str, budget: float = 4.0, seconds: float = math.inf
-) -> Diagnosis:
+def diagnose_subject(subject: Subject, dtype: str, budget: float = 4.0, seconds: float = 120.0) -> Diagnosis:
     """Find why a subject diverges.
 
     Args:
@@ -45,13 +46,19 @@ def diagnose_subject(
         raise SkippedError("the subject does not perform lives (PROTOCOL.md, `live`)")
     format_ = Format.of(dtype)
     observed: list[tuple[Life, Sequence[Observation]]] = []
-    end = time.monotonic() + seconds
+    begin, performed = time.monotonic(), 0
     for life in cause_lives(format_):
         restricted = _restricted(life, subject.info.arguments)
-        if restricted is not None:
-            observed.append((restricted, subject.live(restricted)))
-        if time.monotonic() > end:
+        if restricted is None:
+            continue
+        elapsed, steps = time.monotonic() - begin, _steps(restricted)
+        if elapsed > seconds:
             break
+        # A subject whose steps are slow is spared the lives of thousands of them.
+        if performed and steps * elapsed / performed > min(_LONGEST, seconds):
+            continue
+        observed.append((restricted, subject.live(restricted)))
+        performed += steps
     return diagnose(observed, format_, budget)
 
 
@@ -79,6 +86,13 @@ def diagnose_dtypes(subject: Subject, budget: float = 4.0) -> Diagnosis:
     if best.conditions and len(found) > 1 and len(wrong) == 1:
         return replace(best, conditions=f"{best.conditions}, only in {best.dtype}")
     return best
+
+
+def _steps(life: Life) -> int:
+    """The number of steps of a life, and one for what takes none."""
+    return 1 + sum(
+        action.steps if isinstance(action, Run) else isinstance(action, Step) for action in life.actions
+    )
 
 
 def _restricted(life: Life, arguments: Sequence[str]) -> Life | None:
