@@ -84,6 +84,8 @@ class Question(Enum):
     CHECKPOINT_HOOKS = "hooks of state_dict and load_state_dict"
     OPTIONS = "every option in each group"
     SWITCHES = "the arguments of its constructor in each group"
+    OVERWRITE = "nothing, while the caller overwrites the gradients of the last step"
+    REBIND = "nothing, while the caller gives its parameters other memory of the same numbers"
     DERIVATIVE = "the derivative of a step"
 
 

@@ -115,7 +115,7 @@ class Memory(Enum):
     CHANNELS_LAST = "channels last"
     """The second of four axes is the innermost."""
     EXPANDED = "expanded"
-    """With a stride of 0 along the first axis, where all rows are equal; gradients only."""
+    """With a stride of 0 along the first axis, where all rows are equal, or the last; gradients only."""
     COMPLEX = "complex"
     """Complex numbers: two neighbours along the last axis are the parts of one."""
     RECORDED = "recorded"

@@ -44,7 +44,7 @@ class _Closure:
     """
 
     def __init__(self, act: Callable[[], None], loss: Loss, theta: Callable[[], list[torch.Tensor]]) -> None:
-        self._act, self._loss, self._theta = act, loss, theta
+        self._act, self._loss, self.theta = act, loss, theta
         self._before = theta()
         self.calls = 0
         self.had_gradients = True
@@ -54,7 +54,7 @@ class _Closure:
     def __call__(self) -> Any:
         self.calls += 1
         self.had_gradients &= torch.is_grad_enabled()
-        self.came_first &= _equal(self._before, self._theta())
+        self.came_first &= _equal(self._before, self.theta())
         self._act()
         match self._loss:
             case Loss.TENSOR:
@@ -153,12 +153,18 @@ class TorchFeatures(Adapter):
         ):
             raise SkippedError("the subject is not a torch.optim.Optimizer")
         earlier = [(closure, closure.calls) for closure in self._closures]
+        shown = [_identity(p) for p in params]
         enabled = not call.no_grad
         with torch.set_grad_enabled(enabled):
             faults = list(self._step_by(optimizer, params, gradients, call))
             if torch.is_grad_enabled() is not enabled:
                 faults.append(f"the step leaves gradients switched {'off' if enabled else 'on'}")
-        for parameter in params:
+        for index, (parameter, then) in enumerate(zip(params, shown, strict=True)):
+            faults += [
+                f"the step gives parameter {index} another {name}"
+                for name, value in _identity(parameter).items()
+                if value != then[name]
+            ]
             if parameter.grad is not None and parameter.grad.requires_grad:
                 parameter.grad = None  # nothing that has a graph can be copied
         if any(closure.calls != calls for closure, calls in earlier):
@@ -192,8 +198,18 @@ class TorchFeatures(Adapter):
         closure = kind(act, call.loss, lambda: [p.detach().clone() for p in params])
         self._closures.append(closure)
         with self._hooked(optimizer, params, None, call) as faults:
-            by_name = call.closure is Closure.KEYWORD
-            returned = optimizer.step(closure=closure) if by_name else optimizer.step(closure)
+            if call.closure is Closure.KEYWORD:
+                returned = optimizer.step(closure=closure)
+            elif call.hooks:
+                # A hook may put other arguments in the place of those that were passed.
+                decoy = _Closure(act, call.loss, closure.theta)
+                handle = optimizer.register_step_pre_hook(lambda *_: ((optimizer, closure), {}))
+                returned = optimizer.step(decoy)
+                handle.remove()
+                if decoy.calls:
+                    faults.append("a closure is called that a hook had replaced")
+            else:
+                returned = optimizer.step(closure)
         yield from closure.faults(returned)
         yield from faults
 
@@ -303,6 +319,12 @@ class TorchFeatures(Adapter):
                 return [*self._missing_options(optimizer), *self._switches(optimizer)]
             case Question.DERIVATIVE:
                 return list(self._derivative())
+            case Question.OVERWRITE:
+                _overwrite_gradients(params)
+            case Question.REBIND:
+                for parameter in params:
+                    parameter.data = parameter.data.clone()
+        return []
 
     def _missing_options(self, optimizer: Any) -> Iterator[str]:
         """Find arguments of the constructor that are options of some groups alone."""
@@ -391,6 +413,13 @@ def _channels_last(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
 
 
+def _expanded(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor whose rows share their memory if they are equal, or whose columns do."""
+    if bool((tensor == tensor[:1]).all()):
+        return tensor[:1].expand(tensor.shape)
+    return tensor[..., :1].expand(tensor.shape) if bool((tensor == tensor[..., :1]).all()) else tensor
+
+
 def _sparse_twice(tensor: torch.Tensor) -> torch.Tensor:
     """Every row that is not all 0 as the sum of two halves, at the same index."""
     rows = tensor.to_sparse(1).coalesce()
@@ -400,13 +429,23 @@ def _sparse_twice(tensor: torch.Tensor) -> torch.Tensor:
 
 _LAYINGS: Final[Mapping[Memory, Callable[[torch.Tensor], torch.Tensor]]] = {
     Memory.CHANNELS_LAST: _channels_last,
-    Memory.EXPANDED: lambda tensor: tensor[:1].expand(tensor.shape),
+    Memory.EXPANDED: _expanded,
     Memory.RECORDED: lambda tensor: tensor.requires_grad_().clone(),
     Memory.SPARSE_ROWS: lambda tensor: tensor.to_sparse(1),
     Memory.SPARSE_ELEMENTS: lambda tensor: tensor.to_sparse(),
     Memory.SPARSE_TWICE: _sparse_twice,
 }
 """The gradient of each kind that is made of a contiguous one."""
+
+
+def _identity(parameter: torch.Tensor) -> dict[str, Any]:
+    """The facts of a parameter on which its views and modules rely."""
+    return {
+        "address in memory": parameter.data_ptr(),
+        "order in memory": parameter.stride(),
+        "dtype": parameter.dtype,
+        "requires_grad": parameter.requires_grad,
+    }
 
 
 def _equal(a: Sequence[torch.Tensor], b: Sequence[torch.Tensor]) -> bool:
@@ -471,6 +510,15 @@ def _is_exact(gradients: Sequence[Any], scaled: Sequence[Any], scale: float) -> 
     return bool(pairs) and all(
         _is_scalable(g) and bool(torch.isfinite(s).all()) and torch.equal(s / scale, g) for g, s in pairs
     )
+
+
+def _overwrite_gradients(params: Sequence[Any]) -> None:
+    """Write to the gradients of the last step that have memory of their own."""
+    taken = {p.untyped_storage().data_ptr() for p in params}
+    for gradient in [p.grad for p in params if p.grad is not None and p.grad.layout is torch.strided]:
+        if gradient.is_contiguous() and gradient.untyped_storage().data_ptr() not in taken:
+            with torch.no_grad():
+                gradient.fill_(_STALE)
 
 
 def _zero_gradients(optimizer: Any, params: Sequence[Any], question: Question) -> Iterator[str]:

@@ -217,7 +217,7 @@ class LifePerformer:
                 passed = (each for each in dicts)
         return passed
 
-    def _parameters(self, specs: Sequence[ParameterSpec]) -> list[Any]:
+    def _parameters(self, specs: Sequence[ParameterSpec], first: int = 0) -> list[Any]:
         dtypes = [spec.dtype or self._dtype for spec in specs]
         for each in dtypes:
             if each not in self._dtypes:
@@ -226,7 +226,7 @@ class LifePerformer:
             return self._adapter.make_neighbours([spec.values.expand() for spec in specs], dtypes[0])
         return [
             self._parameter(spec.values.expand(), each, spec.memory, index)
-            for index, (spec, each) in enumerate(zip(specs, dtypes, strict=True))
+            for index, (spec, each) in enumerate(zip(specs, dtypes, strict=True), first)
         ]
 
     def _parameter(self, value: FloatArray, dtype: str, memory: Memory, index: int) -> Any:
@@ -255,7 +255,7 @@ class LifePerformer:
     @_act.register
     def _(self, action: AddGroup) -> None:
         optimizer, group = self._optimizers[action.optimizer], action.group
-        params = self._parameters(group.parameters)
+        params = self._parameters(group.parameters, len(optimizer.params))
         made = {**self._options(group.options), "params": list(params)}
         held = held_values(made)
         self._adapter.add_group(optimizer.native, made)

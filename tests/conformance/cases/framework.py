@@ -494,9 +494,21 @@ def _gradients(format_: Format) -> Iterable[Life]:
         for _ in range(3):
             row = builder.values((4,)).pattern
             builder.replaced(0, GradientSpec(Values((3, 4), row * 3), Memory.EXPANDED))
+            builder.replaced(
+                0, GradientSpec(Values((3, 4), tuple(x for x in row[:3] for _ in row)), Memory.EXPANDED)
+            )
             same = builder.values((1,)).pattern * 4
             builder.replaced(1, GradientSpec(Values((2, 2), same), Memory.BROADCAST))
         yield builder.step().life()
+
+
+def _caller(format_: Format) -> Iterable[Life]:
+    overwrite, rebind = Ask(0, Question.OVERWRITE), Ask(0, Question.REBIND)
+    for first in (DECAYING, replace(PLAIN, betas=(0.0, 0.0)), PLAIN):
+        builder = Builder(format_, "caller/overwrites gradients", _TWO, (first, OTHER)).step()
+        yield builder.then(overwrite).step(absent=(1,)).then(overwrite).step().then(overwrite).step().life()
+        memory = Builder(format_, "caller/moves parameters", _TWO, (first, OTHER)).then(rebind).step()
+        yield memory.then(rebind).step(times=2).then(rebind).step(absent=(0,)).step().life()
 
 
 def _constant(format_: Format) -> Iterable[Life]:
@@ -581,6 +593,13 @@ def _refused(format_: Format) -> Iterable[Life]:
         yield builder.step().add(((3,),), OTHER).step().life()
 
 
+def has_zero_betas(life: Life) -> bool:
+    """Whether a life has a beta of 0, which not every constructor accepts."""
+    made = [action for action in life.actions if isinstance(action, Construct)]
+    options = [x for action in made for x in (action.options, *(group.options for group in action.groups))]
+    return any(0.0 in (each.betas or ()) for each in options)
+
+
 def first_step(format_: Format) -> Iterable[Life]:
     """A single step, which shows whether an argument is known."""
     yield Builder(format_, "first-step").step().life()
@@ -625,6 +644,9 @@ CHECKS: Final = (
     FrameworkLives("zero-grad", "zero_grad clears every gradient, and nothing else", _zero_grad),
     FrameworkLives(
         "gradients", "gradients lie in memory as they like, and are left as they were", _gradients
+    ),
+    FrameworkLives(
+        "caller", "the caller may overwrite old gradients, and move parameters in memory", _caller
     ),
     FrameworkLives("constant-parameters", "parameters without derivatives are left alone", _constant),
     FrameworkLives("named", "parameters with names are stepped like any others", _named),

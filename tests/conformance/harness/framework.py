@@ -26,7 +26,13 @@ def tally_lives(
     tally = LifeTally()
     supported = False
     unsupported = ""
+    zero_betas: bool | None = None
     for life in lives:
+        if cases.has_zero_betas(life):
+            if zero_betas is None:
+                zero_betas = performer.subject.accepts_zero_betas(performer.target.dtype)
+            if not zero_betas:
+                continue
         each = replace(life, switches=dict(switches)) if switches else life
         found = performer.judge(each, WATCHED)
         supported |= not found.unsupported
