@@ -350,15 +350,16 @@ def _is_of_format(
 ) -> bool:
     """Check that a coarse format gives the numbers, beyond having a wide bound.
 
-    Each is then stored as one of its numbers, or is what operands that are read in it give in the working format.
+    All are then stored as numbers of it, or all are what operands that are read in it give in the working format.
     """
     computed_in = coarse.computes_in
     scheme = replace(STRICTEST, form=coarse.scheme.form, rounds_operands=True).with_scalars(computed_in)
     error_model = ErrorModel(format_, coarse.nearest, scheme, arithmetic)
-    return all(
-        observed.held_by(quantity, computed_in)
-        or (not observed.hidden and reconstructs(observed.steps(), quantity, error_model))
-        for quantity in _quantities(observed)
+    quantities = _quantities(observed)
+    if all(observed.held_by(quantity, computed_in) for quantity in quantities):
+        return True
+    return not observed.hidden and all(
+        reconstructs(observed.steps(), quantity, error_model) for quantity in quantities
     )
 
 

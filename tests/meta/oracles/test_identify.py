@@ -22,6 +22,7 @@ from adamax_conformance.tests.meta.oracles.observation import declared_error_mod
 from adamax_conformance.tests.meta.oracles.rule_optimizer import make_rule_optimizer
 from adamax_conformance.tests.meta.oracles.tightness import DTYPES
 from adamax_conformance.tests.meta.planted import FAITHFUL
+from adamax_conformance.tests.meta.planted.arithmetic import round_to_bits
 from adamax_conformance.tests.meta.planted.faithful import (
     HiddenState,
     Interpolated,
@@ -141,6 +142,57 @@ def test_scalars_between_bfloat16_and_binary64_are_told_and_admissible() -> None
     found = identify_rule(SinglePower, Format.BFLOAT16)
     assert (found.rule, found.scheme.theta) == (DOCUMENTED, Format.BINARY32)
     assert found.admissible
+
+
+class MomentOffInOneElement(Plain):
+    """m is off by 8 unit roundoffs in its last element."""
+
+    def first_moment(self, m, g, scalars):
+        right = super().first_moment(m, g, scalars)
+        right[..., -1:] += right[..., -1:] * (4 * np.finfo(right.dtype).eps)
+        return right
+
+
+@pytest.mark.parametrize("format_", [Format.BINARY32, Format.BINARY64], ids=lambda f: f.dtype)
+def test_an_error_in_one_element_is_not_said_to_be_a_coarse_format_or_coarse_scalars(format_) -> None:
+    found = identify_rule(MomentOffInOneElement, format_)
+    assert (found.rule, found.computes_in) == (None, format_)
+    assert set(found.mismatches) == {Quantity.M}
+    assert found.mismatches[Quantity.M].element == (7,)
+
+
+class MomentKeptCoarse(Plain):
+    """m is kept with 8 bits."""
+
+    def first_moment(self, m, g, scalars):
+        return round_to_bits(super().first_moment(m, g, scalars), 8)
+
+
+def test_a_state_that_is_kept_in_a_coarser_format_is_named_and_followed_by_no_rule() -> None:
+    found = identify_rule(MomentKeptCoarse, Format.BINARY16)
+    assert (found.rule, found.kept_in) == (None, {Quantity.M: Format.BFLOAT16})
+    assert "every m is a number of bfloat16" in found.describe()
+
+
+class RoundedFromCopy(Plain):
+    """Theta goes on in binary64, and is shown rounded."""
+
+    def __init__(self, params, *args, **kwargs):
+        super().__init__(params, *args, **kwargs)
+        self.copies = [theta.astype(np.float64) for _, theta in self.indexed_parameters()]
+
+    def store(self, index, theta, new_theta, m, u):
+        self.copies[index] += np.asarray(new_theta, np.float64) - theta
+        super().store(index, theta, self.copies[index], m, u)
+
+    def update(self, theta, m, u, scalars):
+        return super().update(theta.astype(np.float64), m, u, scalars)
+
+
+def test_theta_that_is_rounded_from_a_copy_is_said_to_be_that() -> None:
+    found = identify_rule(RoundedFromCopy, Format.BINARY16)
+    assert (found.rule, found.computes_in) == (DOCUMENTED, Format.BINARY16)
+    assert found.goes_on_from_copy
 
 
 class NoRule(Plain):
