@@ -16,6 +16,7 @@ import junitparser
 import pytest
 import xmlschema
 from adamax_conformance.oracles.verdict import Quantity, Status
+from adamax_conformance.reference.rules import DOCUMENTED, all_rules
 from adamax_conformance.reports import escape
 from adamax_conformance.reports.record.record import Record, read_records
 from adamax_conformance.reports.render import csv as table
@@ -163,6 +164,15 @@ def test_the_answer_says_what_the_verdicts_say(statuses, answer):
     summary = summary_of(*(verdict(status) for status in statuses))
     assert summary.answer == answer
     assert answer in html.render(summary)
+
+
+def test_the_answer_names_the_formula_that_values_were_held_to_if_it_is_not_the_page_s():
+    (other,) = (rule for rule in all_rules() if rule.deviations == ("no bias correction",))
+    found = verdict(Status.KNOWN, check="rule/documented", measured={"rule": other.name})
+    documented = verdict(check="rule/documented", subject="numpy", measured={"rule": DOCUMENTED.name})
+    words = "values were held to another formula than the page's (torch: no bias correction)"
+    assert summary_of(verdict(), found, documented).answer.endswith(words)
+    assert "formula" not in summary_of(verdict(), documented).answer
 
 
 def test_subjects_are_shown_with_their_framework_s_version():
