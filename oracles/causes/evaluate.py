@@ -169,8 +169,8 @@ class _Evaluation:
         used: dict[str, Number] = {}
         shown = batch.shown[list(rows)]
         m = machine.moment(x, g)
-        # The interpolated form rounds the distance of m and g, however small beta1*m is.
-        apart = (1 - x.beta1.value) * (np.abs(g.value) + np.abs(x.m.value))
+        # The interpolated forms round the distance of m and g, however small beta1*m or (1 - beta1)*g is.
+        apart = np.abs(g.value) + np.abs(x.m.value)
         m = Number(m.value, m.radius + self.rounding.roundoff * 2 * np.nan_to_num(apart), self.rounding)
         for q, (name, number) in enumerate((("m", m), ("u", machine.norm(x, g)))):
             for array, new in zip(self.computed[name], (number.value, number.radius), strict=True):

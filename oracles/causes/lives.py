@@ -1,6 +1,6 @@
 """The lives that distinguish the causes: ordinary ones, with one thing changed.
 
-Their numbers are multiples of 1/64 of at most 7 bits, so every format has them.
+Their numbers are multiples of 1/64 of at most 7 bits, so every format has them, but for one life of full precision.
 """
 
 from __future__ import annotations
@@ -196,6 +196,19 @@ def _zeros(d: _Draft) -> _Draft:
     return d.step(2)
 
 
+def _full_precision(d: _Draft, format_: Format) -> _Draft:
+    """Numbers that use every bit of the format."""
+    rng = np.random.default_rng(1)
+
+    def values() -> Values:
+        return Values((8,), tuple(format_.round_float(float(x)) for x in rng.standard_normal(8)))
+
+    d.then(Construct(0, (GroupSpec((ParameterSpec(values()),)),), INEXACT, Container.LIST))
+    for _ in range(5):
+        d.then(Step(0, (GradientSpec(values()),)))
+    return d
+
+
 def _crossing(d: _Draft) -> _Draft:
     """Theta near 0 with steps that cross it, and gradients whose sign turns."""
     d.construct(_with(lr=Number(0.5)), shapes=((8,),), scale=0.125)
@@ -356,6 +369,7 @@ def _histories() -> Iterator[tuple[str, Write]]:
 
 def _values(format_: Format) -> Iterator[tuple[str, Write]]:
     yield "zero gradients", _zeros
+    yield "numbers of full precision", lambda d: _full_precision(d, format_)
     yield "crossing zero", _crossing
     yield "large gradients", lambda d: d.construct().step(4, scale=256.0)
     yield "large gradients, several arrays", lambda d: d.construct(shapes=_TWO).step(3, scale=8.0)

@@ -174,6 +174,32 @@ def _rate_narrowed(dtype: str) -> type[Machine]:
     return StepSizeNarrowed
 
 
+def _gradient_narrowed(dtype: str) -> type[Machine]:
+    class GradientNarrowed(OfGradient):
+        slug = f"gradient-in-{dtype}"
+        sentence = f"the gradient is rounded to {dtype} as it is read"
+        line = f"g rounded to {dtype}"
+        narrows: ClassVar[str] = dtype
+
+        def passed(self, x: Terms) -> Number:
+            return super().passed(x).rounded(dtype)
+
+    return GradientNarrowed
+
+
+def _beta1_narrowed(dtype: str) -> type[Machine]:
+    class Beta1NarrowedInMoment(OfMoment):
+        slug = f"beta1-in-{dtype}"
+        sentence = f"beta1 is rounded to {dtype} where it multiplies m, and 1 - beta1 is not"
+        line = f"m = (beta1 rounded to {dtype})*m + (1 - beta1)*g"
+        narrows: ClassVar[str] = dtype
+
+        def moment(self, x: Terms, g: Number) -> Number:
+            return x.beta1.rounded(dtype) * x.m + (1 - x.beta1) * g
+
+    return Beta1NarrowedInMoment
+
+
 def _kept_in(name: str, dtype: str) -> type[Machine]:
     class KeptIn(Machine):
         slug = f"{name}-kept-in-{dtype}"
@@ -280,6 +306,8 @@ GRADIENT: Final[tuple[type[Machine], ...]] = (
     *(_scalars_narrowed(dtype) for dtype in NARROW),
     *(_correction_narrowed(dtype, power=power) for dtype in NARROW for power in (False, True)),
     *(_rate_narrowed(dtype) for dtype in NARROW),
+    *(_gradient_narrowed(dtype) for dtype in NARROW),
+    *(_beta1_narrowed(dtype) for dtype in NARROW),
     *(_kept_in(name, dtype) for dtype in NARROW for name in ("m", "u", "theta")),
     *(_computed_in(dtype) for dtype in NARROW),
 )
