@@ -424,7 +424,7 @@ def _sparse_twice(tensor: torch.Tensor) -> torch.Tensor:
     """Every row that is not all 0 as the sum of two halves, at the same index."""
     rows = tensor.to_sparse(1).coalesce()
     indices, values = torch.cat([rows.indices()] * 2, 1), torch.cat([rows.values() / 2] * 2)
-    return torch.sparse_coo_tensor(indices, values, tensor.shape)
+    return torch.sparse_coo_tensor(indices, values, tensor.shape, check_invariants=True)
 
 
 _LAYINGS: Final[Mapping[Memory, Callable[[torch.Tensor], torch.Tensor]]] = {
