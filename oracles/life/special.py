@@ -47,7 +47,9 @@ def special_errors(
     if finite.all():
         return
     used = [options for options, _ in steps]
-    decay = np.array([options.weight_decay for options in used])[which]
+    # A decay that rounds to 0 may be left out: then theta does not enter the gradient.
+    round_float = error_model.format_.round_float
+    decay = np.array([round_float(options.weight_decay) for options in used])[which]
     beta1 = np.array([options.beta1 for options in used])[which]
     beta2 = np.array([options.beta2 for options in used])[which]
     lr = np.array([options.lr for options in used])[which]

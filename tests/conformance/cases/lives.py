@@ -280,7 +280,10 @@ class _Drawer:
                 if not equal and self.chance(25):
                     values = Values(shape, (0.0,) * len(values.pattern))
                 dtype = self.pick(*scope.dtypes) if mixed and self.chance(50) else None
-                specs.append(ParameterSpec(rounded_values(values, dtype), memory, dtype))
+                values = rounded_values(values, dtype)
+                if self.theme is Theme.SPECIAL and not equal:
+                    values = self.pierced(values)
+                specs.append(ParameterSpec(values, memory, dtype))
             groups.append(GroupSpec(tuple(specs), Options() if plain else self.options()))
         container = Container.DICTS
         if plain:
