@@ -92,6 +92,7 @@ class _Tracer:
     def __init__(self, index: int, life: Life) -> None:
         self.index, self.trace = index, LifeTrace(life)
         self.known: dict[int, _Known] = {}
+        self.savers: dict[int, int] = {}
         self.checkpoints: dict[int, tuple[OptimizerState, tuple[int, ...], dict[int, int | None]]] = {}
 
     def take(self, number: int, action: Action, seen: Observation) -> bool:
@@ -105,6 +106,9 @@ class _Tracer:
         elif seen.outcome is Outcome.REFUSED:
             self.trace.refused = f"{type(action).__name__}: {seen.message}"
             return False
+        if isinstance(action, Load) and self._brings_theta(action, seen):
+            self.trace.unsupported = "a checkpoint of another optimizer brings its theta along"
+            return False
         self._act(action, number, seen)
         for optimizer, state in seen.optimizers.items():
             known = self.known[optimizer]
@@ -114,6 +118,12 @@ class _Tracer:
                 self._still(number, action, optimizer, known, state, loaded=loaded)
             known.state = state
         return True
+
+    def _brings_theta(self, action: Load, seen: Observation) -> bool:
+        """Whether another optimizer's checkpoint also has its parameters, which is its own affair."""
+        before, after = self.known[action.optimizer].state.theta, seen.optimizers[action.optimizer].theta
+        moved = any(not same_numbers(a, b) for a, b in zip(before, after, strict=False))
+        return moved and self.savers[action.checkpoint] != action.optimizer
 
     # Actions -------------------------------------------------------------------------------------------------
 
@@ -189,6 +199,7 @@ class _Tracer:
     def _(self, action: Save, _: int, __: Observation) -> None:
         known = self.known[action.optimizer]
         self.checkpoints[action.checkpoint] = known.state, tuple(known.counts), dict(known.last)
+        self.savers[action.checkpoint] = action.optimizer
         known.since["a checkpoint was saved"] = 0
 
         def save(books: Books) -> None:
