@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ...reference.causes.books import capped, reset_at
+from ...reference.causes.books import capped, reset_at, restarting
 from ...reference.causes.gradient import clipped, clipped_norm
 from ...reference.causes.machine import Machine
 from .evaluate import Batch, Unexplained
@@ -31,6 +31,10 @@ def fitted(batch: Batch, found: Unexplained) -> Iterator[type[Machine]]:
                 yield reset_at("m-and-u", step, every, counts=True)
     for step in sorted(steps["theta"] - {1})[:1]:
         yield capped(step - 1)
+        if step.bit_count() > 1:
+            yield restarting(step, to_one=False)
+        if (step - 1).bit_count() > 1:
+            yield restarting(step - 1, to_one=True)
     yield from _clips(batch, found)
 
 

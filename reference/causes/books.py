@@ -327,6 +327,21 @@ def wrapped(bits: int, *, signed: bool = False, to_one: bool = False) -> type[Ma
     return Wrapped
 
 
+def restarting(period: int, *, to_one: bool) -> type[Machine]:
+    """A counter that starts again after any number of steps: at 0, or at 1."""
+
+    class Restarting(OfCount):
+        slug = f"counter-restarts-after-{period if to_one else period - 1}"
+        sentence = f"the step counter starts again at {int(to_one)} after {period if to_one else period - 1}"
+        line = f"(t - 1) modulo {period} + 1" if to_one else f"t modulo {period}"
+
+        def time(self, i: int) -> int:
+            t = super().time(i)
+            return (t - 1) % period + 1 if to_one else t % period
+
+    return Restarting
+
+
 def capped(last: int) -> type[Machine]:
     """A counter that stops."""
 
