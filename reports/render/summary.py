@@ -25,6 +25,8 @@ GROUPS: Final = (
     "bookkeeping",
     "schedulers",
     "special",
+    "lives",
+    "framework",
     "golden",
 )
 """The check groups in the order in which a subject is judged; others that a record has, such as `ledger` for
@@ -34,10 +36,12 @@ _MOST_INFORMATIVE: Final = (
     "rule",
     "value",
     "special",
+    "lives",
     "golden",
     "relations",
     "bookkeeping",
     "schedulers",
+    "framework",
     "contract",
 )
 """The check groups in the order in which their findings explain what is wrong: another formula before the

@@ -136,7 +136,8 @@ class _Decorator:
         index = self.counts[optimizer]
         self.counts[optimizer] += 1
         if spec.memory in {Memory.CONTIGUOUS, Memory.STRIDED, Memory.COLUMN_MAJOR}:
-            shape, memory = spec.values.shape, spec.memory
+            shape = spec.values.shape
+            memory: Memory = spec.memory
             # A rule by shape, so that arrays that one parameter shares with another fit both.
             if self.is_complex and shape and shape[-1] % 2 == 0 and shape[-1]:
                 memory = Memory.COMPLEX
