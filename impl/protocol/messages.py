@@ -87,7 +87,8 @@ class SubjectInfo:
         runtime: the version of the language's runtime, and of NumPy where it is used.
         devices: the devices that are there.
         device: the one in use.
-        has: `state` (m and u can be seen), `groups`, `set_lr`, `save`, `lives` (it answers `live`); None where only a
+        has: `state` (m and u can be seen), `groups`, `set_lr`, `save`, `lives` (it answers `live`),
+            `features` (its lives may have closures, hooks and their like, `reference.features`); None where only a
             trial can show it.
         keyword_only_maximize: by the constructor's signature; None where there is none to look at.
         defaults: the documented arguments' defaults, by the constructor's signature; likewise.
