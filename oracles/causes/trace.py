@@ -120,7 +120,10 @@ class _Tracer:
         return True
 
     def _brings_theta(self, action: Load, seen: Observation) -> bool:
-        """Whether another optimizer's checkpoint also has its parameters, which is its own affair."""
+        """Whether another optimizer's checkpoint also has its parameters.
+
+        That is the optimizer's own affair.
+        """
         before, after = self.known[action.optimizer].state.theta, seen.optimizers[action.optimizer].theta
         moved = any(not same_numbers(a, b) for a, b in zip(before, after, strict=False))
         return moved and self.savers[action.checkpoint] != action.optimizer
