@@ -339,6 +339,12 @@ class LifeJudge:
             stepped[i] = parameter.advanced()
             m, u = _seen(state.m, i), _seen(state.u, i)
             if m is None or u is None:
+                if gradient.size and _shows_any(state.m) and _shows_any(state.u):
+                    reason = (
+                        f"parameter {i} of optimizer {number} has a gradient in {locate(self._life, index)}, "
+                        "and no m and u after it, which other parameters have"
+                    )
+                    self._find(Aspect.THETA, index, reason, "a step", "none", optimizer=number, parameter=i)
                 continue
             zeros = zeros_like(parameter.spec.values)
             m_before, u_before = _seen(model.state.m, i), _seen(model.state.u, i)
@@ -482,6 +488,10 @@ def _size_in_words(actual: float, in_ulp: float, over_bound: float) -> str:
     if math.isinf(over_bound):
         return f"off by {in_ulp:.4g} ulp, where no error is admissible,"
     return f"off by {in_ulp:.4g} ulp, {over_bound:.4g} times the proven bound,"
+
+
+def _shows_any(arrays: Sequence[Values | None] | None) -> bool:
+    return arrays is not None and any(each is not None for each in arrays)
 
 
 def _seen(arrays: Arrays | None, index: int) -> Values | None:
