@@ -171,7 +171,8 @@ def rounded_values(values: Values, dtype: str | None) -> Values:
     if dtype is None:
         return values
     format_ = Format.of(dtype)
-    return Values(values.shape, tuple(format_.round_float(x) for x in values.pattern), values.exceptions)
+    exceptions = tuple((index, format_.round_float(x)) for index, x in values.exceptions)
+    return Values(values.shape, tuple(format_.round_float(x) for x in values.pattern), exceptions)
 
 
 class _Drawer:
@@ -282,7 +283,7 @@ class _Drawer:
                 dtype = self.pick(*scope.dtypes) if mixed and self.chance(50) else None
                 values = rounded_values(values, dtype)
                 if self.theme is Theme.SPECIAL and not equal:
-                    values = self.pierced(values)
+                    values = rounded_values(self.pierced(values), dtype)
                 specs.append(ParameterSpec(values, memory, dtype))
             groups.append(GroupSpec(tuple(specs), Options() if plain else self.options()))
         container = Container.DICTS
@@ -330,7 +331,7 @@ class _Drawer:
             if absent and self.chance(40):
                 specs.append(GradientSpec(None))
                 continue
-            again = self.again(index, specs, parameters) if self.chance(12) else None
+            again = self.again(number, index, specs, parameters) if self.chance(12) else None
             if again is not None:
                 specs.append(again)
                 continue
@@ -343,12 +344,17 @@ class _Drawer:
             elif self.scope.has(Feature.ORDERS) and self.chance(25):
                 memory = self.pick(Memory.COLUMN_MAJOR, Memory.STRIDED, Memory.REVERSED)
             specs.append(
-                GradientSpec(self.pierced(values) if memory is not Memory.BROADCAST else values, memory)
+                GradientSpec(
+                    values
+                    if memory is Memory.BROADCAST
+                    else rounded_values(self.pierced(values), parameter.dtype),
+                    memory,
+                )
             )
         self.actions.append(Step(number, tuple(specs)))
 
     def again(
-        self, index: int, specs: Sequence[GradientSpec], parameters: Sequence[ParameterSpec]
+        self, number: int, index: int, specs: Sequence[GradientSpec], parameters: Sequence[ParameterSpec]
     ) -> GradientSpec | None:
         """A gradient that is there already: another one, or any parameter's memory."""
         own = parameters[index]
@@ -358,9 +364,11 @@ class _Drawer:
                 if alike and parameters[other].dtype == own.dtype:
                     return GradientSpec(None, same_as=other)
         if self.scope.has(Feature.ALIASED):
+            # Of its own group: some optimizers step one group after the other, which the probe does not ask for.
+            groups = [g for g, group in enumerate(self.groups[number]) for _ in group.parameters]
             for other, parameter in enumerate(parameters):
                 alike = parameter.values.shape == own.values.shape and parameter.dtype == own.dtype
-                if alike:
+                if alike and groups[other] == groups[index]:
                     return GradientSpec(None, parameter=other)
         return None
 

@@ -523,7 +523,7 @@ def test_an_arithmetic_better_than_correct_rounding_is_refused() -> None:
 def test_every_section_that_a_docstring_names_is_in_the_derivation() -> None:
     folder = Path(oracles.__file__).parent
     headings = set(re.findall(r"^## (.+)$", (folder / "BOUNDS.md").read_text("utf-8"), re.MULTILINE))
-    sources = [source.read_text("utf-8") for source in folder.glob("*.py")]
+    sources = [source.read_text("utf-8") for source in folder.rglob("*.py")]
     named = {title for text in sources for title in re.findall(r'BOUNDS\.md,\s+"([^"]+)"', text)}
     assert {"Scalars", "The gradient", "The first moment", "The infinity norm", "Theta"} <= named
     assert named <= headings

@@ -302,7 +302,8 @@ def test_many_elements_are_judged_at_once_as_they_are_one_by_one(monkeypatch, co
         assert many.largest_over_bound == few.largest_over_bound
         assert many.largest_ulp == pytest.approx(few.largest_ulp, rel=2.0**-20)
         assert many.by_step.keys() == few.by_step.keys()
-        for t, (error, bound) in few.by_step.items():  # sizes of errors are within 2^-20 of the bound: BOUNDS.md
+        # Sizes of errors are within 2^-20 of the bound: BOUNDS.md.
+        for t, (error, bound) in few.by_step.items():
             assert many.by_step[t] == pytest.approx((error, bound), rel=2.0**-20, abs=2.0**-20 * bound)
         assert many.divergence == few.divergence
 
