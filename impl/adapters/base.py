@@ -170,7 +170,7 @@ class Adapter(ABC):
 
     # Features of some frameworks -----------------------------------------------------------------------------
 
-    has_features: ClassVar[bool] = False
+    has_features: bool = False
     """Whether the framework has any of what follows."""
 
     def switched(self, switches: Mapping[str, bool | None]) -> Adapter:

@@ -54,6 +54,8 @@ class TorchAdapter(TorchFeatures):
         super().__init__()
         self.device = device
         self.mode = mode
+        # A mode is one of the arguments under which the features are tried: they are those of the plain optimizer.
+        self.has_features = type(self).has_features and not mode
         # A parameter that is not a leaf is one in its copy.
         self.is_copied = mode != "differentiable"
         self.mode_arguments = MODES[mode] if optimizer_class is None else {}
