@@ -54,7 +54,7 @@ class NumPyStep:
             theta, m, u, g, *after = (array for _, array in part.arrays())
             which = np.zeros(part.size, np.intp)
             errors = self._steps.judge(which, (theta, m, u, g), (after[0], after[1], after[2]))
-            left: npt.NDArray[np.bool_] = (errors.judged & ~errors.decided).any(axis=0)
+            left = np.asarray((errors.judged & ~errors.decided).any(axis=0), bool)
             undecided.append(first + np.flatnonzero(left))
             more = [_tally(errors, q, ~left, start + first) for q in range(3)]
             tallies = [merge(a, b) for a, b in zip(tallies, more, strict=True)]
