@@ -29,6 +29,7 @@ from .. import arithmetic_file
 from ..escape import terminal_line, terminal_text
 from ..ledger import ledger
 from ..matrix.page import write_matrix
+from ..options import OPTIONS, pytest_arguments
 from ..record.exit_codes import ExitCode
 from ..record.merge import merge
 from ..record.record import FILE_NAME, Record, RecordError
@@ -40,7 +41,6 @@ from . import diff, subjects
 from .audit import audit_recording
 from .checks import list_checks
 from .diagnose import diagnose_command
-from .options import OPTIONS, pytest_arguments
 from .vectors import vectors
 
 _SUITE: Final = "adamax_conformance.tests.conformance"

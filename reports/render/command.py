@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from ...oracles.verdict import Verdict
-from ..cli.options import REPRODUCING
 from ..escape import visible
+from ..options import REPRODUCING
 
 _PROGRAM: Final = "adamax-conformance"
 _LONGEST: Final = 2_000

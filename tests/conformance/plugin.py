@@ -32,8 +32,7 @@ from adamax_conformance.impl.protocol.messages import SubjectInfo
 from adamax_conformance.impl.subject.client import Subject
 from adamax_conformance.impl.subject.transports import Deadlines
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status, Verdict
-from adamax_conformance.reports import arithmetic_file
-from adamax_conformance.reports.cli import options
+from adamax_conformance.reports import arithmetic_file, options
 from adamax_conformance.reports.cli.checks import (
     ChoiceError,
     matches,

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from ...impl.protocol.messages import DEVICES, DTYPES
+from ..impl.protocol.messages import DEVICES, DTYPES
 
 
 class _StateNames(click.ParamType[tuple[str, ...]]):
