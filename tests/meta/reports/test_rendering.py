@@ -149,8 +149,8 @@ def test_every_status_has_a_place_and_a_sign():
     [
         ([], "Nothing was judged"),
         ([Status.SKIPPED], "Nothing was judged"),
-        ([Status.CONFORMS], "Conforms: 1 checks, nothing diverges"),
-        ([Status.CONFORMS, Status.KNOWN], "Conforms: 1 checks, nothing new diverges; known divergences: 1"),
+        ([Status.CONFORMS], "Conforms: 1 check, nothing diverges"),
+        ([Status.CONFORMS, Status.KNOWN], "Conforms: 1 check, nothing new diverges; known divergences: 1"),
         ([Status.UNSPECIFIED], "Nothing was judged"),
         ([Status.KNOWN], "Nothing new diverges, and nothing was shown to conform; known divergences: 1"),
         ([Status.DIVERGES, Status.CONFORMS], "Does not conform: of 2 checks, 1 diverges"),
