@@ -91,7 +91,12 @@ class _World:
         del self.optimizers[action.optimizer]
 
     def misfit(self, seen: Observation) -> str | None:
-        """The first thing that does not fit what there is."""
+        """The first thing that does not fit what there is.
+
+        After an action that is refused, an optimizer whose state cannot be read is left out.
+        """
+        if seen.outcome is Outcome.REFUSED and not seen.optimizers:
+            return None
         if seen.optimizers.keys() != self.optimizers.keys():
             return f"it has the optimizers {sorted(seen.optimizers)}; there are {sorted(self.optimizers)}"
         for number, state in seen.optimizers.items():
