@@ -136,7 +136,7 @@ class LifeJudge:
             if seen.outcome is Outcome.DONE:
                 self.result.unrefused = f"{action.refusal.value}, and the call was accepted"
                 return False
-            if action.refusal is not Refusal.NEGATIVE_LR and self._is_half_taken(seen):
+            if action.refusal is Refusal.WRONG_SHAPE and self._is_half_taken(seen):
                 self.result.unrefused = f"{action.refusal.value}, and the call was refused half-way"
                 return False
             self._leave_alone(index, action, seen, Aspect.REFUSED)

@@ -381,7 +381,9 @@ class _Drawer:
         special = [0.0, -0.0]
         if self.scope.has(Feature.NAN):
             special += [math.nan] * 3
-        if self.scope.has(Feature.INFINITY):
+        if self.scope.has(Feature.INFINITY) and self.scope.has(
+            Feature.NAN
+        ):  # a step makes NaN of an infinity
             special += [math.inf, -math.inf]
         if self.scope.has(Feature.SUBNORMAL):
             special += [format_.smallest_subnormal * 3, format_.smallest_normal]

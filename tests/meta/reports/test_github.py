@@ -171,4 +171,9 @@ def test_the_action_s_script_checks_and_reports(tmp_path, subject, code):
     assert files["GITHUB_OUTPUT"].read_text() == f"exit-code={code}\n"
     if code == 0:
         assert files["GITHUB_STEP_SUMMARY"].read_text().startswith("# ✓ Conforms")
-        assert [v.check for v in read_record(tmp_path / "re port").verdicts] == ["contract/lr/zero"]
+        assert [v.check for v in read_record(tmp_path / "re port").verdicts] == [
+            "contract/lr/zero",
+            "rule/documented",
+            "rule/scalars",
+            "rule/subnormals",
+        ]
