@@ -101,7 +101,9 @@ def test_no_size_number_or_count_is_special(context: CheckContext, pinned: Pinne
     if not _is_performed(context):
         return
     if pinned.id == "numbers" and budget_of(context.subject.info).compiles:
-        context.skip("a step of a thousand parameters takes minutes to compile, and MindSpore's compiler refuses it")
+        context.skip(
+            "a step of a thousand parameters takes minutes to compile, and MindSpore's compiler refuses it"
+        )
         return
     if pinned.id == "hidden" and context.shows_state():
         context.skip("m and u are seen, and judged as they are")
