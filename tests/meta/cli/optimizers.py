@@ -36,6 +36,9 @@ class Adamax:
             raise ValueError(f"lr={lr!r} is less than 0")
 
     def __call__(self, gradients):
+        if len(gradients) != len(self.exp_avg):
+            raise ValueError(f"{len(gradients)} gradients for {len(self.exp_avg)} parameters")
+        gradients = [gradient.copy() for gradient in gradients]  # one may be the memory of a parameter
         self.t += 1
         states = zip(gradients, self.exp_avg, self.exp_inf, strict=True)
         with np.errstate(all="ignore"):
