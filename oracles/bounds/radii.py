@@ -299,7 +299,7 @@ def interpolated_error(k: StepConstants, m_size: Real, g_size: Real, distance: R
     subtract = k.add if m_size and g_size else k.zero
     onward, back = k.complement * distance, k.beta1 * distance
     off = onward * compound(e.complement, subtract, k.multiply) + underflow_error(k, onward)
-    goes_back = k.complement * (1 + e.complement) >= 0.5
+    goes_back = k.complement * (1 + e.complement) * SLACK >= 0.5  # a scalar that is rounded to 0.5 goes back
     if goes_back:
         # beta1 itself, or 1 - (1 - beta1), which has no error here but that of 1 - beta1.
         rounded = compound(subtract, k.multiply)

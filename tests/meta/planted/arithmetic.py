@@ -37,6 +37,22 @@ def coarsen(x, units=16):
     return (x * x.dtype.type(1 + units * 2.0 ** -precision(x.dtype)))[()]
 
 
+def running_power(x, t):
+    """x^t, multiplied step by step; what is below 2^-80 or changes no more is returned as it is."""
+    x, power, left = np.asarray(x)[()], np.asarray(x).dtype.type(1), t
+    while left and power > 2.0**-80:
+        factors = np.full(min(left, _AT_ONCE) + 1, x)
+        factors[0] = power
+        before, power = np.multiply.accumulate(factors)[-2:]
+        if before == power:
+            break
+        left -= len(factors) - 1
+    return power
+
+
+_AT_ONCE = 2**16
+
+
 def two_sum(a, b):
     """The rounded sum, and its rounding error, exactly (Knuth)."""
     total = a + b

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import ClassVar
 
 import numpy as np
-from adamax_conformance.tests.meta.planted.arithmetic import WIDER, fused_multiply_add
+from adamax_conformance.tests.meta.planted.arithmetic import WIDER, fused_multiply_add, running_power
 from adamax_conformance.tests.meta.planted.base import Adamax, Scalars
 
 
@@ -299,7 +299,7 @@ class ExactElement(Faithful):
             effective = (-g if scalars.maximize else g) + self._decay * theta
             m = self._beta1 * m + (1 - self._beta1) * effective
             u = max(self._beta2 * u, abs(effective) + self._eps)
-            step = self._lr * m / ((1 - self._beta1**scalars.t) * u)
+            step = self._lr * m / ((1 - self._power) * u)
             return float(theta - step) if step else float(before[0]), float(m), float(u)
         except (ValueError, OverflowError, ZeroDivisionError):
             return tuple(float(x) for x in plain)
@@ -309,6 +309,8 @@ class ExactElement(Faithful):
             Fraction(float(x))
             for x in (options["lr"], options["eps"], options["weight_decay"], *options["betas"])
         )
+        # A power below 2^-300 is no matter to any number here, and as a fraction it takes forever.
+        self._power = self._beta1**t if float(self._beta1) ** t > 2.0**-300 else 0
         return super().scalars_at(options, t, dtype)
 
 
@@ -319,7 +321,7 @@ class RunningPower(Faithful):
     """beta1^t as a running product in binary64."""
 
     def correction(self, beta1, t):
-        return 1 - np.multiply.reduce(np.full(t, beta1))
+        return 1 - running_power(beta1, t)
 
 
 class ExponentialCorrection(Faithful):
@@ -350,7 +352,7 @@ class WorkingRunningPower(WorkingScalars):
     """The same with beta1^t as a running product."""
 
     def power(self, beta1, t):
-        return np.multiply.accumulate(np.full(t, beta1))[-1]
+        return running_power(beta1, t)
 
 
 class WorkingProductOverProduct(WorkingScalars):

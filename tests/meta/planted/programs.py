@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 from adamax_conformance.tests.meta.oracles.evaluations import TREES
-from adamax_conformance.tests.meta.planted.arithmetic import WIDER
+from adamax_conformance.tests.meta.planted.arithmetic import WIDER, running_power
 from adamax_conformance.tests.meta.planted.faithful import Faithful
 
 _COUNT: Final = 24
@@ -54,7 +54,7 @@ class DrawnProgram(Faithful):
             case 0:
                 return 1 - np.power(beta1, beta1.dtype.type(t))
             case 1:
-                return 1 - np.multiply.accumulate(np.full(t, beta1))[-1]
+                return 1 - running_power(beta1, t)
             case _:
                 return -np.expm1(beta1.dtype.type(t) * np.log1p(-(1 - beta1)))
 
