@@ -1,7 +1,7 @@
 """The bounds of BOUNDS.md once more, in rational arithmetic and every order.
 
 It shares with `oracles.bounds.radii` the constants of a step, and no code. Nothing here is fast, and nothing is enlarged
-by `SLACK`, but for what a divisor may be at least.
+by `SLACK`, but for what a divisor may be at least, and a scalar that decides between two ways at most.
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ class Derivation:
         toward, away = k.complement * distance, k.beta1 * distance
         ways = [toward * off(e.complement, subtract, k.multiply) + self.underflow_error(toward)]
         inexact = bool(m.most)
-        if k.complement * (1 + e.complement) >= Fraction(1, 2):
+        if k.complement * (1 + e.complement) * Fraction(SLACK) >= Fraction(1, 2):
             both = 1 + off(subtract, k.multiply)
             scalar = max(away * e.beta1, toward * e.complement)
             ways.append(away * (both - 1) + scalar * both + self.underflow_error(away))

@@ -14,7 +14,13 @@ import pytest
 from adamax_conformance.oracles.bounds import radii
 from adamax_conformance.oracles.bounds.radii import StepConstants
 from adamax_conformance.oracles.bounds.step import step_constants
-from adamax_conformance.oracles.error_model import ErrorModel, EvaluationScheme, Form
+from adamax_conformance.oracles.error_model import (
+    CORRECTLY_ROUNDED,
+    Arithmetic,
+    ErrorModel,
+    EvaluationScheme,
+    Form,
+)
 from adamax_conformance.oracles.exact.trajectory import exact_scalars, mpmath_context
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.reference.formula import Scalars, effective_gradient, norm_branches
@@ -140,26 +146,48 @@ def draw_element(rng: np.random.Generator, format_: Format) -> DrawnStep:
 def edge_steps(format_: Format) -> Iterator[DrawnStep]:
     """Steps in which one size alone leaves the format's range, or nearly does.
 
-    That size decides whether they are open. In one more step, c*u/lr is the only subnormal divisor.
+    That size decides whether they are open. In one more step, c*u/lr is the only subnormal divisor. In the last ones, m
+    is flushed though its terms are equal, or one is 0, or they cancel; and beta1 is near 1/2, where a form has two ways.
     """
     largest, high, nought = format_.largest, math.ldexp(1.0, format_.emax), CTX.mpf(0)
 
-    def step(options, theta=0.0, m=0.0, u=1.0, g=0.0, *, form=Form.WEIGHTED, theta_off=0):
-        scalars = exact_scalars(CTX, Hyperparameters(**{"beta1": 0.5, "eps": 0.0} | options))
-        constants = step_constants(scalars, 1, ErrorModel(format_, scheme=EvaluationScheme(form)), CTX.mpf)
+    def step(
+        options,
+        theta=0.0,
+        m=0.0,
+        u=1.0,
+        g=0.0,
+        *,
+        form=Form.WEIGHTED,
+        scalars_of_m=Format.BINARY64,
+        arithmetic=CORRECTLY_ROUNDED,
+        theta_off=0,
+    ):
+        scalars = exact_scalars(CTX, Hyperparameters(**{"lr": 0.5, "beta1": 0.5, "eps": 0.0} | options))
+        error_model = ErrorModel(
+            format_, scheme=EvaluationScheme(form, m=scalars_of_m), arithmetic=arithmetic
+        )
+        constants = step_constants(scalars, 1, error_model, CTX.mpf)
         radii_ = (theta_off * format_.unit_roundoff * abs(CTX.mpf(theta)), nought, nought)
         return DrawnStep(constants, scalars, DOCUMENTED, (theta, m, u, g), radii_, (math.inf, math.inf))
 
     for below in range(12):
         near = largest * (1 - 2 * below * format_.unit_roundoff)
         # A decay against the gradient; the two terms of m; a theta that the step makes smaller; lr*m/c.
-        yield step({"lr": 0.5, "weight_decay": 2.0}, theta=near / 2, g=-largest / 2)
-        yield step({"lr": 0.5}, m=near, g=near)
+        yield step({"weight_decay": 2.0}, theta=near / 2, g=-largest / 2)
+        yield step({}, m=near, g=near)
+        yield step({}, m=near, g=largest, form=Form.DECREMENTED)
         for sign in (1, -1):
-            yield step({"lr": 0.5}, theta=sign * near, m=sign * largest / 4, theta_off=3)
+            yield step({}, theta=sign * near, m=sign * largest / 4, theta_off=3)
         yield step({"lr": 1.0}, m=near / 2, u=2.0)
-    # A gradient that is near m; the step itself, which theta makes small again; c/lr, where u/lr is not so large.
-    yield step({"lr": 0.5}, m=largest / 2, g=largest, form=Form.INTERPOLATED)
+    # A gradient that is near m, or m that is near the gradient; (1 - beta1)*m, which m is decremented by.
+    yield step({}, m=largest / 2, g=largest, form=Form.INTERPOLATED)
+    yield step({}, m=largest, g=largest / 2, form=Form.INTERPOLATED)
+    yield step({"beta1": format_.unit_roundoff}, m=largest, form=Form.DECREMENTED)
+    # lr/c and lr*m/c, which u makes small again; the step itself, which theta does; c/lr, where u/lr is not so large.
+    yield step({"lr": high}, u=4.0)
+    half = format_.emax // 2
+    yield step({"lr": 2.0**half}, m=2.0 ** (half + 1), u=4.0)
     third = math.ldexp(1.0, (format_.emax + 1) // 3)
     yield step({"lr": third}, theta=high, m=third, u=third * third / high)
     yield step({"lr": 0.25 / high}, m=1.0, u=0.0625)
@@ -167,6 +195,23 @@ def edge_steps(format_: Format) -> Iterator[DrawnStep]:
     u = (1 - format_.emin - c) // 2
     lr = 1 - format_.emin - c - u
     yield step({"lr": 2.0**lr, "beta1": 1 - 2.0**-c}, m=2.0**-u, u=2.0**-u)
+    flushing = Arithmetic(flush_to_zero=True)
+    for form in (Form.WEIGHTED, Form.INTERPOLATED, Form.DECREMENTED, Form.FROM_GRADIENT):
+        for g in (1.0, 0.0, -1.0):
+            yield step({}, m=1.0, g=g, form=form, arithmetic=flushing)
+    # A quarter of an ulp above 1/2, the way back is the longer one, and 1 - beta1 may be farther off than beta1. A bit
+    # nearer to 1/2 than to the number below it, beta1 may be rounded to either, and 1 - beta1 to 1/2 alone.
+    quarter = format_.unit_roundoff / 4
+    inexact = Arithmetic(add=1.5)
+    yield step(
+        {"beta1": 0.5 + quarter},
+        m=1.0,
+        g=-1.0,
+        form=Form.INTERPOLATED,
+        scalars_of_m=format_,
+        arithmetic=inexact,
+    )
+    yield step({"beta1": 0.5 - quarter * (1 - 2.0**-11)}, m=1.0, g=-1.0, form=Form.INTERPOLATED)
 
 
 def agree(computed_radii: Any, derived_radii: Any) -> bool:
@@ -220,27 +265,23 @@ UNNOTICED = {
         "divisor_underflow: only the right term, occurrence 1",  # 0 + 1
         "divisor_underflow: 1 to 2, occurrence 1",  # either may vanish
         "factor_underflow: only the right term, occurrence 1",
-        "weighted_error: Add to Sub, occurrence 4",  # only whether a sum is 0 matters
-        # beta1's rounding is never farther off than that of 1 - beta1, whose spacing is the larger
-        "interpolated_error: max without argument 1, occurrence 1",
-        "interpolated_error: Mult to Div, occurrence 6",
-        "interpolated_error: Add to Sub, occurrence 8",
-        "interpolated_error: only the right term, occurrence 6",
+        # The last sum, which matters if flushed: its error is 0 only where the sum is.
+        "decremented_error: only the right term, occurrence 10",
+        "from_gradient_error: only the right term, occurrence 4",
+        "interpolated_error: only the right term, occurrence 5",
         "norm_radius: abs to float, occurrence 1",  # u is not negative
         "norm_radius: abs to float, occurrence 2",
         "norm_radius: abs to float, occurrence 4",
         "stored_theta_radius: abs to float, occurrence 2",
+        "step_and_radius: max without argument 2, occurrence 7",  # over c, at most 1, it is as large
     ),
     "distinguished only by numbers that are equal, or nearly so within roundings or `SLACK`": (
         "overflows: Lt to LtE, occurrence 1",
+        # The last sum less its error, which is 0 only where they are equal.
+        "decremented_error: Add to Sub, occurrence 11",
+        "from_gradient_error: Add to Sub, occurrence 6",
+        "interpolated_error: Add to Sub, occurrence 7",
         "interpolated_error: GtE to Gt, occurrence 1",
-        "interpolated_error: Mult to Div, occurrence 4",
-        "interpolated_error: Add to Sub, occurrence 5",
-        "interpolated_error: only the left term, occurrence 3",
-        "interpolated_error: Add to Sub, occurrence 9",
-        "interpolated_error: Add to Mult, occurrence 9",
-        "interpolated_error: only the left term, occurrence 7",
-        "interpolated_error: only the right term, occurrence 7",
         "norm_radius: Lt to LtE, occurrence 1",
         "norm_radius: Lt to LtE, occurrence 2",
         "norm_radius: Mult to Div, occurrence 3",
