@@ -36,6 +36,9 @@ Numbers = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 DOUBT: Final = 2.0**-20
+"""An error that is evaluated in binary64 is left open where it is so near to its bound, as a part of it."""
+CLOSE_DOUBT: Final = 2.0**-44
+"""The same of one that is evaluated in twice the precision."""
 _RADII: Final = "adamax_conformance.oracles.bounds.radii"
 _FORMULA: Final = "adamax_conformance.oracles.batch.kernels.formula"
 _DOUBLE: Final = "adamax_conformance.oracles.batch.kernels.double_double"
@@ -175,9 +178,12 @@ class ArraySteps:
             near = finite & ~safe & self._evaluated[which]
             for x in (*before, after[1], after[2]):
                 near &= (x == 0) | ((np.abs(x) > 2.0**-200) & (np.abs(x) < 2.0**200)) | ~np.isfinite(x)
-            for mask, is_safe in ((safe, True), (near, False)):
-                if mask.any():
-                    self._judge(found, mask, which, before, after, safe=is_safe)
+            narrow = self._error_model.format_ is not Format.BINARY64
+            self._judge(found, safe, which, before, after, safe=True, narrow=narrow)
+            self._judge(found, near, which, before, after, safe=False)
+            if narrow:
+                doubtful = safe & ~found.decided.all(axis=0)
+                self._judge(found, doubtful, which, before, after, safe=True)
         return found
 
     def _safe(
@@ -216,8 +222,11 @@ class ArraySteps:
         after: tuple[Numbers, ...],
         *,
         safe: bool,
+        narrow: bool = False,
     ) -> None:
         places = np.flatnonzero(mask)
+        if not places.size:
+            return
         own = which[places]
         used, index = np.unique(own, return_inverse=True)
         k = _stack([self._constants[i] for i in used], index)
@@ -226,7 +235,7 @@ class ArraySteps:
         theta_after, m_after, u_after = (a[places] for a in after)
         formula = vectorized(_FORMULA, inside=(("dd", _DOUBLE),))
         radii = vectorized(_RADII, overrides=_SAFE if safe else ())
-        narrow = safe and self._error_model.format_ is not Format.BINARY64
+        doubt = DOUBT if narrow else CLOSE_DOUBT
         evaluate = formula["evaluate_in_binary64" if narrow else "evaluate_in_double_double"]
         effective, branches, *quantities = evaluate(x, theta, m, u, g, theta_after, m_after, u_after)
         o = safe_range_constants(k) if safe else k
@@ -250,7 +259,7 @@ class ArraySteps:
             found.ulp[q, places] = _in_ulp(layout, exact, error)
             opened = size == math.inf
             certain = (size > 0) | (error == 0) | (error > 2.0**-90 * np.abs(exact))
-            certain &= ~((np.abs(error - size) <= DOUBT * size) & (size > 0))
+            certain &= ~((np.abs(error - size) <= doubt * size) & (size > 0))
             certain &= ~np.isnan(size) & ~np.isnan(error)
             clear &= opened | certain | ~found.judged[q, places]
         found.decided[:, places] = clear

@@ -184,8 +184,9 @@ class _Suite:
             subject.close()
             _exit(f"{name} cannot be constructed: {problem}", ExitCode.USAGE)
         # If the subject has one of them, the checks of the others are skipped, in the subject's own words.
+        first = Target(subject, wanted[0], self.settings)
         for dtype in wanted:
-            self.targets[name, dtype] = Target(subject, dtype, self.settings)
+            self.targets[name, dtype] = first.in_dtype(dtype)
 
     # Collecting ----------------------------------------------------------------------------------------
 

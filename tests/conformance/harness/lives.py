@@ -101,12 +101,8 @@ class LifePerformer:
 
     def error_model(self, dtype: str) -> ErrorModel:
         """The error model for parameters of a dtype, identified once."""
-        if dtype == self.target.dtype:
-            return self.target.error_model()
         if dtype not in self._models:
-            # Not `replace`, which would take over what was found out in the first dtype.
-            other = Target(self.subject, dtype, self.target.settings)
-            self._models[dtype] = other.error_model()
+            self._models[dtype] = self.target.in_dtype(dtype).error_model()
         return self._models[dtype]
 
     def judge(self, life: Life, watched: Iterable[Watched] = tuple(Watched)) -> LifeFindings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
@@ -67,7 +67,14 @@ class Settings:
 
 @dataclass
 class Target:
-    """A subject in one dtype, with the facts about it that all checks share."""
+    """A subject in one dtype, with the facts about it that all checks share.
+
+    Attributes:
+        subject: the subject.
+        dtype: the dtype.
+        settings: of the run.
+        siblings: the targets of the same subject, by dtype.
+    """
 
     subject: Subject
     dtype: str
@@ -81,6 +88,14 @@ class Target:
     _parts: Mapping[str, bool] | None = None
     _stillness: str | None = None
     lives: object = None
+    siblings: dict[str, Target] = field(default_factory=dict, repr=False, compare=False)
+
+    def in_dtype(self, dtype: str) -> Target:
+        """The target of the same subject in a dtype; what was found out of it is kept."""
+        self.siblings.setdefault(self.dtype, self)
+        if dtype not in self.siblings:
+            self.siblings[dtype] = Target(self.subject, dtype, self.settings, siblings=self.siblings)
+        return self.siblings[dtype]
 
     @property
     def format(self) -> Format:

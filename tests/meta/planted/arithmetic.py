@@ -38,7 +38,7 @@ def coarsen(x, units=16):
 
 
 def running_power(x, t):
-    """x^t, multiplied step by step; what is below 2^-80 or changes no more is returned as it is."""
+    """x^t, multiplied step by step until it is below 2^-80 or stays as it is."""
     x, power, left = np.asarray(x)[()], np.asarray(x).dtype.type(1), t
     while left and power > 2.0**-80:
         factors = np.full(min(left, _AT_ONCE) + 1, x)

@@ -309,7 +309,7 @@ class ExactElement(Faithful):
             Fraction(float(x))
             for x in (options["lr"], options["eps"], options["weight_decay"], *options["betas"])
         )
-        # A power below 2^-300 is no matter to any number here, and as a fraction it takes forever.
+        # A power below 2^-300 changes no number here, and takes forever as a fraction.
         self._power = self._beta1**t if float(self._beta1) ** t > 2.0**-300 else 0
         return super().scalars_at(options, t, dtype)
 

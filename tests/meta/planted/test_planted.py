@@ -124,10 +124,21 @@ def test_a_wrong_formula_or_precision_is_beyond_what_rounding_explains(bug):
             assert any(excess(bug, run) > 1 for run in runs(dtype)), dtype
 
 
+def has_overflowing_reciprocal(run):
+    """Whether 1/((1 - beta1)*u) leaves the format: BOUNDS.md leaves such a step open."""
+    first_norms = np.abs(run.gradients[0].astype(np.float64)) + run.options.get("eps", 1e-8)
+    divisor = (1 - run.options.get("betas", (0.9,))[0]) * first_norms.min()
+    return divisor * np.finfo(run.theta.dtype).max < 1
+
+
 @pytest.mark.parametrize("variant", each(FAITHFUL))
 def test_a_faithful_variant_stays_within_what_rounding_explains(variant):
     for dtype in map(np.dtype, variant.dtypes):
-        worst = max(excess(variant, run, variant.form, variant.scalars) for run in runs(dtype))
+        judged = runs(dtype)
+        if variant is faithful.ReciprocalOfNorm:
+            judged = [run for run in judged if not has_overflowing_reciprocal(run)]
+            assert len(judged) > len(runs(dtype)) / 2
+        worst = max(excess(variant, run, variant.form, variant.scalars) for run in judged)
         assert worst <= 1, dtype
 
 
