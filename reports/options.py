@@ -52,7 +52,10 @@ REPRODUCING: Final = (
         ["--known"],
         type=click.Path(),
         metavar="FILE",
-        help="The ledger of known divergences, instead of the shipped one.",
+        help="Your ledger of known divergences, added to the shipped one.",
+    ),
+    click.Option(
+        ["--known-only"], type=click.Path(), metavar="FILE", help="A ledger instead of the shipped one."
     ),
     click.Option(
         ["--python"],

@@ -166,6 +166,7 @@ def check(
     seed: int | None = None,
     state: tuple[str, str] | None = None,
     known: str | os.PathLike[str] | None = None,
+    known_only: str | os.PathLike[str] | None = None,
     python: str | None = None,
     timeout: float | None = None,
     report: str | os.PathLike[str] | None = None,
@@ -182,7 +183,8 @@ def check(
         profile: `quick`, or `full` for more cases.
         seed: draws other cases than the usual ones.
         state: the names under which an optimizer of your own keeps m and u.
-        known: your own ledger of known divergences.
+        known: your own ledger of known divergences, added to the shipped one.
+        known_only: a ledger instead of the shipped one.
         python: the interpreter that the subject runs in.
         timeout: the seconds that an answer of the subject may take.
         report: a folder to keep the whole report in.
@@ -200,6 +202,7 @@ def check(
         "profile": profile,
         "seed": seed,
         "known": known,
+        "known-only": known_only,
         "python": python,
     }
     single |= {"timeout": timeout, "state": None if state is None else ",".join(state)}

@@ -32,6 +32,7 @@ from ..audit.run import DtypeModel, ProgressCallbacks, audit
 from ..audit.verdicts import verdicts
 from ..escape import terminal_line
 from ..ledger import ledger
+from ..ledger.choice import choose
 from ..record.environment import machine, versions
 from ..record.folder_lock import FolderLock, FolderLockedError
 from ..record.record import Header, Record
@@ -48,7 +49,8 @@ _PATH: Final = click.Path(path_type=Path)
 @click.option(
     "--report", "--output", "report", type=_PATH, default="audit-report", show_default=True, help="Where to."
 )
-@click.option("--known", type=_PATH, help="The ledger of known divergences, instead of the shipped one.")
+@click.option("--known", type=_PATH, help="Your ledger of known divergences, added to the shipped one.")
+@click.option("--known-only", type=_PATH, help="A ledger instead of the shipped one.")
 @click.option("--arithmetic", "model", type=_PATH, help="The declared arithmetic of the device.")
 @click.option(
     "--workers",
@@ -72,7 +74,7 @@ def audit_recording(recording: Path, report: Path, **options: Any) -> int:
     with the same report folder, and it goes on where it was.
     """
     try:
-        known = ledger.load(options["known"] or ledger.SHIPPED)
+        known = choose(options["known"], options["known_only"]).used
         arithmetic = arithmetic_file.load(options["model"])
         manifest = read_manifest(recording)
     except (ledger.LedgerError, arithmetic_file.DeclarationError, NotARecordingError) as error:
@@ -162,7 +164,7 @@ def _run_audit(
 
 def _arguments(options: Mapping[str, Any]) -> list[str]:
     """The options that change a verdict, as the command line has them."""
-    named = {"known": options["known"], "arithmetic": options["model"]}
+    named = {"known": options["known"], "known-only": options["known_only"], "arithmetic": options["model"]}
     words = [word for name, value in named.items() if value is not None for word in (f"--{name}", str(value))]
     words += [word for step in options["steps"] for word in ("--step", str(step))]
     return [*words, *(["--unfinished"] if options["unfinished"] else [])]

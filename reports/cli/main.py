@@ -28,6 +28,7 @@ from ...impl.protocol.messages import DEVICES, DTYPES
 from .. import arithmetic_file
 from ..escape import terminal_line, terminal_text
 from ..ledger import ledger
+from ..ledger.choice import choose
 from ..matrix.page import write_matrix
 from ..options import OPTIONS, pytest_arguments
 from ..record.exit_codes import ExitCode
@@ -153,6 +154,8 @@ def check(passed: tuple[str, ...], /, **options: Any) -> int:
     else:
         terminal.show(summarize([record]), console)
         terminal.print_line(f"report: {options['report'] / 'index.html'}", console)
+    for note in result.notes:
+        click.echo(f"Note: {terminal_line(note, _LONGEST_LINE)}", err=True)
     if result.problem:
         click.echo(f"Error: {terminal_line(result.problem, _LONGEST_LINE)}", err=True)
     if code == pytest.ExitCode.TESTS_FAILED and result.exit_code == ExitCode.CONFORMS:
@@ -219,8 +222,7 @@ def _code_without_run(code: int, *, skip_absent: bool) -> int:
 def _check_early(options: dict[str, Any]) -> None:
     """Raise at once the errors of usage that the run would find later."""
     try:
-        if options["known"] is not None:
-            ledger.load(options["known"])
+        choose(options["known"], options["known_only"])
         arithmetic_file.load(options["arithmetic"])
     except (ledger.LedgerError, arithmetic_file.DeclarationError) as error:
         raise _CommandError(str(error), ExitCode.USAGE) from error

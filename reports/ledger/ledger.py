@@ -1,13 +1,15 @@
 """The ledger of known divergences, which also finds those that are gone.
 
 The ledger is a TOML file of tables `[[divergence]]`; `ledger.toml` next to this module is the one that ships. A
-table has an entry for its check, or one for each of its checks. An entry is precise: it names one check, for a
-subject, versions, dtypes and devices, and the pinned case that shows it. It turns that check's divergence from
-`diverges` to `known`, and nothing else. If the check conforms, the entry is stale, and that is a divergence too.
+table has an entry for its check, or one for each of its checks. An entry is precise: it names one check or a glob,
+for a subject, versions, dtypes and devices, and the pinned case that shows it or the largest error that is known. It
+turns that divergence from `diverges` to `known`, and nothing else. If the check conforms, the entry is stale, and that
+is a divergence too. `README.md` next to this module documents the fields.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -29,6 +31,11 @@ DTYPES: Final = ("float16", "bfloat16", "float32", "float64")
 TABLE: Final = "divergence"
 _SAME: Final = "{check}"
 """In a table, stands for the pinned case whose name is the check's id."""
+_GLOB: Final = "*?["
+_DRAWN: Final = "drawn"
+"""The name of a drawn case; `reference.case` names pinned ones after their checks."""
+_DIGITS: Final = 3
+"""The digits of a largest error that is written."""
 _LONGEST_VERSION: Final = 200
 _LONGEST_REASON: Final = 1_000
 _TO_WRITE: Final = "why the subject does this, and where that is tracked"
@@ -50,12 +57,14 @@ class Entry:
     Attributes:
         id: unique in the file, stable; the last part of the check `ledger/<id>`.
         subject: as on the command line, several separated by commas; `*` stands for anything.
-        check: the id of the check that diverges.
+        check: the id of the check that diverges, or a glob.
         reason: why, in one sentence for the reader of the report.
         versions: of the subject's framework, as a PEP 440 specifier; empty for all.
         dtypes: empty for all.
         devices: empty for all.
         case: the name of the pinned case that shows it; empty for a check without one.
+        largest: the largest error that is known, as a multiple of the bound; a larger one is a divergence again. None
+            for any size.
         evidence: where it is tracked, as a URL; may be empty.
         script: the name of a script in `reports/ledger/scripts/` that shows it; may be empty.
     """
@@ -70,6 +79,12 @@ class Entry:
     case: str = ""
     evidence: str = ""
     script: str = ""
+    largest: float | None = None
+
+    @property
+    def is_glob(self) -> bool:
+        """Whether it may name several checks."""
+        return any(c in self.check for c in _GLOB)
 
     @property
     def _patterns(self) -> list[str]:
@@ -78,18 +93,36 @@ class Entry:
     def concerns(self, verdict: Verdict, version: str) -> bool:
         """Whether the verdict has this entry's check, subject, version, dtype, device."""
         return (
-            verdict.check == self.check
-            and any(fnmatchcase(verdict.subject, name) for name in self._patterns)
+            self.names(verdict.check)
+            and self.is_for(verdict.subject)
             and (not self.dtypes or verdict.dtype in self.dtypes)
             and (not self.devices or verdict.device in self.devices)
-            and _admits_version(self.versions, version)
+            and self.admits(version)
         )
+
+    def names(self, check: str) -> bool:
+        """Whether the entry is one for a check."""
+        return check == self.check or (self.is_glob and fnmatchcase(check, self.check))
+
+    def is_for(self, subject: str) -> bool:
+        """Whether the entry is one for a subject."""
+        return any(fnmatchcase(subject, name) for name in self._patterns)
+
+    def admits(self, version: str) -> bool:
+        """Whether the entry is one for a version of the subject's framework."""
+        return _admits_version(self.versions, version)
 
     def explains(self, verdict: Verdict, version: str) -> bool:
         """Whether this entry lists the divergence of a verdict that it concerns."""
+        case = verdict.check if self.case == _SAME else self.case
+        return self.covers(verdict, version) and (not case or _case_name(verdict) == case)
+
+    def covers(self, verdict: Verdict, version: str) -> bool:
+        """Whether this entry lists the divergence of a verdict, whatever its case."""
         if verdict.status is not Status.DIVERGES or not self.concerns(verdict, version):
             return False
-        return not self.case or _case_name(verdict) == self.case
+        error = verdict.divergence.error_over_bound if verdict.divergence else None
+        return self.largest is None or (error is not None and error <= self.largest)
 
 
 @dataclass(frozen=True)
@@ -119,16 +152,15 @@ class Ledger:
 
     def apply_to_recording(self, verdict: Verdict, version: str) -> Verdict:
         """The same for a verdict on a recording, where an entry's case does not matter."""
-        if verdict.status is not Status.DIVERGES:
-            return verdict
-        return _make_known(verdict, next((e for e in self.entries if e.concerns(verdict, version)), None))
+        return _make_known(verdict, next((e for e in self.entries if e.covers(verdict, version)), None))
 
     def stale(
         self, verdicts: Sequence[Verdict], versions: Mapping[str, str], known_checks: Collection[str]
     ) -> list[Verdict]:
         """The stale entries: a divergence for each subject, dtype and device.
 
-        A check that was skipped, broke, or did not run does not make its entry stale.
+        A check that was skipped, broke, or did not run does not make its entry stale. An entry with a glob is stale
+        where each of its checks ran, and none diverges.
 
         Args:
             verdicts: of the whole run, before or after `apply`.
@@ -139,13 +171,20 @@ class Ledger:
             LedgerError: for an entry that names a check which does not exist.
         """
         self.require(known_checks)
-        return [
-            _stale(entry, verdict)
-            for entry in self.entries
-            for verdict in verdicts
-            if verdict.status in {Status.CONFORMS, Status.UNSPECIFIED}
-            and entry.concerns(verdict, versions.get(verdict.subject, ""))
-        ]
+        stale = []
+        for entry in self.entries:
+            wanted = {check for check in known_checks if entry.names(check)}
+            places: dict[tuple[str, str, str], list[Verdict]] = {}
+            for verdict in verdicts:
+                if entry.concerns(verdict, versions.get(verdict.subject, "")):
+                    places.setdefault((verdict.subject, verdict.dtype, verdict.device), []).append(verdict)
+            for judged in places.values():
+                fine = [v for v in judged if v.status in {Status.CONFORMS, Status.UNSPECIFIED}]
+                silent = [v for v in judged if v.status is Status.SKIPPED]
+                whole = {v.check for v in judged} == wanted and len(fine) + len(silent) == len(judged)
+                if fine and (whole or not entry.is_glob):
+                    stale.append(_stale(entry, fine[0]))
+        return stale
 
     def require(self, known_checks: Collection[str]) -> None:
         """Refuse a ledger that names a check which does not exist.
@@ -154,10 +193,9 @@ class Ledger:
             LedgerError: naming the entry.
         """
         for entry in self.entries:
-            if entry.check not in known_checks:
-                raise LedgerError(
-                    self.path, _label(entry.id), f"check = {entry.check!r} is not the id of any check"
-                )
+            if not any(map(entry.names, known_checks)):
+                wrong = "matches no check" if entry.is_glob else "is not the id of any check"
+                raise LedgerError(self.path, _label(entry.id), f"check = {entry.check!r} {wrong}")
 
 
 def load(path: str | os.PathLike[str] = SHIPPED) -> Ledger:
@@ -212,17 +250,30 @@ def write_entries(verdicts: Iterable[Verdict], versions: Mapping[str, str]) -> s
         table = {
             "id": _make_id(subject, layer, device, "" if case == check else case),
             "subject": subject,
-            "versions": _exact_version(versions.get(subject, "")),
+            "versions": _from_version(versions.get(subject, "")),
             "dtypes": sorted({verdict.dtype for verdict in group}, key=_dtype_order),
             "devices": [device],
             "check": [],
             "case": _SAME if case == check else case,
             "reason": _finding(group[0]) or _TO_WRITE,
+            "largest": _largest(group),
         }
         # Checks of one layer that agree in all else share a table.
         tables.setdefault(f"{layer} {table}", table)["check"].append(check)
     written = [{key: value for key, value in table.items() if value} for table in tables.values()]
     return toml(tomli_w.dumps({TABLE: _with_unique_ids(written)})) if written else ""
+
+
+def _largest(group: Sequence[Verdict]) -> float | None:
+    """The largest error over its bound in drawn cases, rounded up; None without."""
+    found = [v.divergence for v in group if v.divergence is not None and _case_name(v) == _DRAWN]
+    errors = [divergence.error_over_bound for divergence in found]
+    largest = max((error for error in errors if error is not None), default=0.0)
+    if None in errors or not 0 < largest < math.inf:
+        return None
+    unit = 10.0 ** (math.floor(math.log10(largest)) + 1 - _DIGITS)
+    rounded = float(f"{math.ceil(largest / unit) * unit:.{_DIGITS}g}")
+    return max(rounded, largest)
 
 
 def _finding(verdict: Verdict) -> str:
@@ -265,13 +316,19 @@ def _entries(path: Path, number: int, table: Mapping[str, Any]) -> list[Entry]:
     _check_types(table, fail)
     _check_values(table, fail)
     lists = {key: tuple(table.get(key, ())) for key in _LISTS}
+    largest = {"largest": float(table["largest"])} if "largest" in table else {}
     case = table.get("case", "")
     several = isinstance(table["check"], list)
 
     def entry(check: str) -> Entry:
-        suffix = f"-{_make_id(check.partition('/')[2])}" if several else ""
-        own = {"id": f"{table['id']}{suffix}", "check": check, "case": check if case == _SAME else case}
-        return Entry(**{**table, **lists, **own})
+        suffix = f"-{_make_id(check.partition('/')[2]) or _make_id(check) or 'all'}" if several else ""
+        is_glob = any(c in check for c in _GLOB)
+        own = {
+            "id": f"{table['id']}{suffix}",
+            "check": check,
+            "case": check if case == _SAME and not is_glob else case,
+        }
+        return Entry(**{**table, **lists, **largest, **own})
 
     return [entry(check) for check in _checks(table)]
 
@@ -310,6 +367,9 @@ def _check_values(table: Mapping[str, Any], fail: Callable[[str], NoReturn]) -> 
     evidence = table.get("evidence", "")
     if evidence and not evidence.startswith(("https://", "http://")):
         fail(f"evidence = {evidence!r} is not a URL that starts with https://")
+    largest = table.get("largest", 1)
+    if isinstance(largest, bool) or not isinstance(largest, int | float) or not 0 < largest < math.inf:
+        fail(f"largest = {largest!r} is not a positive number: the largest error as a multiple of its bound")
     script = table.get("script", "")
     if script and script not in {path.name for path in SCRIPTS.iterdir()}:
         fail(f"script = {script!r} is not the name of a file in {SCRIPTS.name}/ of the reports")
@@ -357,7 +417,7 @@ def _case_name(verdict: Verdict) -> str:
 
 def _pinned_name(verdict: Verdict) -> str:
     name = _case_name(verdict)
-    return "" if name == "drawn" else name
+    return "" if name == _DRAWN else name
 
 
 def _admits_version(specifier: str, version: str) -> bool:
@@ -369,11 +429,16 @@ def _admits_version(specifier: str, version: str) -> bool:
         return False
 
 
-def _exact_version(version: str) -> str:
+def _from_version(version: str) -> str:
+    """The versions from one on.
+
+    Of a release they begin with its minor version, so that a patch changes nothing.
+    """
     try:
-        return f"=={_version(version).public}"
+        parsed = _version(version)
     except InvalidVersion:
         return ""
+    return f">={parsed.public}" if parsed.is_prerelease else f">={parsed.major}.{parsed.minor}"
 
 
 def _version(text: str) -> Version:

@@ -20,12 +20,14 @@ class RunResult:
         missing: the names of the verdicts that the run had to give and did not.
         interrupted: whether an interrupt ended the run.
         unwritten: why the report could not be written; empty if it was.
+        notes: what the user may want to correct, such as a ledger's entry for a subject that is not in the run.
     """
 
     record: Record
     missing: tuple[str, ...] = ()
     interrupted: bool = False
     unwritten: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:

@@ -23,6 +23,7 @@ _CHECK_OPTIONS: Final[Mapping[str, bool]] = {
 """The options that change a verdict, and whether each is a flag."""
 _AUDIT_OPTIONS: Final[Mapping[str, bool]] = {
     "--known": False,
+    "--known-only": False,
     "--arithmetic": False,
     "--step": False,
     "--unfinished": True,

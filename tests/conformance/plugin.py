@@ -42,6 +42,7 @@ from adamax_conformance.reports.cli.checks import (
 )
 from adamax_conformance.reports.escape import one_line, terminal_line, terminal_text
 from adamax_conformance.reports.ledger import ledger
+from adamax_conformance.reports.ledger.choice import choose
 from adamax_conformance.reports.record import verdict_json
 from adamax_conformance.reports.record.diagnosis import diagnosis_to_json, undiagnosed_to_json
 from adamax_conformance.reports.record.environment import machine, versions
@@ -132,8 +133,7 @@ class _Suite:
                 CHECKS,
             )
             require_suite(option("--adamax-suite"))
-            self.ledger = ledger.load(option("--adamax-known") or ledger.SHIPPED)
-            self.ledger.require(CHECKS.keys())
+            self.ledgers = choose(option("--adamax-known"), option("--adamax-known-only"), CHECKS)
             self.arithmetic = arithmetic_file.load(option("--adamax-arithmetic"))
         except (ledger.LedgerError, arithmetic_file.DeclarationError, ChoiceError) as error:
             _exit(str(error), ExitCode.USAGE)
@@ -145,7 +145,7 @@ class _Suite:
             seed=option("--adamax-seed"),
             fail_fast=option("--adamax-fail-fast"),
             arithmetic=self.arithmetic,
-            ledger=self.ledger,
+            ledger=self.ledgers.used,
             arguments=tuple(options.reproducing_arguments(option)),
         )
         self.targets: dict[tuple[str, str], Target] = {}
@@ -340,7 +340,7 @@ class _Suite:
         if self.is_worker:
             return
         versions = {name: target.subject.info.version for (name, _), target in self.targets.items()}
-        for verdict in self.ledger.stale(self.writer.verdicts, versions, CHECKS.keys()):
+        for verdict in self.ledgers.used.stale(self.writer.verdicts, versions, CHECKS.keys()):
             self.writer.append(verdict)
             if session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -360,7 +360,8 @@ class _Suite:
         except OSError as error:
             record = self.writer.record(complete=complete)
             unwritten = f"the report cannot be written to {directory} ({error.strerror})"
-        self.result = RunResult(record, missing, interrupted, unwritten)
+        notes = tuple(self.ledgers.notes(versions))
+        self.result = RunResult(record, missing, interrupted, unwritten, notes)
         if session.exitstatus == pytest.ExitCode.OK and self.result.problem:
             session.exitstatus = self.result.exit_code
 

@@ -97,6 +97,16 @@ def test_a_ledger_entry_that_is_not_needed_fails_the_run_and_is_named(run):
     assert "gone" in ran.out
 
 
+def test_a_ledger_is_added_to_the_shipped_one_and_an_entry_for_nobody_is_said(run):
+    folder = run("--version").folder
+    (folder / "known.toml").write_text(
+        '[[divergence]]\nid = "typo"\nsubject = "nunpy"\ncheck = "rule/*"\nreason = "none"\n'
+    )
+    ran = run("check", "--known", "known.toml", "--dtype", "float32", "--check", "rule/*")
+    assert ran.code == 0
+    assert "Note: known.toml: the entry 'typo' is for nobody here: subject = 'nunpy'" in ran.err
+
+
 def test_print_known_writes_a_ledger_that_makes_the_run_conform(run):
     first = run("check", "optimizers.py:WithoutBiasCorrection", "--check", "rule/*", "--print-known")
     assert first.code == 1

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from adamax_conformance.oracles.verdict import Status
 from adamax_conformance.reports.ledger import ledger
+from adamax_conformance.reports.ledger.choice import choose
 from adamax_conformance.reports.ledger.ledger import Entry, Ledger, LedgerError
 from adamax_conformance.reports.record.exit_codes import ExitCode, outcome
+from adamax_conformance.tests.conformance.harness.catalogue import CHECKS
 from adamax_conformance.tests.meta.reports.samples import HOSTILE, case, divergence, verdict
 
 ENTRY = Entry("torch-theta", "torch*", "value/lockstep/theta", "it rounds twice")
@@ -264,3 +266,147 @@ def test_an_audit_that_compared_no_element_judged_nothing(lockstep, code):
 def test_a_run_that_lacks_verdicts_does_not_conform():
     assert outcome([verdict()], complete=False) is ExitCode.NOTHING_JUDGED
     assert outcome([verdict(Status.DIVERGES)], complete=False) is ExitCode.DIVERGES
+
+
+# Globs, sizes, and ledgers that are added to each other ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("check", "named"),
+    [("value/*", True), ("*", True), ("value/lockstep/?heta", True), ("value/trajectory/*", False)],
+)
+def test_a_glob_names_the_checks_that_it_matches(path, check, named):
+    assert (book(path, replace(ENTRY, check=check)).match(DIVERGING, "2.13.0") is not None) == named
+
+
+def test_a_glob_s_case_is_the_one_of_each_check(path):
+    entry = replace(ENTRY, check="value/*", case="{check}")
+    own = replace(DIVERGING, divergence=divergence(case=case("value/lockstep/theta").to_json()))
+    assert book(path, entry).match(own, "") is not None
+    assert book(path, entry).match(DIVERGING, "") is None
+
+
+def test_a_table_takes_globs_in_its_list_and_names_each(path):
+    path.write_text(
+        TEXT.replace('"value/lockstep/theta"', '["special/nan", "contract/*", "*"]\ncase = "{check}"')
+    )
+    assert [(entry.id, entry.check, entry.case) for entry in ledger.load(path).entries] == [
+        ("torch-theta-nan", "special/nan", "special/nan"),
+        ("torch-theta-contract", "contract/*", "{check}"),
+        ("torch-theta-all", "*", "{check}"),
+    ]
+
+
+def test_a_glob_is_stale_where_each_of_its_checks_ran_and_none_diverges(path):
+    checks = {"value/a", "value/b", "rule"}
+    book_ = book(path, replace(ENTRY, check="value/*"))
+    fine = [verdict(check=check) for check in sorted(checks)]
+    assert [one.check for one in book_.stale(fine, {}, checks)] == ["ledger/torch-theta"]
+    assert book_.stale([verdict(Status.KNOWN, check="value/a"), *fine[1:]], {}, checks) == []
+    assert book_.stale([verdict(Status.BROKEN, check="value/a"), *fine[1:]], {}, checks) == []
+    assert book_.stale(fine[:-1], {}, checks) == []
+    skipped = verdict(Status.SKIPPED, check="value/a")
+    assert len(book_.stale([skipped, verdict(check="value/b")], {}, checks)) == 1
+    assert book_.stale([skipped, replace(skipped, check="value/b")], {}, checks) == []
+
+
+def test_a_glob_that_matches_no_check_is_an_error(path):
+    with pytest.raises(LedgerError, match=r"check = 'valeu/\*' matches no check"):
+        book(path, replace(ENTRY, check="valeu/*")).require({"value/a"})
+
+
+@pytest.mark.parametrize(("error", "known"), [(1.5, True), (2.0, True), (2.01, False), (None, False)])
+def test_an_error_beyond_the_largest_is_a_divergence_again(path, error, known):
+    entry = replace(ENTRY, largest=2.0)
+    judged = replace(DIVERGING, divergence=divergence(error_over_bound=error))
+    assert (book(path, entry).match(judged, "") is not None) == known
+    assert (book(path, entry).apply_to_recording(judged, "").status is Status.KNOWN) == known
+
+
+@pytest.mark.parametrize("largest", ["0", "-1.0", "inf", "nan", "true", "'2'"])
+def test_a_largest_error_that_is_none_is_refused(path, largest):
+    path.write_text(f"{TEXT}largest = {largest}\n")
+    with pytest.raises(LedgerError, match="is not a positive number"):
+        ledger.load(path)
+
+
+@pytest.mark.parametrize("errors", [(1.2341, 7.0), (1e-300, 3.14159e300), (1.0000001,), (float("inf"), 2.0)])
+def test_printed_entries_of_drawn_cases_state_the_largest_error_and_no_larger_one_is_known(path, errors):
+    judged = [
+        replace(
+            DIVERGING,
+            dtype=dtype,
+            divergence=divergence(case=case("drawn").to_json(), error_over_bound=error),
+        )
+        for dtype, error in zip(("float32", "float64"), errors, strict=False)
+    ]
+    path.write_text(ledger.write_entries(judged, {}))
+    (entry,) = ledger.load(path).entries
+    assert all(entry.explains(one, "") for one in judged)
+    if max(errors) < float("inf"):
+        assert max(errors) <= entry.largest <= 1.01 * max(errors)
+        larger = divergence(case=case("drawn").to_json(), error_over_bound=1.02 * max(errors))
+        assert not entry.explains(replace(DIVERGING, divergence=larger), "")
+    else:
+        assert entry.largest is None
+
+
+@pytest.mark.parametrize(
+    ("version", "written", "later"),
+    [
+        ("2.13.0+cpu", ">=2.13", "2.13.1"),
+        ("2.14.0.dev20260101", ">=2.14.0.dev20260101", "2.14.1"),
+        ("3", ">=3.0", "3.0.1"),
+        ("built here", "", "built there"),
+    ],
+)
+def test_a_patch_of_the_framework_does_not_void_a_printed_entry(path, version, written, later):
+    path.write_text(ledger.write_entries([DIVERGING], {"torch": version}))
+    (entry,) = ledger.load(path).entries
+    assert entry.versions == written
+    assert entry.explains(DIVERGING, version)
+    assert entry.explains(DIVERGING, later)
+
+
+def test_one_s_own_ledger_is_added_to_the_shipped_one_or_replaces_it(path):
+    first = ledger.load().entries[0]
+    path.write_text(TEXT + TEXT.replace("torch-theta", first.id))
+    added = choose(path, None).used.entries
+    assert [entry.id for entry in added[:2]] == ["torch-theta", first.id]
+    assert added[1] != first
+    assert len(added) == len(ledger.load().entries) + 1
+    assert [entry.id for entry in choose(None, path).used.entries] == ["torch-theta", first.id]
+    assert choose(None, None).used == ledger.load()
+
+
+def test_a_ledger_is_refused_by_its_own_name_whichever_it_is_added_to(path, tmp_path):
+    path.write_text(TEXT)
+    empty = tmp_path / "empty.toml"
+    empty.touch()
+    with pytest.raises(LedgerError, match=r"known\.toml, entry 'torch-theta'"):
+        choose(path, empty, {"value/lockstep/m"})
+
+
+def test_entries_of_one_s_own_that_are_for_nobody_are_said(path):
+    path.write_text(
+        TEXT.replace('"torch*"', '"torhc"') + TEXT.replace("torch-theta", "old") + "versions = '<2'\n"
+    )
+    notes = choose(path, None).notes({"torch": "2.13.0"})
+    assert notes == [
+        f"{path}: the entry 'torch-theta' is for nobody here: subject = 'torhc', and the run has 'torch'",
+        f"{path}: the entry 'old' is for nobody here: versions = '<2', and the run has torch 2.13.0",
+    ]
+    assert choose(None, None).notes({"nobody": ""}) == []
+    many = "".join(TEXT.replace("torch", f"other{i}") for i in range(12))
+    path.write_text(many)
+    assert choose(path, None).notes({"torch": ""})[10:] == ["and 2 more entries are for nobody here"]
+
+
+def test_the_documented_example_is_a_ledger_and_every_field_is_documented(path):
+    page = (ledger.SHIPPED.parent / "README.md").read_text(encoding="utf-8")
+    path.write_text(page.partition("```toml\n")[2].partition("```")[0])
+    example = ledger.load(path)
+    example.require(CHECKS)
+    assert [entry.largest for entry in example.entries] == [None, None, 1.75]
+    for field in fields(Entry):
+        assert re.search(rf"^\|.*`{field.name}`.* \|", page, re.MULTILINE), field.name

@@ -334,7 +334,7 @@ def recorded(tmp_path, *arguments):
     """The divergences of a run without a ledger."""
     (tmp_path / "empty.toml").touch()
     command = [sys.executable, "-m", "adamax_conformance.reports.cli.main", "check", *arguments, "--quiet"]
-    command += ["--known", str(tmp_path / "empty.toml"), "--report", str(tmp_path / "report")]
+    command += ["--known-only", str(tmp_path / "empty.toml"), "--report", str(tmp_path / "report")]
     subprocess.run(command, check=False, timeout=500, cwd=tmp_path)
     return [one for one in read_record(tmp_path / "report").verdicts if one.status is Status.DIVERGES]
 
