@@ -37,7 +37,7 @@ from ..bounds.radii import (
     theta_radius,
 )
 from ..bounds.scalar_errors import ScalarErrors
-from ..bounds.step import step_constants
+from ..bounds.step import StepBounds, step_constants
 from ..error_model import ErrorModel
 from ..exact.trajectory import exact_scalars, mpmath_context, precision_for
 from ..formats import Format
@@ -159,6 +159,7 @@ class _Step:
         self._scalars = exact_scalars(self._ctx, observed.hyperparameters)
         self._observed, self._strict, self._coarse, self._whole = observed, strict, coarse, whole
         self._constants: StepConstants = step_constants(self._scalars, observed.t, strict, self._ctx.mpf)
+        self._bounds = StepBounds(self._ctx, self._scalars, observed.t, strict)
 
     def _rounded(self, value: Any) -> Any:
         return self._ctx.mpf(self._coarse.round(value))
@@ -266,16 +267,22 @@ class _Step:
         return sorted(shares)
 
     def _shares_a_rate(self, scalars: Scalars[Any], read: tuple[bool, bool, bool]) -> bool:
-        k, t, rule = self._constants, self._observed.t, self._strict.rule
+        t, rule = self._observed.t, self._strict.rule
         coarse = step_constants(self._scalars, t, self._whole, self._ctx.mpf)
         errors = coarse.theta_errors
         # The strict radius is a sum of products with at most four factors of the rate.
         widened = (1 + errors.lr + errors.correction) ** 4
         low, high = -self._ctx.inf, self._ctx.inf
-        for before, after in self._observed.elements:
+        for number, (before, after) in enumerate(self._observed.elements):
+            # What fits no element but these fits none with more of them.
+            if low > high or (number.bit_count() == 1 and not self._has_coarse_rate(low, high)):
+                return False
             m, u, theta = self._read((after[1], after[2], before[0]), read)
-            radius = stored_theta_radius(k, theta, m, u, self._ctx.inf, self._ctx.inf)
-            if radius == self._ctx.inf:
+            own, _, number_of = self._bounds.for_sizes(theta, m, u)
+            radius = stored_theta_radius(
+                own, number_of(theta), number_of(m), number_of(u), math.inf, math.inf
+            )
+            if radius == math.inf:
                 continue
             if not math.isfinite(after[0]):
                 # Coarse scalars may be wrong in every digit: 1 - beta1^t is 0 where beta1 is rounded to 1.
@@ -290,12 +297,12 @@ class _Step:
                 continue
             ends = [(moved + sign * widened * radius) / step for sign in (-1, 1)]
             low, high = max(low, min(ends)), min(high, max(ends))
-        return bool(low <= high) and (high == self._ctx.inf or self._has_coarse_rate(low, high))
+        return bool(low <= high) and self._has_coarse_rate(low, high)
 
     def _has_coarse_rate(self, low: Any, high: Any) -> bool:
         """Check that the format gives a rate within [low, high] times the exact one."""
         s, t, rule = self._scalars, self._observed.t, self._strict.rule
-        if not low > 0:
+        if not low > 0 or high == self._ctx.inf:
             return True
         exact = bias_correction(t, s, rule)
         if self._holds_between(s.lr / exact * low, s.lr / exact * high):
