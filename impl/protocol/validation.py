@@ -25,12 +25,20 @@ _NAMES: Final[Mapping[type, str]] = {
     bool: "true or false",
 }
 
+LONGEST_MESSAGE: Final = 300
+"""The most characters of a message about a line of the other end."""
+
 
 class ProtocolError(ValueError):
     """A line, or a part of it, does not follow the protocol.
 
-    The message says where and how.
+    The message says where and how, in `LONGEST_MESSAGE` characters at most.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            message if len(message) <= LONGEST_MESSAGE else f"{message[: LONGEST_MESSAGE - 3]}..."
+        )
 
 
 def abbreviate(value: object) -> str:

@@ -34,7 +34,7 @@ from ..protocol.messages import FloatArray, Readout, Schedule, State, StepResult
 from ..protocol.representable import first_unrepresentable
 from .capabilities import select_options
 from .observations import find_misfit
-from .transports import Deadlines, InProcessTransport, ProcessTransport, Transport
+from .transports import Deadlines, InProcessTransport, ProcessTransport, TotalTime, Transport
 
 A = TypeVar("A", bound=messages.Answer)
 
@@ -120,7 +120,8 @@ class Subject:
         start = messages.Start(name, device, folders, state=state)
         if in_process or (parsed.kind is SubjectKind.NUMPY and python is None):
             return cls(name, lambda: InProcessTransport(open_adapter), start)
-        return cls(name, lambda: ProcessTransport(parsed, python, deadlines), start)
+        total = TotalTime(deadlines or Deadlines())
+        return cls(name, lambda: ProcessTransport(parsed, python, deadlines, total), start)
 
     @classmethod
     def in_process(

@@ -6,6 +6,7 @@ caller. So this works on every system, and against a program that holds its pipe
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import queue
@@ -19,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from typing import IO, Final
 
 from ..protocol.errors import InvalidAnswerError, SubjectDiedError, SubjectTimeoutError, UnavailableError
+from .guard import GUARD
 
 _CHUNK: Final = 1 << 16
 _STDERR_BYTES: Final = 1 << 14
@@ -61,6 +63,11 @@ class ChildProcess:
             )
         except OSError as error:
             raise UnavailableError(f"{command[0]} cannot be started: {error.strerror or error}") from None
+        try:
+            GUARD.watch(self._process.pid)
+        except OSError as error:
+            _kill(self._process)
+            raise UnavailableError(f"{command[0]} cannot be guarded: {error.strerror or error}") from None
         self._requests: queue.SimpleQueue[tuple[bytes, int] | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._stderr = bytearray()
@@ -143,14 +150,17 @@ class ChildProcess:
         return SubjectDiedError(what, self._stderr_tail(), code)
 
     def close(self, *, kill: bool = False) -> None:
-        """End the program: by the end of its input, or at once; it never outlives this."""
+        """End the program: by the end of its input, or at once.
+
+        Neither it nor what it has started outlives this.
+        """
         self._requests.put(None)
         if not kill:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._threads[0].join(_EXIT_SECONDS)
                 self._process.wait(_EXIT_SECONDS)
-        if kill or self._process.poll() is None:
-            _kill(self._process)
+        _kill(self._process)
+        GUARD.forget(self._process.pid)
         for thread, pipe in zip(self._threads, (self._process.stdout, self._process.stderr), strict=True):
             thread.join(_NOTICE_SECONDS)
             if not thread.is_alive() and pipe is not None:
@@ -204,6 +214,11 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 def _kill_if_running(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         _kill(process)
+    GUARD.forget(process.pid)
+
+
+# Before any program has its finalizer, so that it comes after them.
+atexit.register(GUARD.close)
 
 
 def _write_all(pipe: IO[bytes], data: bytes) -> None:

@@ -7,8 +7,9 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -18,7 +19,13 @@ from ..adapters.base import Adapter
 from ..adapters.registry import SubjectKind, SubjectName
 from ..host.dispatcher import Dispatcher
 from ..protocol import codec, messages
-from ..protocol.errors import InvalidAnswerError, RequestRefusedError, SubjectBrokenError, UnavailableError
+from ..protocol.errors import (
+    InvalidAnswerError,
+    RequestRefusedError,
+    SubjectBrokenError,
+    SubjectTimeoutError,
+    UnavailableError,
+)
 from ..protocol.messages import Encoding
 from ..protocol.validation import ProtocolError
 from .process import ChildProcess
@@ -41,6 +48,37 @@ class Deadlines:
 
     start: float = 180.0
     request: float = 60.0
+
+
+_ANSWERS: Final = 240
+"""A subject's answers may take as long as so many deadlines in all: by default four hours."""
+
+
+class TotalTime:
+    """The time that a subject has for all its answers, however often it is started.
+
+    Args:
+        deadlines: the limits of each answer.
+    """
+
+    def __init__(self, deadlines: Deadlines) -> None:
+        self.limit = _ANSWERS * deadlines.request
+        self._left = self.limit
+
+    @contextlib.contextmanager
+    def spend(self, deadline: float) -> Iterator[float]:
+        """Count the time of an answer, and yield its deadline.
+
+        Raises:
+            SubjectTimeoutError: no time is left.
+        """
+        if self._left <= 0:
+            raise SubjectTimeoutError(f"its answers took {self.limit:g} s in all; --timeout raises that", "")
+        began = time.monotonic()
+        try:
+            yield min(deadline, self._left)
+        finally:
+            self._left -= time.monotonic() - began
 
 
 class Transport(Protocol):
@@ -87,15 +125,21 @@ class ProcessTransport:
         name: the subject's name.
         python: the interpreter for our host; this one if None.
         deadlines: the limits of the time for answers.
+        total: the time for all answers; that of the deadlines if None.
 
     Raises:
         UnavailableError: the program cannot be started.
     """
 
     def __init__(
-        self, name: SubjectName, python: str | None = None, deadlines: Deadlines | None = None
+        self,
+        name: SubjectName,
+        python: str | None = None,
+        deadlines: Deadlines | None = None,
+        total: TotalTime | None = None,
     ) -> None:
         self._deadlines = deadlines or Deadlines()
+        self._total = total or TotalTime(self._deadlines)
         self._ids = count(1)
         self._resources = contextlib.ExitStack()
         if name.kind is SubjectKind.PROCESS:
@@ -126,7 +170,8 @@ class ProcessTransport:
             deadline = self._deadlines.start
         line = codec.encode_request(id_, request, self._encoding)
         try:
-            answer = self._child.ask(line, deadline, _BYTES_AT_LEAST + _BYTES_PER_ELEMENT * elements)
+            with self._total.spend(deadline) as seconds:
+                answer = self._child.ask(line, seconds, _BYTES_AT_LEAST + _BYTES_PER_ELEMENT * elements)
             return codec.decode_answer(request, id_, answer)
         except ProtocolError as error:
             self.close(kill=True)

@@ -147,7 +147,7 @@ class _ManifestReader:
     chain: str = ""
 
     def damage(self, what: str) -> None:
-        self.damages.append(Damage(MANIFEST, what))
+        self.damages.append(Damage(MANIFEST, shorten(what)))
 
     def read(self, number: int, raw: bytes) -> None:
         """Read one line, or note what is wrong with it."""
@@ -179,7 +179,7 @@ class _ManifestReader:
             case "recording" if self.header is None and number == 1:
                 self.header = line
             case "step" if line["file"] != file_name(line["number"]):
-                self.damage(f"line {number} names {line['file']} where {file_name(line['number'])} belongs")
+                self.damage(f"line {number} belongs to {file_name(line['number'])}, and names {line['file']}")
             case "step" if line["number"] not in self.steps and self.end is None:
                 self.steps[line["number"]] = ManifestEntry(line["number"], line["bytes"], line["header"])
             case "end" if self.end is None:

@@ -14,6 +14,7 @@ import re
 import signal
 import sys
 import tempfile
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -79,9 +80,22 @@ def main() -> NoReturn:
         click.echo("Error: interrupted", err=True)
     except BrokenPipeError:
         # The reader of our output has closed it; the interpreter must not try to flush it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         code = 141
+    except OSError as error:
+        _discard_output()
+        named = f": {error.filename}" if error.filename else ""
+        click.echo(f"Error: {terminal_line(f'{error.strerror or error}{named}', _LONGEST_LINE)}", err=True)
+        code = ExitCode.NOTHING_JUDGED
+    except Exception:  # noqa: BLE001 - the package itself is broken, and that is not the code of a divergence
+        traceback.print_exc()
+        code = ExitCode.NOTHING_JUDGED
     sys.exit(int(code or 0))
+
+
+def _discard_output() -> None:
+    """Have the interpreter flush to nowhere what cannot be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_error(error: click.ClickException) -> None:
@@ -153,7 +167,8 @@ def check(passed: tuple[str, ...], /, **options: Any) -> int:
         terminal.print_line(summarize([record]).answer, console)
     else:
         terminal.show(summarize([record]), console)
-        terminal.print_line(f"report: {options['report'] / 'index.html'}", console)
+        if not result.unwritten:
+            terminal.print_line(f"report: {options['report'] / 'index.html'}", console)
     for note in result.notes:
         click.echo(f"Note: {terminal_line(note, _LONGEST_LINE)}", err=True)
     if result.problem:

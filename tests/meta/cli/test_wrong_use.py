@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 _OPEN = "optimizers.py:Adamax"
@@ -147,3 +151,14 @@ def test_records_are_merged_and_compared(run):
     assert (folder / "merged" / "index.html").is_file()
     same = run("diff", "merged", "merged")
     assert same.code == 0
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full")  # noqa: PTH110
+def test_an_answer_that_cannot_be_printed_is_one_line_and_no_divergence(tmp_path):
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        command = [sys.executable, "-m", "adamax_conformance.reports.cli.main", "checks"]
+        done = subprocess.run(
+            command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 3
+    assert done.stderr == "Error: No space left on device\n"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from adamax_conformance.impl.protocol import errors
 from adamax_conformance.impl.subject.client import Subject
+from adamax_conformance.impl.subject.guard import GUARD
 from adamax_conformance.impl.subject.transports import Deadlines
 
 ONES = np.ones(2)
@@ -235,6 +238,15 @@ def test_silence_ends_at_the_deadline(program):
             subject.step(handle, [ONES])
 
 
+def test_answers_that_come_in_time_have_a_limit_in_all(program):
+    with Subject.open(program("none"), deadlines=Deadlines(request=60.0)) as subject:
+        step(subject)
+        subject._transport._total._left = 0.0
+        for _ in range(2):  # and starting it again does not help
+            with pytest.raises(errors.SubjectTimeoutError, match="its answers took 14400 s in all"):
+                step(subject)
+
+
 def test_a_program_that_reads_nothing_does_not_hold_up(program):
     with Subject.open(program("silence")) as subject:
         large = np.ones(100_000)
@@ -254,3 +266,75 @@ def test_an_answer_as_large_as_it_has_to_be_is_taken(program_subject):
     values = np.full(50_000, 1 / 3)
     handle = program_subject.construct([({}, [values])], "float64")
     assert (program_subject.step(handle, [values]).theta[0] == 0).all()
+
+
+_STARTS_ANOTHER = """
+import ctypes, json, subprocess, sys
+started = subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL)
+for line in sys.stdin:
+    request = json.loads(line)
+    if request["op"] == "step":
+        ctypes.PyDLL(None).sleep(600)  # it holds the interpreter's lock
+    ok = {"start": {"name": "x", "version": str(started.pid), "dtypes": ["float32"]}, "construct": {"handle": 1}}
+    print(json.dumps({"id": request["id"], "ok": ok.get(request["op"], {})}), flush=True)
+    if request["op"] == "stop":
+        break
+"""
+_PARENT = """
+import sys
+import numpy as np
+from adamax_conformance.impl.subject.client import Subject
+subject = Subject.open(sys.argv[1])
+handle = subject.construct([({}, [np.ones(1)])], "float32")
+print(subject.info.version, subject._transport._child._process.pid, flush=True)
+subject.step(handle, [np.ones(1)])
+"""
+
+
+def ends(pid, seconds=30.0):
+    """Tell whether a process is gone, or soon will be."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.01)
+    return False
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="how a process is looked for")
+def test_what_a_program_has_started_ends_with_it(tmp_path):
+    (tmp_path / "program.py").write_text(_STARTS_ANOTHER)
+    subject = Subject.open(f"process:'{sys.executable}' '{tmp_path / 'program.py'}'")
+    started = int(subject.info.version)
+    assert Path(f"/proc/{started}").exists()
+    subject.close()
+    assert ends(started)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="how a process is looked for")
+def test_a_program_that_hangs_does_not_outlive_a_killed_parent(tmp_path):
+    (tmp_path / "program.py").write_text(_STARTS_ANOTHER)
+    (tmp_path / "parent.py").write_text(_PARENT)
+    command = [
+        sys.executable,
+        tmp_path / "parent.py",
+        f"process:'{sys.executable}' '{tmp_path / 'program.py'}'",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        pids = [int(word) for word in parent.stdout.readline().split()]
+        parent.kill()
+    assert len(pids) == 2
+    assert all(map(ends, pids))
+
+
+def test_a_guard_that_was_killed_is_started_again(program):
+    with Subject.open(program("none")):
+        GUARD._process.kill()
+        GUARD._process.wait()
+        with Subject.open(program("none")):
+            assert GUARD._process.poll() is None
+            assert len(GUARD._groups) >= 2
