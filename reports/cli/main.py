@@ -34,7 +34,7 @@ from ..matrix.page import write_matrix
 from ..options import OPTIONS, pytest_arguments
 from ..record.exit_codes import ExitCode
 from ..record.merge import merge
-from ..record.record import FILE_NAME, Record, RecordError
+from ..record.record import FILE_NAME, PARTIAL_SUFFIX, Record, RecordError
 from ..record.run_result import RunResult
 from ..render import terminal
 from ..render.report import render
@@ -159,6 +159,14 @@ def check(passed: tuple[str, ...], /, **options: Any) -> int:
         if watch.interrupted:
             raise click.Abort
         return _code_without_run(code, skip_absent=options["skip_absent"])
+    _show_run(result, options)
+    if code == pytest.ExitCode.TESTS_FAILED and result.exit_code == ExitCode.CONFORMS:
+        raise _CommandError("a test failed, and no verdict says why", ExitCode.NOTHING_JUDGED)
+    return result.exit_code
+
+
+def _show_run(result: RunResult, options: dict[str, Any]) -> None:
+    """Print what the run found, and what it lacks."""
     record = result.record
     console = Console(no_color=None if sys.stdout.isatty() else True)
     if options["print_known"]:
@@ -173,9 +181,6 @@ def check(passed: tuple[str, ...], /, **options: Any) -> int:
         click.echo(f"Note: {terminal_line(note, _LONGEST_LINE)}", err=True)
     if result.problem:
         click.echo(f"Error: {terminal_line(result.problem, _LONGEST_LINE)}", err=True)
-    if code == pytest.ExitCode.TESTS_FAILED and result.exit_code == ExitCode.CONFORMS:
-        raise _CommandError("a test failed, and no verdict says why", ExitCode.NOTHING_JUDGED)
-    return result.exit_code
 
 
 class _RunWatcher:
@@ -370,9 +375,14 @@ def _merge(*files: Path) -> tuple[Record, ...]:
 
 
 def _records_in(file: Path) -> list[Path]:
-    """The record itself, or those in the subfolders of a folder without one."""
+    """The record itself, or those in the subfolders of a folder without one.
+
+    A run that was killed has left a partial record.
+    """
     if not file.is_dir() or (file / FILE_NAME).exists():
         return [file]
+    if (partial := file / f"{FILE_NAME}{PARTIAL_SUFFIX}").exists():
+        return [partial]
     return sorted(file.glob(f"*/{FILE_NAME}")) or [file]
 
 

@@ -1,7 +1,7 @@
 """Merge the runs of several environments and machines into one report.
 
 A merged record is its runs, unchanged, one after the other. A file that is not a whole record of this version is
-refused; a run that was cut off is taken only on request, and marked.
+refused; a run that was cut off is taken only on request, and marked, or where it is all that a killed run has left.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from .record import FILE_NAME, Record, RecordError, read_records
+from .record import FILE_NAME, PARTIAL_SUFFIX, Record, RecordError, read_records
 
 
 def merge(paths: Iterable[str | os.PathLike[str]], *, cut_off: bool = False) -> tuple[Record, ...]:
@@ -35,6 +35,6 @@ def merge(paths: Iterable[str | os.PathLike[str]], *, cut_off: bool = False) -> 
 def _read(path: Path, *, cut_off: bool) -> tuple[Record, ...]:
     file = path / FILE_NAME if path.is_dir() else path
     try:
-        return read_records(file, cut_off=cut_off)
+        return read_records(file, cut_off=cut_off or file.name.endswith(PARTIAL_SUFFIX))
     except OSError as error:
         raise RecordError(file, 0, f"cannot be read ({error.strerror})") from error

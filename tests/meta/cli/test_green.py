@@ -30,6 +30,8 @@ def do_harm(item):
             raise KeyboardInterrupt
         case "terminate":
             signal.raise_signal(signal.SIGTERM)
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
         case "skip":
             pytest.skip("a plugin skips this")
         case "error":
@@ -105,6 +107,16 @@ def test_a_verdict_that_is_missing_is_never_green(run_with_fault, kind, at, pass
     assert not record.complete
     assert not (ran.folder / "divergence-report" / "verdicts.jsonl.partial").exists()
     assert run_with_fault("none", 1).code == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a signal of POSIX")
+def test_what_a_killed_run_has_judged_is_kept_and_not_green(run, run_with_fault):
+    ran = run_with_fault("kill", 4)
+    assert ran.code < 0
+    again = run("report", "divergence-report", "--output", "merged")
+    assert again.code == 3
+    assert "Not complete" in again.out
+    assert len(read_record(ran.folder / "merged").verdicts) == 3
 
 
 def test_the_report_of_an_unfinished_run_is_not_green_when_it_is_read_again(run, run_with_fault):
