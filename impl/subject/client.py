@@ -267,6 +267,11 @@ class Subject:
             self._reject_answer(misfit)
         return list(answer.observations)
 
+    @property
+    def printed(self) -> str:
+        """The end of what the subject's process printed; its own output and errors."""
+        return "" if self._transport is None else self._transport.printed
+
     def close(self) -> None:
         """End the subject."""
         if self._transport is not None:

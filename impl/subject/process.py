@@ -138,6 +138,11 @@ class ChildProcess:
             self._process.send_signal(signal.SIGUSR1)
             self._threads[1].join(_TRACEBACK_SECONDS)
 
+    @property
+    def printed(self) -> str:
+        """The end of what the program wrote to its standard error, so far."""
+        return self._stderr_tail()
+
     def _stderr_tail(self) -> str:
         return "\n".join(self._stderr.decode("utf-8", "replace").splitlines()[-_STDERR_LINES:])
 

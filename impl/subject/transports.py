@@ -96,6 +96,11 @@ class Transport(Protocol):
         """
         ...
 
+    @property
+    def printed(self) -> str:
+        """The end of what the subject printed; empty if that is not kept."""
+        ...
+
     def close(self) -> None:
         """End the subject."""
         ...
@@ -112,6 +117,11 @@ class InProcessTransport:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # nobody sees those of a child either
             return self._dispatcher.answer(request)
+
+    @property
+    def printed(self) -> str:
+        """Nothing: what is printed here is the user's to see."""
+        return ""
 
     def close(self) -> None:
         """See `Transport`."""
@@ -160,6 +170,11 @@ class ProcessTransport:
         except UnavailableError:
             self._resources.close()
             raise
+
+    @property
+    def printed(self) -> str:
+        """See `Transport`."""
+        return self._child.printed
 
     def ask(self, request: messages.Request, elements: int = 0) -> messages.Answer:
         """See `Transport`."""

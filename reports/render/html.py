@@ -172,14 +172,15 @@ def _draw_pictures(summary: Summary, divergences: list[VerdictRow]) -> list[tupl
     values = [row for row in summary.of(Status.CONFORMS) if row.group == "value" and _length(row) > 1]
     one_each = {row.configuration: row for row in sorted(values, key=_length)}
     drawn: list[tuple[int, list[Picture]]] = []
-    room = _PICTURES
-    for row in (*divergences, *one_each.values()):
-        measured = _with_training(row.verdict)
-        if found := plots.pictures(measured, f"v{row.number}")[:room]:
-            drawn.append((row.number, found))
-            room -= len(found)
-        if not room:
-            break
+    for rows in (divergences, one_each.values()):  # each with room of its own
+        room = _PICTURES
+        for row in rows:
+            measured = _with_training(row.verdict)
+            if found := plots.pictures(measured, f"v{row.number}")[:room]:
+                drawn.append((row.number, found))
+                room -= len(found)
+            if not room:
+                break
     return drawn
 
 

@@ -105,7 +105,10 @@ def pictures(measured: Mapping[str, Any], name: str) -> list[Picture]:
     for key, make in makers:
         if key in measured:
             try:
-                picture = make(measured[key], f"{name}-{key}")
+                series = measured[key]
+                if make is _histogram:
+                    series = {"largest": measured.get("largest_ulp"), **series}
+                picture = make(series, f"{name}-{key}")
             except (AttributeError, TypeError, ValueError, KeyError, IndexError, OverflowError):
                 continue
             if picture is not None:
@@ -166,8 +169,13 @@ def _histogram(series: Any, name: str) -> Picture | None:
     total = sum(counts)
     mode = counts.index(max(counts))
     beyond = int(series.get("beyond", 0))
+    used = max((i for i, count in enumerate(counts, start=1) if count), default=len(counts))
+    highest = edges[used]  # the bins above it are empty
+    largest = series.get("largest")
+    if isinstance(largest, int | float) and edges[0] <= largest < highest:
+        highest = float(largest)
     text = (
-        f"{total} errors from {edges[0]:.3g} to {edges[-1]:.3g}; most ({counts[mode]}) lie between "
+        f"{total} errors from {edges[0]:.3g} to {highest:.3g}; most ({counts[mode]}) lie between "
         f"{edges[mode]:.3g} and {edges[mode + 1]:.3g}."
     )
     if beyond:

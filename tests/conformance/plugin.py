@@ -360,10 +360,17 @@ class _Suite:
         except OSError as error:
             record = self.writer.record(complete=complete)
             unwritten = f"the report cannot be written to {directory} ({error.strerror})"
-        notes = tuple(self.ledgers.notes(versions))
+        notes = (*self.ledgers.notes(versions), *self._printed())
         self.result = RunResult(record, missing, interrupted, unwritten, notes)
         if session.exitstatus == pytest.ExitCode.OK and self.result.problem:
             session.exitstatus = self.result.exit_code
+
+    def _printed(self) -> Iterator[str]:
+        """The last line that each of the user's own optimizers printed."""
+        for name, subject in {name: target.subject for (name, _), target in self.targets.items()}.items():
+            lines = [line for line in subject.printed.splitlines() if line.strip()]
+            if lines and not parse_name(name).is_builtin:
+                yield f"{name} printed, as its last line: {lines[-1]}"
 
     def _diagnose(self) -> None:
         """Find the cause of what diverges, for each subject that does.

@@ -137,3 +137,10 @@ class DiesInTheMiddle(Adamax):
         if self.t == 1000:
             os._exit(17)
         super().__call__(gradients)
+
+
+class Talks(Adamax):
+    def __call__(self, gradients):
+        print("the gradient is", gradients[0].flat[:1].tolist())
+        super().__call__(gradients)
+        print("a step is done")

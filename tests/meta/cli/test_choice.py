@@ -56,6 +56,12 @@ def test_a_piped_run_prints_a_finding_once_and_its_progress_and_leaves_nothing_b
     assert left <= {"optimizers.py", "divergence-report", "__pycache__"}
 
 
+def test_what_a_subject_prints_is_said(run):
+    ran = run("check", "optimizers.py:Talks", "--dtype", "float32", "--check", "rule/*")
+    assert ran.code == 0, ran.out
+    assert "Note: optimizers.py:Talks printed, as its last line: a step is done" in ran.err
+
+
 def test_tables_that_are_piped_are_as_wide_as_they_need_to_be(run):
     first = run("check", "optimizers.py:WithoutBiasCorrection", "--dtype", "float32", "--check", "rule/*")
     (first.folder / "divergence-report").rename(first.folder / "old")

@@ -14,7 +14,7 @@ from adamax_conformance.reports.render import html, plots
 from adamax_conformance.reports.render.plots import pictures
 from adamax_conformance.reports.render.summary import summarize
 from adamax_conformance.reports.rule import demo
-from adamax_conformance.tests.meta.reports.samples import HOSTILE, header, verdict
+from adamax_conformance.tests.meta.reports.samples import HOSTILE, divergence, header, verdict
 
 DRIFT = {"ulp_by_step": [[t, 0.5 + t / 100, 1.0] for t in range(1, 101)]}
 HISTOGRAM = {"histogram": {"edges": [0.0, 0.5, 1.0], "counts": [10, 3]}}
@@ -113,6 +113,36 @@ def test_a_series_that_is_not_well_formed_is_passed_over(measured):
 
 def test_errors_that_are_not_finite_count_as_exceeding():
     assert "At 1 of 2 steps" in only({"ulp_by_step": [[1, "inf", 1.0], [2, 0.5, 1.0]]}).text
+
+
+@pytest.mark.parametrize(
+    ("counts", "largest", "said"),
+    [
+        ([10, 3, 0, 0], 0.999, "13 errors from 0 to 0.999;"),
+        ([10, 3, 0, 0], None, "13 errors from 0 to 1;"),
+        ([10, 3, 0, 1], 9.0, "14 errors from 0 to 2;"),
+        ([10, 3, 0, 1], "much", "14 errors from 0 to 2;"),
+        ([0, 0, 0, 0], None, "0 errors from 0 to 2;"),
+    ],
+)
+def test_a_histogram_ends_in_words_at_the_largest_error(counts, largest, said):
+    series = {"edges": [0.0, 0.5, 1.0, 1.5, 2.0], "counts": counts}
+    assert only({"histogram": series, "largest_ulp": largest}).text.startswith(said)
+
+
+def test_pictures_of_divergences_leave_room_for_those_of_accuracy():
+    measured = {"ulp_by_step": [[1, 0.5, 1.0], [2, 0.6, 1.0]]} | HISTOGRAM
+    wrong = [
+        verdict(
+            Status.DIVERGES,
+            check=f"value/lockstep/{i}",
+            measured=measured,
+            divergence=divergence(reason=str(i)),
+        )
+        for i in range(20)
+    ]
+    page = rendered(*wrong, verdict(check="value/long", measured=measured))
+    assert 'id="accuracy"' in page
 
 
 @drawn_with_matplotlib
