@@ -62,6 +62,18 @@ def terminal_line(text: str, limit: int | None = None) -> str:
     return terminal_text(one_line(text, limit))
 
 
+def github_error(text: str, title: str) -> str:
+    """A line that GitHub's runner shows as an error of the run.
+
+    No text can end the line, or add a property to it.
+    """
+
+    def escaped(value: str) -> str:
+        return one_line(value, 4000).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+    return f"::error title={escaped(title).replace(':', '%3A').replace(',', '%2C')}::{escaped(text)}"
+
+
 def toml(document: str) -> str:
     r"""A document of TOML whose strings have escapes for characters without a glyph.
 

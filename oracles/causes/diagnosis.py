@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -40,12 +40,14 @@ class Cause:
         sentence: what a maintainer would say.
         documented: the line of the formula that differs, as documented.
         line: as the subject has it.
+        model: the optimizer that has it.
     """
 
     slug: str
     sentence: str
     documented: str
     line: str
+    model: type[Machine] = Machine
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,32 @@ def diagnose(
     )
 
 
+def explains(
+    cause: Cause,
+    observed: tuple[Life, Sequence[Observation]],
+    format_: Format,
+    process: MutableMapping[str, Any],
+) -> bool | None:
+    """Judge a life that the documented step does not explain by a cause.
+
+    None where the documented step explains it.
+
+    Args:
+        cause: the cause.
+        observed: a life, and what was observed of it.
+        format_: the working format.
+        process: what the models of earlier lives of the same process left.
+    """
+    traces = trace([observed])
+    batch = Batch(traces, format_)
+    books = batch.books(cause.model, process)
+    if any(each.restless for each in traces):
+        return False
+    if not batch.rows or batch.evaluate(Machine, batch.books(Machine)).is_empty:
+        return None
+    return batch.evaluate(cause.model, books).is_empty
+
+
 def _causes(search: _Search) -> tuple[Cause, ...]:
     order = sorted(search.wrong_lives, key=lambda k: len(search.all.traces[k].rows))
     sound = [k for k in range(len(search.all.traces)) if k not in search.wrong_lives]
@@ -214,7 +242,8 @@ def _causes(search: _Search) -> tuple[Cause, ...]:
     if not found:
         found = _pairs(search, singles, medium, whole)
     causes = {
-        kind.slug: Cause(kind.slug, kind.sentence, kind.documented, kind.line) for kind in reversed(found)
+        kind.slug: Cause(kind.slug, kind.sentence, kind.documented, kind.line, kind)
+        for kind in reversed(found)
     }
     return tuple(reversed(causes.values()))
 

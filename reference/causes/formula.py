@@ -12,6 +12,9 @@ _THETA: Final = "theta = theta - lr*m / ((1 - beta1^t)*u)"
 _DECAY: Final = "g = g + weight_decay*theta"
 _MAXIMIZE: Final = "g = -g if maximize, then the decay is added"
 
+LINES: Final = (_MAXIMIZE, _DECAY, _M, _U, _THETA)
+"""The documented step, line by line."""
+
 
 class OfNorm(Machine):
     """A deviation of u."""

@@ -55,9 +55,8 @@ def _show(found: Diagnosis, subject: str, lacking: tuple[str, ...], console: Con
         indent = text[: len(text) - len(text.lstrip())]
         terminal.print_line(indent + one_line(text), console)
 
-    line(f"{subject} {found.dtype}: {found.sentence}")
-    for name in lacking:
-        line(f"  it has no argument {name}; nothing was asked of it")
+    lacks = "".join(f"it has no argument {name}; " for name in lacking)
+    line(f"{subject} {found.dtype}: {lacks}{found.sentence}")
     for cause in found.causes:
         line(f"  documented:  {cause.documented}")
         line(f"  the subject: {cause.line}")

@@ -27,7 +27,7 @@ from rich.console import Console
 
 from ...impl.protocol.messages import DEVICES, DTYPES
 from .. import arithmetic_file
-from ..escape import terminal_line, terminal_text
+from ..escape import github_error, terminal_line, terminal_text
 from ..ledger import ledger
 from ..ledger.choice import choose
 from ..matrix.page import write_matrix
@@ -38,7 +38,7 @@ from ..record.record import FILE_NAME, PARTIAL_SUFFIX, Record, RecordError
 from ..record.run_result import RunResult
 from ..render import terminal
 from ..render.report import render
-from ..render.summary import summarize
+from ..render.summary import Summary, summarize
 from . import diff, subjects
 from .audit import audit_recording
 from .checks import list_checks
@@ -179,8 +179,17 @@ def _show_run(result: RunResult, options: dict[str, Any]) -> None:
             terminal.print_line(f"report: {options['report'] / 'index.html'}", console)
     for note in result.notes:
         click.echo(f"Note: {terminal_line(note, _LONGEST_LINE)}", err=True)
+    if os.environ.get("GITHUB_ACTIONS") == "true" and not options["print_known"]:
+        _annotate(summarize([record]))
     if result.problem:
         click.echo(f"Error: {terminal_line(result.problem, _LONGEST_LINE)}", err=True)
+
+
+def _annotate(summary: Summary) -> None:
+    """Print what diverges as annotations of GitHub: the causes, or the answer."""
+    if summary.exit_code is ExitCode.DIVERGES:
+        for words in summary.diagnoses or (summary.answer,):
+            click.echo(github_error(words, "Adamax conformance"))
 
 
 class _RunWatcher:
@@ -304,10 +313,13 @@ def list_subjects(python: str | None) -> int:
 @click.option("--dtype", multiple=True, type=click.Choice(DTYPES))
 @click.option("--device", type=click.Choice(DEVICES), default="cpu", show_default=True)
 @click.option("--python", metavar="PATH", help="The interpreter to run the subject in.")
-def identify_subject(subject: str, dtype: tuple[str, ...], device: str, python: str | None) -> int:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def identify_subject(
+    subject: str, dtype: tuple[str, ...], device: str, python: str | None, *, as_json: bool
+) -> int:
     """Identify the rule, form and scalar precision of SUBJECT, with the evidence."""
     try:
-        return int(subjects.identify_and_show(subject, dtype, device, python, Console()))
+        return int(subjects.identify_and_show(subject, dtype, device, python, Console(), as_json=as_json))
     except subjects.NotIdentifiedError as error:
         raise _CommandError(str(error), error.code) from error
 

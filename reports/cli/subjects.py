@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+import json
+from typing import Any, Final
 
+import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -67,7 +69,13 @@ def _note(info: SubjectInfo) -> str:
 
 
 def identify_and_show(
-    name: str, dtypes: tuple[str, ...], device: str, python: str | None, console: Console
+    name: str,
+    dtypes: tuple[str, ...],
+    device: str,
+    python: str | None,
+    console: Console,
+    *,
+    as_json: bool = False,
 ) -> ExitCode:
     """Print what a subject implements, in each dtype.
 
@@ -77,6 +85,7 @@ def identify_and_show(
         device: where it runs.
         python: the interpreter that it runs in.
         console: to print on.
+        as_json: whether to print one JSON object.
 
     Raises:
         NotIdentifiedError: there is no such subject here, or it did not compute.
@@ -97,10 +106,31 @@ def identify_and_show(
         ) from error
     except SubjectError as error:
         raise NotIdentifiedError(str(error), ExitCode.NOTHING_JUDGED) from error
-    for identification in found:
-        _print(name, identification, console)
+    if as_json:
+        click.echo(json.dumps({"subject": name, "identified": [_to_json(each) for each in found]}, indent=2))
+    else:
+        for identification in found:
+            _print(name, identification, console)
     documented = all(i.rule == DOCUMENTED and i.admissible for i in found)
     return ExitCode.CONFORMS if documented else ExitCode.DIVERGES
+
+
+def _to_json(found: Identification) -> dict[str, Any]:
+    """An identification as JSON values; the rule is null where no known one fits."""
+    return {
+        "dtype": found.format_.dtype,
+        "words": found.describe(),
+        "rule": found.rule.name if found.rule else None,
+        "documented": found.rule == DOCUMENTED,
+        "fits as well": [rule.name for rule in found.alternatives],
+        "cannot be determined": dict(found.undetermined),
+        "form": found.scheme.form.value,
+        "scalars": {q: getattr(found.scheme, q).name.lower() for q in ("m", "u", "theta")},
+        "computes in": found.computes_in.name.lower(),
+        "admissible": found.admissible,
+        "evidence": list(found.evidence),
+        "breaks where": [each.reason for each in found.mismatches.values()],
+    }
 
 
 def _print(name: str, found: Identification, console: Console) -> None:

@@ -67,7 +67,7 @@ def formulas(verdict: Verdict) -> tuple[tuple[MarkedText, MarkedText], ...]:
     rule = rule_named(verdict.measured.get("rule"))
     if rule is None or rule == DOCUMENTED or verdict.check != "rule/documented":
         return ()
-    return tuple(_mark_between(*pair) for pair in zip(FORMULA, notation.lines(rule), strict=True))
+    return tuple(mark_between(*pair) for pair in zip(FORMULA, notation.lines(rule), strict=True))
 
 
 def mark_differences(expected: str, actual: str) -> tuple[MarkedText, MarkedText]:
@@ -75,14 +75,14 @@ def mark_differences(expected: str, actual: str) -> tuple[MarkedText, MarkedText
     if expected == actual or not (_is_number(expected) and _is_number(actual)):
         return MarkedText(expected, ""), MarkedText(actual, "")
     if len(expected) == len(actual):
-        return _mark_between(expected, actual)
+        return mark_between(expected, actual)
     start = len(
         os.path.commonprefix((expected, actual))
     )  # an end in common means nothing: the digits have other weights
     return _split(expected, start, 0), _split(actual, start, 0)
 
 
-def _mark_between(expected: str, actual: str) -> tuple[MarkedText, MarkedText]:
+def mark_between(expected: str, actual: str) -> tuple[MarkedText, MarkedText]:
     """Mark two texts between their common start and their common end."""
     start = len(os.path.commonprefix((expected, actual)))
     stop = len(os.path.commonprefix((expected[start:][::-1], actual[start:][::-1])))

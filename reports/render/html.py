@@ -18,10 +18,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ...oracles.verdict import Divergence, Status, Verdict
+from ...reference.life import Life
 from ...reference.rules import DOCUMENTED
 from ..escape import one_line, visible
 from ..reproduce import script as reproduce
 from ..rule import demo
+from ..rule.life_lines import life_lines
 from . import evidence, plots
 from .command import command_of
 from .evidence import MarkedText
@@ -36,6 +38,8 @@ _PICTURES: Final = 12
 """The most of each that the page holds, so that it stays below 3 MB for any record."""
 
 _FEW: Final = 8
+_SCRIPTS: Final = 12
+"""How many divergences of a cause are tried for the shortest script."""
 _LINKS: Final = 100
 """How many rows with the same words their divergence links; they are folded if they are not few."""
 
@@ -106,6 +110,7 @@ def render(summary: Summary) -> str:
         script_digest=digest,
         rows=rows,
         rows_left_out=len(summary.rows) - rows_shown,
+        causes=list(_causes(summary, card_of)),
         cards=cards,
         findings=len(findings),
         cards_left_out=len(findings) - cards_shown,
@@ -114,6 +119,38 @@ def render(summary: Summary) -> str:
         page_name=evidence.PAGE,
         facts=[facts_of(record) for record in summary.records],
     )
+
+
+def _causes(summary: Summary, card_of: Mapping[int, int]) -> Iterator[dict[str, Any]]:
+    """The groups of divergences by cause, with the model, and a script that shows it."""
+    for group in summary.groups_by_cause():
+        scripts = [
+            text
+            for finding in group.findings[:_SCRIPTS]
+            if group.model and (text := reproduce.script(finding.row.verdict)) is not None
+        ]
+        yield {
+            "group": group,
+            "formulas": [evidence.mark_between(*pair) for pair in group.model],
+            "life": _life(group.life),
+            "script": min(scripts, key=len, default=None),
+            "links": [(check, card_of.get(row.number)) for x in group.findings for check, row in _firsts(x)],
+        }
+
+
+def _firsts(finding: Finding) -> Iterator[tuple[str, VerdictRow]]:
+    for check in finding.checks:
+        yield check, next(row for row in finding.rows if row.verdict.check == check)
+
+
+def _life(life: Mapping[str, Any] | None) -> list[str]:
+    """The lines of a recorded life; none of one that is not well formed."""
+    if life is None:
+        return []
+    try:
+        return list(life_lines(Life.from_json(life)))
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return []  # a record from elsewhere
 
 
 def _headline(summary: Summary) -> Status:

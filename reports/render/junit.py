@@ -51,9 +51,24 @@ def _suite(summary: Summary, configuration: Configuration, rows: list[VerdictRow
         time=f"{sum(item.verdict.duration for item in rows):.3f}",
         timestamp=one_line(summary.records[configuration.run - 1].header.created),
     )
-    causes = [words for subject, words in summary.diagnoses_by_subject if subject == configuration.subject]
+    causes = {
+        row.number: group.title
+        for group in summary.groups_by_cause()
+        if group.model
+        for finding in group.findings
+        for row in finding.rows
+    }
+    undetermined = [
+        words
+        for entry, (subject, words) in zip(
+            summary.records[configuration.run - 1].diagnoses,
+            summary.diagnoses_of_run(configuration.run),
+            strict=True,
+        )
+        if subject == configuration.subject and "explains" not in entry
+    ]
     for item in rows:
-        suite.append(_case(item, causes))
+        suite.append(_case(item, [causes[item.number]] if item.number in causes else undetermined))
     return suite
 
 
@@ -92,7 +107,7 @@ def _case(row: VerdictRow, causes: Sequence[str]) -> ET.Element:
     reason = one_line(verdict.reason, _OUTPUT_LIMIT)
     match verdict.status:
         case Status.DIVERGES:
-            message = one_line("; ".join((reason, *causes)), _OUTPUT_LIMIT)
+            message = one_line("; ".join((*causes, reason)), _OUTPUT_LIMIT)
             failure = ET.SubElement(case, "failure", message=message, type="divergence")
             failure.text = _evidence(verdict.divergence, command_of(verdict))
         case Status.BROKEN:

@@ -22,6 +22,7 @@ LIMIT: Final = 1_000_000
 _DETAILED: Final = 100
 """How many divergences are shown in full; the others get a row each."""
 
+_CHECKS_SHOWN: Final = 30
 _REASON: Final = 240
 
 
@@ -48,6 +49,7 @@ def _parts(summary: Summary) -> Iterator[str]:
     """Yield the report in pieces; any of them may be the last."""
     yield f"# {SYMBOL[_headline(summary)]} {markdown(summary.answer)}\n\n"
     yield from (f"**{markdown(diagnosis)}**\n\n" for diagnosis in summary.diagnoses)
+    yield from _causes(summary)
     yield from (f"> {markdown(note)}\n\n" for note in summary.notes)
     yield _row(status.value for status in WORST_FIRST) + _rule(len(WORST_FIRST))
     yield _row(str(summary.counts[status]) for status in WORST_FIRST)
@@ -70,6 +72,19 @@ def _parts(summary: Summary) -> Iterator[str]:
             yield f"\n## {title} ({summary.counts[status]})\n\n"
             yield from _table(findings)
     yield from _runs(summary)
+
+
+def _causes(summary: Summary) -> Iterator[str]:
+    """The divergences by their cause."""
+    for group in summary.groups_by_cause():
+        checks = list(dict.fromkeys(check for finding in group.findings for check in finding.checks))
+        shown = ", ".join(markdown_code(check, 120) for check in checks[:_CHECKS_SHOWN])
+        more = f" and {n} more" if (n := len(checks) - _CHECKS_SHOWN) > 0 else ""
+        yield f"- {markdown(group.title)}: {shown}{more}\n"
+        differing = [pair for pair in group.model if pair[0] != pair[1]]
+        for documented, line in differing:
+            yield f"  - documented {markdown_code(documented, 200)}, the subject {markdown_code(line, 200)}\n"
+        yield "\n"
 
 
 def _headline(summary: Summary) -> Status | None:

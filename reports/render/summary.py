@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ...oracles.verdict import Quantity, Status, Verdict
+from ...reference.causes.formula import LINES
 from ...reference.rules import DOCUMENTED
-from ..record.diagnosis import diagnosis_in_words
+from ..record.diagnosis import REFUSALS, diagnosis_in_words, is_of_arguments
 from ..record.exit_codes import ExitCode, outcome
 from ..record.record import Record
 from ..rule.demo import rule_named
@@ -170,6 +171,25 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class FindingGroup:
+    """Divergences with one cause.
+
+    Attributes:
+        title: what they have in common, in a sentence.
+        findings: the most informative first.
+        model: the lines of the documented step that differ, each with the subject's; empty if no cause is known.
+        life: the shortest life that shows the cause; None where there is none.
+        is_one: whether it is one finding; False for what has nothing in common.
+    """
+
+    title: str
+    findings: tuple[Finding, ...]
+    model: tuple[tuple[str, str], ...] = ()
+    life: Mapping[str, Any] | None = None
+    is_one: bool = True
+
+
+@dataclass(frozen=True)
 class StatusCounts:
     """The number of verdicts of each status for a configuration and check group."""
 
@@ -275,19 +295,52 @@ class Summary:
     @property
     def diagnoses(self) -> tuple[str, ...]:
         """The cause of what diverges, a sentence for each subject that was diagnosed."""
-        return tuple(words for _, words in self.diagnoses_by_subject)
+        return tuple(words for record in self.records for _, words in _diagnoses_of(record))
 
-    @property
-    def diagnoses_by_subject(self) -> tuple[tuple[str, str], ...]:
-        """The same, each with its subject."""
-        found = []
-        for record in self.records:
-            wrong = Counter(v.subject for v in record.verdicts if v.status is Status.DIVERGES)
-            found += [
-                (str(entry["subject"]), diagnosis_in_words(entry, wrong[entry["subject"]]))
-                for entry in record.diagnoses
+    def diagnoses_of_run(self, run: int) -> tuple[tuple[str, str], ...]:
+        """The sentence of each diagnosis of a run, counted from 1, with its subject."""
+        return tuple(_diagnoses_of(self.records[run - 1]))
+
+    def groups_by_cause(self) -> tuple[FindingGroup, ...]:
+        """The divergences by their cause, those on arguments as one group, and the rest."""
+        rest = list(self.of(Status.DIVERGES))
+        groups: list[FindingGroup] = []
+
+        def take(title: str, chosen: Sequence[VerdictRow], entry: Mapping[str, Any] | None = None) -> None:
+            taken = {row.number for row in chosen}
+            rest[:] = [row for row in rest if row.number not in taken]
+            model = () if entry is None else model_lines(entry["causes"][0])
+            groups.append(
+                FindingGroup(title, _findings(chosen, (Status.DIVERGES,)), model, entry and entry.get("life"))
+            )
+
+        for run, record in enumerate(self.records, start=1):
+            sentences = dict(_diagnoses_of(record))
+            for entry in record.diagnoses:
+                pairs = {(check, dtype) for check, dtype in entry.get("explains", ())}
+                chosen = [
+                    row
+                    for row in rest
+                    if row.configuration.run == run
+                    and row.configuration.subject == entry["subject"]
+                    and (row.verdict.check, row.verdict.dtype) in pairs
+                ]
+                if chosen and entry["causes"]:
+                    take(sentences[str(entry["subject"])], chosen, entry)
+        for subject in dict.fromkeys(row.configuration.subject for row in rest):
+            asked = [
+                row
+                for row in self.rows
+                if row.configuration.subject == subject
+                and row.verdict.check in REFUSALS
+                and row.verdict.status is not Status.SKIPPED
             ]
-        return tuple(found)
+            if chosen := [row for row in asked if row.verdict.status is Status.DIVERGES]:
+                take(f"{subject}: does not validate arguments: {len(chosen)} of {len(asked)}", chosen)
+        if rest and groups:
+            apart = "Apart: what no cause explains, or could not be performed again"
+            groups.append(FindingGroup(apart, _findings(rest, (Status.DIVERGES,)), is_one=False))
+        return tuple(groups)
 
     def of(self, *statuses: Status) -> tuple[VerdictRow, ...]:
         """The verdicts of these statuses, by status and then in the records' order."""
@@ -295,14 +348,38 @@ class Summary:
 
     def findings(self, *statuses: Status) -> tuple[Finding, ...]:
         """The verdicts of these statuses, equal ones grouped, the most informative first."""
-        groups: dict[tuple[str, ...], list[VerdictRow]] = {}
-        for row in sorted(self.of(*statuses), key=lambda r: (statuses.index(r.verdict.status), _rank(r))):
-            verdict, divergence = row.verdict, row.verdict.divergence
-            words = (divergence.reason, divergence.expected, divergence.actual) if divergence else ()
-            check = "" if _of_any_check(verdict) else verdict.check
-            key = (verdict.status.value, check, verdict.reason, *words)
-            groups.setdefault(key, []).append(row)
-        return tuple(Finding(tuple(group)) for group in groups.values())
+        return _findings(self.of(*statuses), statuses)
+
+
+def _findings(rows: Iterable[VerdictRow], statuses: Sequence[Status]) -> tuple[Finding, ...]:
+    groups: dict[tuple[str, ...], list[VerdictRow]] = {}
+    for row in sorted(rows, key=lambda r: (statuses.index(r.verdict.status), _rank(r))):
+        verdict, divergence = row.verdict, row.verdict.divergence
+        words = (divergence.reason, divergence.expected, divergence.actual) if divergence else ()
+        check = "" if _of_any_check(verdict) else verdict.check
+        key = (verdict.status.value, check, verdict.reason, *words)
+        groups.setdefault(key, []).append(row)
+    return tuple(Finding(tuple(group)) for group in groups.values())
+
+
+def _diagnoses_of(record: Record) -> list[tuple[str, str]]:
+    """The sentence of each diagnosis of a record, with its subject."""
+    wrong = Counter(
+        v.subject for v in record.verdicts if v.status is Status.DIVERGES and not is_of_arguments(v)
+    )
+    return [
+        (str(entry["subject"]), diagnosis_in_words(entry, wrong[entry["subject"]]))
+        for entry in record.diagnoses
+    ]
+
+
+def model_lines(cause: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The lines of the documented step, each next to that of a cause."""
+    changed = dict(zip(cause["documented"].split("; "), cause["line"].split("; "), strict=False))
+    if len(changed) == 1:
+        changed = {cause["documented"]: cause["line"]}
+    lines = [(line, changed.pop(line, line)) for line in LINES]
+    return (*lines, *changed.items())
 
 
 def held_to_in_words(verdict: Verdict) -> str:

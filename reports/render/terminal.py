@@ -77,7 +77,7 @@ def show(summary: Summary, console: Console) -> None:
     console.print(_legend(summary), soft_wrap=True)
     for note in summary.notes:
         console.print(text(note, "yellow"), soft_wrap=True)
-    wrong = summary.findings(Status.DIVERGES, Status.BROKEN)
+    wrong = _show_causes(summary, console)
     for finding in wrong[:_SHOWN]:
         console.print(_evidence(finding), soft_wrap=True)
     if wrong[_SHOWN:]:
@@ -90,6 +90,24 @@ def show(summary: Summary, console: Console) -> None:
     for diagnosis in summary.diagnoses:
         console.print(text(diagnosis, "bold red"), soft_wrap=True)
     console.print(text(summary.answer, _ANSWER.get(summary.exit_code, "bold")), soft_wrap=True)
+
+
+def _show_causes(summary: Summary, console: Console) -> list[Finding]:
+    """Print the divergences by their cause, and return those to show in full.
+
+    Of each cause that is one finding; of what no cause explains it is each.
+    """
+    groups = summary.groups_by_cause()
+    for group in groups:
+        checks = list(dict.fromkeys(check for finding in group.findings for check in finding.checks))
+        shown = [text(group.title, "bold red")]
+        for documented, line in group.model:
+            if documented != line:
+                shown += [text(f"documented:  {documented}"), text(f"the subject: {line}")]
+        shown.append(text(f"seen in {', '.join(checks)}", "dim", limit=400))
+        console.print(Text("\n  ").join(shown), soft_wrap=True)
+    left_out = [finding for group in groups if group.is_one for finding in group.findings[1:]]
+    return [x for x in summary.findings(Status.DIVERGES, Status.BROKEN) if x not in left_out]
 
 
 def print_line(line: str, console: Console) -> None:

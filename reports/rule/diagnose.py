@@ -48,16 +48,16 @@ def diagnose_subject(subject: Subject, dtype: str, budget: float = 4.0, seconds:
     observed: list[tuple[Life, Sequence[Observation]]] = []
     begin, performed = time.monotonic(), 0
     for life in cause_lives(format_):
-        restricted = _restricted(life, subject.info.arguments)
-        if restricted is None:
+        known = restricted(life, subject.info.arguments)
+        if known is None:
             continue
-        elapsed, steps = time.monotonic() - begin, _steps(restricted)
+        elapsed, steps = time.monotonic() - begin, _steps(known)
         if elapsed > seconds:
             break
         # A subject whose steps are slow is spared the lives of thousands of them.
         if performed and steps * elapsed / performed > min(_LONGEST, seconds):
             continue
-        observed.append((restricted, subject.live(restricted)))
+        observed.append((known, subject.live(known)))
         performed += steps
     return diagnose(observed, format_, budget)
 
@@ -95,7 +95,7 @@ def _steps(life: Life) -> int:
     )
 
 
-def _restricted(life: Life, arguments: Sequence[str]) -> Life | None:
+def restricted(life: Life, arguments: Sequence[str]) -> Life | None:
     """The life without options that the subject lacks; None if it is about one."""
     if set(arguments) >= _OPTIONS:
         return life

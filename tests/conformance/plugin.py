@@ -31,6 +31,7 @@ from adamax_conformance.impl.protocol.errors import (
 from adamax_conformance.impl.protocol.messages import SubjectInfo
 from adamax_conformance.impl.subject.client import Subject
 from adamax_conformance.impl.subject.transports import Deadlines
+from adamax_conformance.oracles.causes.diagnosis import Diagnosis
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status, Verdict
 from adamax_conformance.reports import arithmetic_file, options
 from adamax_conformance.reports.cli.checks import (
@@ -44,7 +45,11 @@ from adamax_conformance.reports.escape import one_line, terminal_line, terminal_
 from adamax_conformance.reports.ledger import ledger
 from adamax_conformance.reports.ledger.choice import choose
 from adamax_conformance.reports.record import verdict_json
-from adamax_conformance.reports.record.diagnosis import diagnosis_to_json, undiagnosed_to_json
+from adamax_conformance.reports.record.diagnosis import (
+    diagnosis_to_json,
+    is_of_arguments,
+    undiagnosed_to_json,
+)
 from adamax_conformance.reports.record.environment import machine, versions
 from adamax_conformance.reports.record.exit_codes import ExitCode
 from adamax_conformance.reports.record.folder_lock import FolderLock, FolderLockedError
@@ -52,6 +57,7 @@ from adamax_conformance.reports.record.record import FILE_NAME, Header, RecordWr
 from adamax_conformance.reports.record.run_result import RunResult
 from adamax_conformance.reports.render.report import FILES, render_recorded
 from adamax_conformance.reports.rule.diagnose import diagnose_subject, lacking_options
+from adamax_conformance.reports.rule.explain import explained
 from adamax_conformance.tests.conformance.harness.catalogue import CHECKS, LAYERS, SOONEST
 from adamax_conformance.tests.conformance.harness.check import Check, checks_of
 from adamax_conformance.tests.conformance.harness.context import CheckContext
@@ -82,6 +88,8 @@ _TENTHS: Final = 10
 _WIDEST_FIRST: Final = ("float64", "float32", "float16", "bfloat16")
 _SEARCH: Final = 3.0
 """Seconds of the search for two causes at once."""
+_ASKED_AGAIN: Final = 10.0
+"""Seconds in which the divergences are performed again, to see which of them the cause explains."""
 _PERFORMANCE: Final = 8.0
 """Seconds in which the lives of the diagnosis are performed; the long ones come last."""
 
@@ -397,9 +405,23 @@ class _Suite:
         try:
             with self._open(name) as renewed:
                 found = diagnose_subject(renewed, dtype, _SEARCH, _PERFORMANCE)
-                self.writer.diagnoses.append(diagnosis_to_json(found, subject, lacking_options(renewed)))
+                lacking = lacking_options(renewed)
+            asked = self._explained(subject, name, found)
+            self.writer.diagnoses.append(diagnosis_to_json(found, subject, lacking, asked))
         except SubjectError as error:
             self.writer.diagnoses.append(undiagnosed_to_json(subject, dtype, one_line(str(error))))
+
+    def _explained(self, subject: str, name: str, found: Diagnosis) -> tuple[tuple[str, str], ...] | None:
+        """The divergences that the cause explains, asked in another process."""
+        if not found.causes:
+            return None
+        wrong = [
+            v
+            for v in self.writer.verdicts
+            if v.status is Status.DIVERGES and v.subject == subject and not is_of_arguments(v)
+        ]
+        with self._open(name) as renewed:
+            return explained(renewed, found.causes[0], wrong, _ASKED_AGAIN)
 
     def _missing(self) -> Iterator[str]:
         """The verdicts that this run had to give and did not, by name."""

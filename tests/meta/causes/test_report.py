@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from adamax_conformance.oracles.verdict import Status
+from adamax_conformance.impl.subject.client import Subject
+from adamax_conformance.oracles.formats import Format
+from adamax_conformance.oracles.identify.cases import rule_cases
+from adamax_conformance.oracles.verdict import Divergence, Quantity, Status
+from adamax_conformance.reports import escape
 from adamax_conformance.reports.record.diagnosis import diagnosis_in_words, undiagnosed_to_json
-from adamax_conformance.reports.record.record import RecordWriter, read_record
+from adamax_conformance.reports.record.record import Record, RecordWriter, read_record
 from adamax_conformance.reports.render import html, junit, markdown
 from adamax_conformance.reports.render.summary import summarize
+from adamax_conformance.reports.rule.diagnose import diagnose_subject
+from adamax_conformance.reports.rule.explain import explained
+from adamax_conformance.tests.meta.causes.subjects import Known, NextCorrection, SwappedBetas
 from adamax_conformance.tests.meta.reports.samples import header, verdict
 
 ENTRY = {
@@ -46,6 +54,48 @@ def test_a_record_keeps_its_diagnoses_and_every_report_opens_with_them(tmp_path:
     assert "the bias correction uses t" in markdown.render(summary).partition("## ")[0]
     assert WORDS in html.render(summary).partition("Matrix</h2>")[0]
     assert WORDS in junit.render(summary).decode()
+
+
+def test_the_report_groups_by_cause_what_was_explained_and_arguments_and_the_rest() -> None:
+    rows = [
+        verdict(Status.DIVERGES, check=name)
+        for name in ("value/lockstep/theta", "contract/lr/string", "value/x")
+    ]
+    rows.append(verdict(Status.CONFORMS, check="contract/lr/none"))
+    found = {**ENTRY, "explains": [["value/lockstep/theta", rows[0].dtype]]}
+    summary = summarize([replace(Record.of(header(), rows), diagnoses=(found,))])
+    titles = [group.title for group in summary.groups_by_cause()]
+    assert titles == [
+        "torch: one cause explains 1 of 2 divergences: the bias correction uses t + 1 (1 - beta1^(t+1))",
+        "torch: does not validate arguments: 1 of 2",
+        "Apart: what no cause explains, or could not be performed again",
+    ]
+    page, document = html.render(summary), markdown.render(summary)
+    assert "1 - beta1^<mark>(t+1)</mark>" in page
+    for title in titles:
+        assert title in page
+        assert escape.markdown(title) in document
+    failures = [each for each in junit.render(summary).decode().splitlines() if "<failure" in each]
+    assert [titles[0] in each for each in failures] == [True, False, False]
+
+
+def test_a_cause_explains_what_it_gives_and_nothing_else() -> None:
+    with Subject.in_process(NextCorrection, "ahead") as subject:
+        cause = diagnose_subject(subject, "float64").causes[0]
+    case = next(case for case in rule_cases(Format.BINARY64) if case.steps > 1)
+    wrong = replace(
+        verdict(Status.DIVERGES, check="value/x"),
+        dtype="float64",
+        divergence=Divergence(Quantity.THETA, "", expected="1", actual="2", case=case.to_json()),
+    )
+    for factory, expected in ((NextCorrection, (("value/x", "float64"),)), (SwappedBetas, ()), (Known, ())):
+        with Subject.in_process(factory, factory.__name__) as subject:
+            assert explained(subject, cause, [wrong], 60.0) == expected
+
+
+def test_an_annotation_is_one_line_whatever_its_text() -> None:
+    line = escape.github_error("100% wrong\n::warning::x", "a, b: c")
+    assert line == "::error title=a%2C b%3A c::100%25 wrong ::warning::x"
 
 
 def test_a_record_without_a_diagnosis_reads_as_before(tmp_path: Path) -> None:

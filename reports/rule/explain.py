@@ -1,0 +1,169 @@
+"""The divergences of a run that a cause explains, each performed again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, MutableMapping
+from typing import Any, Final
+
+import numpy as np
+
+from ...impl.protocol.errors import SubjectError
+from ...impl.subject.client import Subject
+from ...oracles.causes.diagnosis import Cause, explains
+from ...oracles.formats import Format
+from ...oracles.identify.cases import rule_cases
+from ...oracles.verdict import Verdict
+from ...reference.case import Case, Layout
+from ...reference.features import PLAIN_CALL
+from ...reference.life import (
+    Action,
+    AddGroup,
+    Construct,
+    Copy,
+    GradientSpec,
+    GroupSpec,
+    Life,
+    Load,
+    Memory,
+    Number,
+    Options,
+    ParameterSpec,
+    Refuse,
+    Run,
+    Save,
+    SetCount,
+    SetLr,
+    SetOption,
+    Step,
+    Values,
+)
+from .diagnose import restricted
+
+_LARGEST: Final = 200_000
+"""The numbers of a life, over all its steps, up to which it is performed again."""
+_MEMORY: Final = {
+    Layout.CONTIGUOUS: Memory.CONTIGUOUS,
+    Layout.STRIDED: Memory.STRIDED,
+    Layout.TRANSPOSED: Memory.COLUMN_MAJOR,
+    Layout.REVERSED: Memory.REVERSED,
+}
+_KNOWN: Final = (AddGroup, Construct, Copy, Load, Refuse, Run, Save, SetCount, SetLr, SetOption, Step)
+
+
+def explained(
+    subject: Subject, cause: Cause, verdicts: Iterable[Verdict], seconds: float
+) -> tuple[tuple[str, str], ...]:
+    """The divergences that a cause explains, as check and dtype.
+
+    Each case or life that diverged is performed again. The cause explains it if the documented optimizer does not
+    give the numbers that are seen, and the cause's model gives all of them.
+
+    Args:
+        subject: newly opened, so that no optimizer was made in its process.
+        cause: of the subject.
+        verdicts: its divergences.
+        seconds: the time after which no further one is performed.
+    """
+    process: MutableMapping[str, Any] = {}
+    deadline = time.monotonic() + seconds
+    found: list[tuple[str, str]] = []
+    for verdict in verdicts:
+        if time.monotonic() > deadline:
+            break
+        if _is_explained(subject, cause, verdict, process):
+            found.append((verdict.check, verdict.dtype))
+    return tuple(found)
+
+
+def _is_explained(
+    subject: Subject, cause: Cause, verdict: Verdict, process: MutableMapping[str, Any]
+) -> bool:
+    shown = False
+    for life in _lives(verdict):
+        known = restricted(life, subject.info.arguments)
+        if known is None or not _is_traceable(known):
+            continue
+        try:
+            seen = subject.live(known)
+        except SubjectError:
+            return False
+        match explains(cause, (known, seen), Format.of(verdict.dtype), process):
+            case True:
+                shown = True
+            case False:
+                return False
+    return shown
+
+
+def _lives(verdict: Verdict) -> Iterator[Life]:
+    """The lives that ask again what a verdict found."""
+    divergence, format_ = verdict.divergence, Format.of(verdict.dtype)
+    if divergence is None:
+        return
+    if "life" in divergence.extra:
+        yield Life.from_json(divergence.extra["life"])
+    elif divergence.case is not None:
+        case = Case.from_json(divergence.case)
+        yield life_of(case, verdict.dtype)
+        if verdict.check.startswith(("bookkeeping/", "relations/", "lives/")):
+            yield life_of(case, verdict.dtype, resumed=True)
+    elif verdict.check.startswith("rule/"):
+        for case in rule_cases(format_):
+            yield life_of(case, verdict.dtype)
+
+
+def life_of(case: Case, dtype: str, *, resumed: bool = False) -> Life:
+    """A case as a life.
+
+    Args:
+        case: the case.
+        dtype: of its arrays.
+        resumed: whether a new optimizer goes on from a checkpoint halfway.
+    """
+    memory = _MEMORY[case.layout]
+    rates = [group.hyperparameters.lr for group in case.groups]
+    groups = tuple(
+        GroupSpec(
+            tuple(ParameterSpec(Values.of(p.theta), memory) for p in group.parameters),
+            Options(
+                Number(rates[k]),
+                (group.hyperparameters.beta1, group.hyperparameters.beta2),
+                group.hyperparameters.eps,
+                group.hyperparameters.weight_decay,
+                group.hyperparameters.maximize,
+            ),
+        )
+        for k, group in enumerate(case.groups)
+    )
+    actions: list[Action] = [Construct(0, groups)]
+    for t in range(1, case.steps + 1):
+        for k, group in enumerate(case.groups):
+            if (lr := group.at(t).lr) != rates[k]:
+                rates[k] = lr
+                actions.append(SetLr(0, k, Number(lr)))
+        actions.append(Step(0, tuple(GradientSpec(Values.of(g), memory) for g in case.gradients(t))))
+        if resumed and t == (case.steps + 1) // 2:
+            actions += [Save(0, 0), Load(0, 0, fresh=True)]
+    return Life(case.name, dtype, tuple(actions))
+
+
+def _is_traceable(life: Life) -> bool:
+    """Whether the judge of causes reads all actions of a life that is not too long."""
+    numbers = steps = 0
+    for action in life.actions:
+        match action:
+            case Construct() | AddGroup():
+                groups = action.groups if isinstance(action, Construct) else (action.group,)
+                specs = [spec for group in groups for spec in group.parameters]
+                if any(spec.dtype not in {None, life.dtype} or spec.memory.is_special for spec in specs):
+                    return False
+                numbers += sum(spec.values.size for spec in specs)
+            case Step():
+                special = any(g.memory.is_special or g.parameter is not None for g in action.gradients)
+                if action.call != PLAIN_CALL or special:
+                    return False
+                steps += 1
+        if not isinstance(action, _KNOWN):
+            return False
+    return bool(np.prod([numbers, max(steps, 1)], dtype=np.float64) <= _LARGEST) and not life.switches
