@@ -1,4 +1,4 @@
-"""Collect benchmarks with `--benchmark-only`, and print a table for the README."""
+"""Collect benchmarks with `--benchmark-only`, and print the table of SPEED.md."""
 
 from __future__ import annotations
 
