@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 from adamax_conformance.oracles.verdict import Status
@@ -80,3 +81,37 @@ def test_the_times_of_a_test_s_verdicts_add_up_to_the_test_s(run):
     root = ET.parse(ran.folder / "divergence-report" / "junit.xml").getroot()
     cases = sum(float(case.get("time")) for case in root.iter("testcase"))
     assert float(root.get("time")) == pytest.approx(cases, abs=0.05)
+
+
+def test_the_readme_s_sample_is_what_its_command_prints(run):
+    """Run the sample of the first screen on the optimizer that it is about."""
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    command, *printed = readme.partition("```console\n$ ")[2].partition("\n```")[0].splitlines()
+    folder = run("--version").folder
+    (folder / "my_optim.py").write_text(_OWN)
+    ran = run(*command.split()[1:])
+    assert ran.out.splitlines() == printed
+
+
+_OWN = """
+import numpy as np
+
+
+class MyAdamax:
+    state_names = ("m", "u")
+
+    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+        self.params, self.lr, self.betas, self.eps, self.decay = list(params), lr, betas, eps, weight_decay
+        self.m = [np.zeros_like(array) for array in self.params]
+        self.u = [np.zeros_like(array) for array in self.params]
+        self.t = 0
+
+    def __call__(self, gradients):
+        self.t += 1
+        beta1, beta2 = self.betas
+        for theta, g, m, u in zip(self.params, gradients, self.m, self.u):
+            g = g + self.decay * theta if self.decay else g
+            m[...] = beta1 * m + (1 - beta1) * g
+            u[...] = np.maximum(beta2 * u, np.abs(g))
+            theta[...] -= self.lr / (1 - beta1**self.t) * m / (u + self.eps)
+"""

@@ -125,7 +125,7 @@ def test_a_wrong_formula_or_precision_is_beyond_what_rounding_explains(bug):
 
 
 def has_overflowing_reciprocal(run):
-    """Whether 1/((1 - beta1)*u) leaves the format: BOUNDS.md leaves such a step open."""
+    """Tell whether 1/((1 - beta1)*u) leaves the format, which BOUNDS.md leaves open."""
     first_norms = np.abs(run.gradients[0].astype(np.float64)) + run.options.get("eps", 1e-8)
     divisor = (1 - run.options.get("betas", (0.9,))[0]) * first_norms.min()
     return divisor * np.finfo(run.theta.dtype).max < 1
