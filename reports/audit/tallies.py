@@ -53,7 +53,7 @@ class QuantityTally:
 
     Attributes:
         judged: elements compared, over all steps; the open ones included.
-        open: those whose bound is infinite.
+        open: those whose bound is infinite; theta's too in a step whose learning rate is 0.
         exceeded: those with an error above the bound.
         skipped: those that are not finite.
         worst: the up to `KEPT` elements with the largest fractions of the bound, the largest first.

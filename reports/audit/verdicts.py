@@ -173,7 +173,7 @@ def _lockstep_result(
         "worst": [_element_facts(reader, quantity, model, error) for error in tally.worst]
     }
     if tally.first is None and tally.open >= tally.judged:
-        words = "the bound of every element is infinite, so nothing was compared"
+        words = "nothing was compared: the bound of every element is infinite, or every learning rate is 0"
         return CheckResult(check, Status.SKIPPED, words, measured=measured)
     if tally.first is None:
         return CheckResult(check, Status.CONFORMS, measured=measured)

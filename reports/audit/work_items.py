@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
@@ -336,6 +336,10 @@ def _judge_batch(block: Block, element_at: IndexLookup, batch: Batch, error_mode
     tallies: dict[tuple[str, Quantity], QuantityTally] = {
         (batch.dtype, quantity): tally_of(found[quantity], element_at) for quantity in QUANTITIES
     }
+    if batch.options.lr == 0:
+        # That a theta stays where it is has been judged, and shows nothing of the formula.
+        theta = tallies[batch.dtype, Quantity.THETA]
+        tallies[batch.dtype, Quantity.THETA] = replace(theta, open=theta.judged)
     non_finite = {}
     if found[Quantity.M].skipped:
         non_finite[batch.dtype] = _count_non_finite(block, element_at)

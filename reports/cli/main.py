@@ -95,7 +95,11 @@ def main() -> NoReturn:
 
 def _discard_output() -> None:
     """Have the interpreter flush to nowhere what cannot be written."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # no descriptor is left, and the output is as it was
+        return
+    os.dup2(nowhere, sys.stdout.fileno())
 
 
 def _show_error(error: click.ClickException) -> None:

@@ -9,7 +9,8 @@ from typing import Final
 from ...oracles.verdict import Status, Verdict
 
 _AUDIT: Final = "audit/"
-_LOCKSTEP: Final = "audit/lockstep/"
+_THETA: Final = "audit/lockstep/theta"
+_JUDGED: Final = frozenset({Status.CONFORMS, Status.KNOWN})
 
 
 class ExitCode(IntEnum):
@@ -40,7 +41,8 @@ def outcome(verdicts: Iterable[Verdict], *, complete: bool = True) -> ExitCode:
 
 
 def _judge_something(verdicts: Sequence[Verdict]) -> bool:
-    """Whether a number was compared; an audit must have compared elements in lockstep."""
-    audited = any(verdict.check.startswith(_AUDIT) for verdict in verdicts)
-    judging = [v for v in verdicts if v.check.startswith(_LOCKSTEP)] if audited else verdicts
-    return any(v.status in {Status.CONFORMS, Status.KNOWN} for v in judging)
+    """Whether a number was compared; in an audit a theta, in every dtype."""
+    if any(verdict.check.startswith(_AUDIT) for verdict in verdicts):
+        thetas = [verdict for verdict in verdicts if verdict.check == _THETA]
+        return bool(thetas) and all(verdict.status in _JUDGED for verdict in thetas)
+    return any(verdict.status in _JUDGED for verdict in verdicts)

@@ -137,6 +137,14 @@ def test_a_run_of_which_no_element_can_be_compared_is_not_green(recording, tmp_p
     assert "for which no bound is proven" in said(record, "audit/unjudged").reason
 
 
+def test_a_run_whose_learning_rate_is_0_is_not_green(tmp_path):
+    runs.ours(tmp_path / "recording", steps=2, lr=0.0)
+    code, record = audited(tmp_path / "recording", tmp_path / "report", "--workers", "1")
+    assert code == 3
+    assert said(record, "audit/lockstep/theta").status is Status.SKIPPED
+    assert said(record, "audit/lockstep/m").status is Status.CONFORMS
+
+
 @pytest.mark.parametrize("value", [10**20, 10**250, 1.0, 0, "1", None, True])
 def test_the_number_of_a_step_that_is_none_is_damage(recording, tmp_path, value):
     rewrite_steps(recording, lambda d: [each.update(t=value) for each in d["parameters"]])

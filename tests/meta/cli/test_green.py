@@ -6,6 +6,8 @@ A fault at any moment never ends in "Conforms".
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 from adamax_conformance.reports.record.folder_lock import FolderLock
@@ -143,6 +145,22 @@ def test_a_report_that_cannot_be_written_is_not_green(run_with_fault):
     assert ran.code == 3
     assert "the report cannot be written to divergence-report" in ran.err
     assert "Traceback" not in ran.err
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="runs are forks, so that they are cheap")
+def test_drawn_faults_end_in_no_green_that_is_not_proved(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "adamax_conformance.tests.meta.cli.drawn_faults",
+        "--count",
+        "24",
+        "--seed",
+        "2",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "24 faults, 0 wrong" in done.stdout
 
 
 @pytest.mark.parametrize("setting", [{"PYTEST_ADDOPTS": "-k zero"}, {"PYTEST_PLUGINS": "faults"}])
