@@ -78,6 +78,9 @@ def main() -> NoReturn:
     except click.Abort:
         code = ExitCode.INTERRUPTED
         click.echo("Error: interrupted", err=True)
+    except KeyboardInterrupt:
+        code = ExitCode.INTERRUPTED
+        click.echo("Error: interrupted", err=True)
     except BrokenPipeError:
         # The reader of our output has closed it; the interpreter must not try to flush it again.
         _discard_output()
@@ -87,7 +90,7 @@ def main() -> NoReturn:
         named = f": {error.filename}" if error.filename else ""
         click.echo(f"Error: {terminal_line(f'{error.strerror or error}{named}', _LONGEST_LINE)}", err=True)
         code = ExitCode.NOTHING_JUDGED
-    except Exception:  # noqa: BLE001 - the package itself is broken, and that is not the code of a divergence
+    except BaseException:  # noqa: BLE001 - also a SystemExit of 0 that a plugin raises: nothing has been proved
         traceback.print_exc()
         code = ExitCode.NOTHING_JUDGED
     sys.exit(int(code or 0))

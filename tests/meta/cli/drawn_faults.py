@@ -81,6 +81,7 @@ _HARM: Final[dict[str, Callable[[], object]]] = {
     "skip": lambda: pytest.skip("a plugin skips this"),
     "error": _fail,
     "exit": lambda: pytest.exit("a plugin ends the run", 0),
+    "SystemExit": lambda: sys.exit(0),
     "full": _full,
     "starved": _starved,
     "no folder": _no_folder,
@@ -88,6 +89,8 @@ _HARM: Final[dict[str, Callable[[], object]]] = {
     "cut": _cut,
     "killed subject": _kill_subject,
 }
+_SHOWN: Final = frozenset({"error", "skip", "SystemExit", "starved"})
+"""What a plugin raises is shown with its traceback, and so is pytest that can import nothing any more."""
 _HOOKS: Final = (
     "pytest_runtest_setup",
     "pytest_runtest_call",
@@ -200,7 +203,7 @@ def _run(fault: Fault | None, folder: Path) -> None:
 def wrong_after(fault: Fault, ran: tuple[int, str, str], folder: Path, expected: set[str]) -> str:
     """Say what a run with a fault should not have done; empty if nothing."""
     code, out, err = ran
-    if "Traceback" in err and fault.harm != "error":
+    if "Traceback" in err and fault.harm not in _SHOWN:
         return f"a traceback: {err[-300:]}"
     if code not in {*map(int, ExitCode), -signal.SIGKILL}:
         return f"exit code {code}"
