@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ...reference.causes.books import capped, reset_at, restarting
-from ...reference.causes.gradient import clipped, clipped_norm
+from ...reference.causes.gradient import clipped, clipped_norm, scaled
 from ...reference.causes.machine import Machine
 from .evaluate import Batch, Unexplained
 
@@ -36,6 +36,23 @@ def fitted(batch: Batch, found: Unexplained) -> Iterator[type[Machine]]:
         if (step - 1).bit_count() > 1:
             yield restarting(step - 1, to_one=True)
     yield from _clips(batch, found)
+    yield from _scalings(batch, found)
+
+
+def _scalings(batch: Batch, found: Unexplained) -> Iterator[type[Machine]]:
+    factors: list[float] = []
+    for k in sorted({int(batch.owner[i]) for i in np.flatnonzero(found.wrong[2])}):
+        row = batch.rows[k]
+        after, m, u = row.after
+        if m is None or u is None:
+            continue
+        correction = 1 - row.features["beta1"] ** row.features["step"]
+        with np.errstate(all="ignore"):
+            ratios = after / (row.theta - row.features["lr"] * m / (correction * u))
+        factors += [float(f"{x:.6g}") for x in ratios[:4] if np.isfinite(x)]
+    most = max(factors, key=factors.count, default=1.0)
+    if most != 1 and factors.count(most) > len(factors) // 2:
+        yield scaled(most)
 
 
 def _clips(batch: Batch, found: Unexplained) -> Iterator[type[Machine]]:

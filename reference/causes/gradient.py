@@ -54,6 +54,23 @@ def _old_gradient(machine: Machine, x: Terms, first: Number) -> Number:
     return machine.effective(x.old).where(x.has_old, first)
 
 
+# Scaling ------------------------------------------------------------------------------------------------------
+
+
+def scaled(factor: float) -> type[Machine]:
+    """The deviation that multiplies theta after each step by a factor."""
+
+    class Scaled(OfStep):
+        slug = f"theta-times-{factor:g}"
+        sentence = f"theta is multiplied by {factor:.6g} after the step"
+        line = f"theta = {factor:.6g}*(theta - lr*m / ((1 - beta1^t)*u))"
+
+        def update(self, x: Terms, m: Number, u: Number) -> Number:
+            return super().update(x, m, u) * factor
+
+    return Scaled
+
+
 # Clipping -----------------------------------------------------------------------------------------------------
 
 

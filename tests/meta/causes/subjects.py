@@ -149,10 +149,9 @@ class SignedAhead(NextCorrection):
 
 
 class ScaledTheta(Known):
-    """Theta is multiplied by 1.001, as no deviation does, and as no format rounds."""
+    """Theta is multiplied by 1.001, as no format rounds."""
 
-    condition = "always"
-    quantity = "theta"
+    cause = "theta-times-1.001"
 
     def update(self, theta, m, u, scalars):
         return super().update(theta, m, u, scalars) * 1.001
@@ -213,9 +212,9 @@ CAUSES: Final[tuple[Any, ...]] = (
     NarrowRate,
     UndampedLate,
     SignedAhead,
+    ScaledTheta,
 )
 CONDITIONS: Final[tuple[Any, ...]] = (
-    ScaledTheta,
     ThirdStepDoubled,
     LongArraysWrong,
     NegativeThetaWrong,
