@@ -93,6 +93,7 @@ class LifeJudge:
         life: what was done.
         error_model: what the subject is judged against, by the dtype of a parameter.
         watched: what the caller holds and must find unchanged.
+        nan_spreads: whether a NaN must show in what it enters.
     """
 
     def __init__(
@@ -100,7 +101,10 @@ class LifeJudge:
         life: Life,
         error_model: Callable[[str], ErrorModel],
         watched: Collection[Watched] = tuple(Watched),
+        *,
+        nan_spreads: bool = True,
     ) -> None:
+        self._nan_spreads = nan_spreads
         self._life = life
         self._watched = watched
         self._error_model = error_model
@@ -117,7 +121,8 @@ class LifeJudge:
                 break
             if not self._take(index, action, seen):
                 break
-        for error in judge_steps(self._stepped, self._error_model, self.result):
+        errors = judge_steps(self._stepped, self._error_model, self.result, nan_spreads=self._nan_spreads)
+        for error in errors:
             self.result.findings.append(self._finding_of(error))
         self.result.findings.sort(key=lambda finding: finding.action)
         return self.result

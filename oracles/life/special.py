@@ -7,6 +7,7 @@ admissible orders of evaluation differ in what they divide or subtract. What doe
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,9 @@ from ..verdict import Quantity
 Numbers = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-_FIRST: int = 1
+NAN: Final = "nan"
+"""What a number must be that a NaN enters."""
+_FIRST: Final = 1
 
 
 def special_errors(
@@ -71,7 +74,7 @@ def special_errors(
     for quantity, came, must_be_nan, must_be_off in rules:
         wrong = np.flatnonzero(~finite & must_be_nan & ~np.isnan(came))
         for index in wrong[:_FIRST]:
-            yield int(index), quantity, "nan"
+            yield int(index), quantity, NAN
         wrong = np.flatnonzero(~finite & ~must_be_nan & must_be_off & np.isfinite(came))
         for index in wrong[:_FIRST]:
             yield int(index), quantity, "infinite or nan"

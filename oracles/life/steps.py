@@ -22,7 +22,7 @@ from ..error_model import ErrorModel
 from ..judgement import Judgement
 from ..verdict import Quantity
 from .findings import LifeFindings
-from .special import special_errors
+from .special import NAN, special_errors
 
 _AFTER: Final = {Quantity.THETA: 0, Quantity.M: 1, Quantity.U: 2}
 """The index of each quantity among the arrays after a step."""
@@ -158,7 +158,11 @@ class _Rows:
 
 
 def judge_steps(
-    stepped: Sequence[SteppedParameter], error_model: Callable[[str], ErrorModel], found: LifeFindings
+    stepped: Sequence[SteppedParameter],
+    error_model: Callable[[str], ErrorModel],
+    found: LifeFindings,
+    *,
+    nan_spreads: bool = True,
 ) -> Iterator[NumberError]:
     """Judge the numbers of all steps, and count them.
 
@@ -166,6 +170,7 @@ def judge_steps(
         stepped: each parameter in each step.
         error_model: what is judged against, by dtype.
         found: counts what is judged.
+        nan_spreads: whether a NaN must show in what it enters.
 
     Yields:
         The first wrong number of each quantity in each action.
@@ -173,16 +178,20 @@ def judge_steps(
     for dtype in dict.fromkeys(each.dtype for each in stepped):
         rows = _Rows.of([each for each in stepped if each.dtype == dtype])
         if rows.which.size:
-            yield from _judge_rows(rows, error_model(dtype), found)
+            yield from _judge_rows(rows, error_model(dtype), found, nan_spreads=nan_spreads)
 
 
-def _judge_rows(rows: _Rows, error_model: ErrorModel, found: LifeFindings) -> Iterator[NumberError]:
+def _judge_rows(
+    rows: _Rows, error_model: ErrorModel, found: LifeFindings, *, nan_spreads: bool
+) -> Iterator[NumberError]:
     judge = ArraySteps(rows.steps, error_model)
     errors = judge.judge(rows.which, rows.before, rows.after)
     _count(errors, found)
     for row, quantity, expected in special_errors(
         rows.steps, rows.which, rows.before, rows.after, error_model
     ):
+        if expected == NAN and not nan_spreads:
+            continue
         actual = float(rows.after[_AFTER[quantity]][row])
         yield rows.error(row, quantity, actual, expected)
     suspect = errors.judged & (~errors.decided | (errors.error > errors.radius))

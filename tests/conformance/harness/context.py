@@ -320,7 +320,7 @@ class CheckContext:
         tally, watched = LifeTally(), watched or self.lives.watched()
         for _ in range(count):
             life = draw(seeds.randrange(2**32))
-            found = self.lives.judge(life, watched)
+            found = self.lives.judge_drawn(life, watched)
             tally.add(found)
             if found.findings:
                 budget = settings.profile.shrinks if settings.shrink and not settings.fail_fast else 0

@@ -105,20 +105,33 @@ class LifePerformer:
             self._models[dtype] = self.target.in_dtype(dtype).error_model()
         return self._models[dtype]
 
-    def judge(self, life: Life, watched: Iterable[Watched] = tuple(Watched)) -> LifeFindings:
+    def judge(
+        self, life: Life, watched: Iterable[Watched] = tuple(Watched), *, nan_spreads: bool = True
+    ) -> LifeFindings:
         """Perform a life and judge it, without options that the subject lacks."""
         life = restrict_life(life, self.subject.info.arguments)
-        return self.judge_observed(life, self.subject.live(life), watched)
+        return self.judge_observed(life, self.subject.live(life), watched, nan_spreads=nan_spreads)
 
     def judge_observed(
-        self, life: Life, observations: Sequence[Observation], watched: Iterable[Watched] = tuple(Watched)
+        self,
+        life: Life,
+        observations: Sequence[Observation],
+        watched: Iterable[Watched] = tuple(Watched),
+        *,
+        nan_spreads: bool = True,
     ) -> LifeFindings:
         """Judge a life that was performed."""
-        return LifeJudge(life, self.error_model, tuple(watched)).judge(observations)
+        judge = LifeJudge(life, self.error_model, tuple(watched), nan_spreads=nan_spreads)
+        return judge.judge(observations)
 
-    def shortest(
-        self, life: Life, finding: Finding, budget: int, watched: Iterable[Watched] = tuple(Watched)
-    ) -> Divergence:
+    def judge_drawn(self, life: Life, watched: Iterable[Watched]) -> LifeFindings:
+        """Perform and judge a drawn life, in which a NaN may arise of itself.
+
+        Where it does not spread, `lives/nan` says so, and no other check does.
+        """
+        return self.judge(life, watched, nan_spreads=Feature.NAN in self.features())
+
+    def shortest(self, life: Life, finding: Finding, budget: int, watched: Iterable[Watched]) -> Divergence:
         """Leave actions out of a life as long as it goes wrong in the same way.
 
         Args:
@@ -135,7 +148,9 @@ class LifePerformer:
             if not is_whole(shorter):
                 continue
             budget -= 1
-            again = next((f for f in self.judge(shorter, watched).findings if f.aspect is found.aspect), None)
+            again = next(
+                (f for f in self.judge_drawn(shorter, watched).findings if f.aspect is found.aspect), None
+            )
             if again is not None:
                 life, found = replace(shorter, actions=shorter.actions[: again.action + 1]), again
                 index = min(index, len(life.actions))
