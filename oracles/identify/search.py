@@ -188,10 +188,10 @@ class _Explainer:
             # binary16 lacks the range of bfloat16: what becomes of a small beta1 there is not a matter of rounding.
             return not admissible, admissible and choice[1].emax < self.format.emax
 
-        choices = product(forms, SCALARS)
+        choices = list(product(forms, SCALARS))
         if self.hidden:
             # In theta, coarse scalars hide which form it is; a form does not hide whether the scalars are fine.
-            choices = ((form, scalars) for scalars, form in product(SCALARS, forms))
+            choices = [(form, scalars) for scalars, form in product(SCALARS, forms)]
         in_order = sorted(choices, key=rank)
         # Coarse scalars are an error whatever the form, and these two say enough of it.
         in_order = [choice for choice in in_order if not rank(choice)[0] or choice[0] in _PLAIN_FORMS]

@@ -311,8 +311,8 @@ def test_a_glob_is_stale_where_each_of_its_checks_ran_and_none_diverges(path):
 
 
 def test_a_glob_that_matches_no_check_is_an_error(path):
-    with pytest.raises(LedgerError, match=r"check = 'valeu/\*' matches no check"):
-        book(path, replace(ENTRY, check="valeu/*")).require({"value/a"})
+    with pytest.raises(LedgerError, match=r"check = 'vlaue/\*' matches no check"):
+        book(path, replace(ENTRY, check="vlaue/*")).require({"value/a"})
 
 
 @pytest.mark.parametrize(("error", "known"), [(1.5, True), (2.0, True), (2.01, False), (None, False)])
