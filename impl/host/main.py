@@ -8,6 +8,7 @@ rooms above it as the package that they are, which needs NumPy only. An old inte
 from __future__ import annotations
 
 import faulthandler
+import io
 import json
 import os
 import signal
@@ -61,6 +62,8 @@ def _take_pipe() -> tuple[BinaryIO, BinaryIO]:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # what is printed is said even if little is
     return requests, answers
 
 

@@ -180,6 +180,8 @@ def _run(fault: Fault | None, folder: Path) -> None:
     code = 99
     try:
         os.chdir(folder)
+        for variable in [name for name in os.environ if name.startswith(("ADAMAX_", "PYTEST_"))]:
+            del os.environ[variable]
         for number, name in ((1, "out"), (2, "err")):
             os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), number)
         sys.stdout, sys.stderr = (open(n, "w", encoding="utf-8", closefd=False) for n in (1, 2))  # noqa: SIM115
