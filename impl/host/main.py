@@ -63,7 +63,7 @@ def _take_pipe() -> tuple[BinaryIO, BinaryIO]:
     os.close(nothing)
     os.dup2(2, 1)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # what is printed is said even if little is
+        sys.stdout.reconfigure(line_buffering=True)  # or few lines stay in the buffer
     return requests, answers
 
 
