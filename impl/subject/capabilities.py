@@ -1,4 +1,4 @@
-"""The restriction of a case to the arguments that a subject has.
+"""The restriction of a case or a life to the arguments that a subject has.
 
 An option without an argument stays at the documented default, and the constructor does not get it. An option
 that all groups share is the first group's. Where the subject refuses a beta of 0, which `contract/betas` reports,
@@ -7,11 +7,13 @@ that all groups share is the first group's. Where the subject refuses a beta of 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import fields, replace
 from typing import Any, Final
 
 from ...reference.case import Case, Group
 from ...reference.hyperparameters import DEFAULTS, Hyperparameters
+from ...reference.life import Action, AddGroup, Construct, Container, Life, Options, SetOption
 from ..protocol.messages import SubjectInfo
 
 SMALL_BETA: Final = 2.0**-10
@@ -41,6 +43,55 @@ def restrict_case(case: Case, info: SubjectInfo, *, zero_betas: bool = True) -> 
         for new, old in zip(groups, case.groups, strict=True)
     )
     return case if unchanged else replace(case, groups=tuple(groups))
+
+
+def restrict_life(life: Life, arguments: Collection[str], *, groups: bool = True) -> Life | None:
+    """Restrict a life to what a subject has; None where it is about what is missing.
+
+    Args:
+        life: any life.
+        arguments: of the subject.
+        groups: whether it has parameter groups. Without them a single group is a plain list, and its options are the
+            constructor's; of a life with several groups nothing is left.
+    """
+    lacking = dict.fromkeys(name for name in _OPTIONS if name not in arguments)
+    if groups and not lacking:
+        return life
+    actions: list[Action] = []
+    for action in life.actions:
+        match action:
+            case Construct():
+                own = [replace(group, options=replace(group.options, **lacking)) for group in action.groups]
+                made = replace(action, groups=tuple(own), options=replace(action.options, **lacking))
+                if not groups:
+                    if len(own) > 1:
+                        return None
+                    made = _as_plain_list(made)
+                actions.append(made)
+            case AddGroup():
+                if not groups:
+                    return None
+                group = replace(action.group, options=replace(action.group.options, **lacking))
+                actions.append(replace(action, group=group))
+            case SetOption() if action.name in lacking:
+                return None
+            case _:
+                actions.append(action)
+    return replace(life, actions=tuple(actions))
+
+
+def _as_plain_list(action: Construct) -> Construct:
+    """The same optimizer of one group, from a plain list of its parameters."""
+    (group,) = action.groups
+    return replace(
+        action,
+        groups=(replace(group, options=Options()),),
+        options=replace(action.options, **group.options.passed()),
+        container=action.container if action.container.is_plain else Container.LIST,
+    )
+
+
+_OPTIONS: Final = tuple(each.name for each in fields(Options))
 
 
 def select_options(hyperparameters: Hyperparameters, info: SubjectInfo) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from rich.console import Console
 from ...impl.protocol.errors import RejectedError, SubjectError, UnknownSubjectError
 from ...impl.protocol.messages import DEVICES, DTYPES
 from ...impl.subject.client import Subject
+from ...impl.subject.parts import find_parts
 from ...oracles.causes.diagnosis import Diagnosis
 from ..escape import one_line
 from ..record.diagnosis import diagnosis_to_json
@@ -30,10 +31,16 @@ def diagnose_command(
 ) -> int:
     """Name the cause why SUBJECT diverges, or the conditions under which it does."""
     try:
+        with Subject.open(subject, device=device, python=python) as tried:
+            groups = find_parts(tried, dtype or tried.info.dtypes[0]).get("groups", True)
         with Subject.open(subject, device=device, python=python) as opened:
             if dtype is not None and dtype not in opened.info.dtypes:
                 raise click.UsageError(f"{subject} has no {dtype}; it has {', '.join(opened.info.dtypes)}")
-            found = diagnose_subject(opened, dtype) if dtype else diagnose_dtypes(opened)
+            found = (
+                diagnose_subject(opened, dtype, groups=groups)
+                if dtype
+                else diagnose_dtypes(opened, groups=groups)
+            )
             lacking = lacking_options(opened)
     except UnknownSubjectError as error:
         raise click.UsageError(str(error)) from error

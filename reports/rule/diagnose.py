@@ -8,29 +8,27 @@ from dataclasses import fields, replace
 from typing import Final
 
 from ...impl.protocol.errors import SkippedError
+from ...impl.subject.capabilities import restrict_life
 from ...impl.subject.client import Subject
 from ...oracles.causes.diagnosis import Diagnosis, diagnose
 from ...oracles.causes.lives import cause_lives
 from ...oracles.formats import Format
 from ...reference.life import (
-    Action,
-    AddGroup,
-    Construct,
     Life,
     Observation,
     Options,
     Run,
-    SetOption,
     Step,
 )
 
-_OPTIONS: Final = frozenset(each.name for each in fields(Options))
 _LONGEST: Final = 20.0
 """Seconds that a single life may be expected to take."""
 _WIDEST_FIRST: Final = ("float64", "float32", "float16", "bfloat16")
 
 
-def diagnose_subject(subject: Subject, dtype: str, budget: float = 4.0, seconds: float = 120.0) -> Diagnosis:
+def diagnose_subject(
+    subject: Subject, dtype: str, budget: float = 4.0, seconds: float = 120.0, *, groups: bool = True
+) -> Diagnosis:
     """Find why a subject diverges.
 
     Args:
@@ -38,6 +36,7 @@ def diagnose_subject(subject: Subject, dtype: str, budget: float = 4.0, seconds:
         dtype: one of its dtypes.
         budget: seconds for the search for two causes at once.
         seconds: the time after which no further life is performed.
+        groups: whether it has parameter groups.
 
     Raises:
         SubjectError: it performs no lives, or gave no answer.
@@ -48,7 +47,7 @@ def diagnose_subject(subject: Subject, dtype: str, budget: float = 4.0, seconds:
     observed: list[tuple[Life, Sequence[Observation]]] = []
     begin, performed = time.monotonic(), 0
     for life in cause_lives(format_):
-        known = restricted(life, subject.info.arguments)
+        known = restrict_life(life, subject.info.arguments, groups=groups)
         if known is None:
             continue
         elapsed, steps = time.monotonic() - begin, _steps(known)
@@ -67,18 +66,18 @@ def lacking_options(subject: Subject) -> tuple[str, ...]:
     return tuple(each.name for each in fields(Options) if each.name not in subject.info.arguments)
 
 
-def diagnose_dtypes(subject: Subject, budget: float = 4.0) -> Diagnosis:
+def diagnose_dtypes(subject: Subject, budget: float = 4.0, *, groups: bool = True) -> Diagnosis:
     """Diagnose the dtypes, until one shows a divergence with its cause.
 
     The widest comes first: only there nothing narrower is left unseen.
     """
     known: Sequence[str] = subject.info.dtypes
     dtypes = [each for each in _WIDEST_FIRST if each in known] or list(known[:1])
-    found = [diagnose_subject(subject, dtypes[0], budget)]
+    found = [diagnose_subject(subject, dtypes[0], budget, groups=groups)]
     for dtype in dtypes[1:]:
         if found[-1].causes:
             break
-        found.append(diagnose_subject(subject, dtype, budget))
+        found.append(diagnose_subject(subject, dtype, budget, groups=groups))
     wrong = [each for each in found if each.is_wrong]
     if not wrong:
         return found[0]
@@ -93,27 +92,3 @@ def _steps(life: Life) -> int:
     return 1 + sum(
         action.steps if isinstance(action, Run) else isinstance(action, Step) for action in life.actions
     )
-
-
-def restricted(life: Life, arguments: Sequence[str]) -> Life | None:
-    """The life without options that the subject lacks; None if it is about one."""
-    if set(arguments) >= _OPTIONS:
-        return life
-
-    def fewer(options: Options) -> Options:
-        return replace(options, **dict.fromkeys(_OPTIONS - set(arguments)))
-
-    actions: list[Action] = []
-    for action in life.actions:
-        match action:
-            case Construct():
-                groups = tuple(replace(group, options=fewer(group.options)) for group in action.groups)
-                actions.append(replace(action, groups=groups, options=fewer(action.options)))
-            case AddGroup():
-                group = replace(action.group, options=fewer(action.group.options))
-                actions.append(replace(action, group=group))
-            case SetOption() if action.name not in arguments:
-                return None
-            case _:
-                actions.append(action)
-    return replace(life, actions=tuple(actions))

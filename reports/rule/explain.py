@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...impl.protocol.errors import SubjectError
+from ...impl.subject.capabilities import restrict_life
 from ...impl.subject.client import Subject
 from ...oracles.causes.diagnosis import Cause, explains
 from ...oracles.formats import Format
@@ -38,7 +39,6 @@ from ...reference.life import (
     Step,
     Values,
 )
-from .diagnose import restricted
 
 _LARGEST: Final = 200_000
 """The numbers of a life, over all its steps, up to which it is performed again."""
@@ -52,7 +52,7 @@ _KNOWN: Final = (AddGroup, Construct, Copy, Load, Refuse, Run, Save, SetCount, S
 
 
 def explained(
-    subject: Subject, cause: Cause, verdicts: Iterable[Verdict], seconds: float
+    subject: Subject, cause: Cause, verdicts: Iterable[Verdict], seconds: float, *, groups: bool = True
 ) -> tuple[tuple[str, str], ...]:
     """The divergences that a cause explains, as check and dtype.
 
@@ -64,6 +64,7 @@ def explained(
         cause: of the subject.
         verdicts: its divergences.
         seconds: the time after which no further one is performed.
+        groups: whether the subject has parameter groups.
     """
     process: MutableMapping[str, Any] = {}
     deadline = time.monotonic() + seconds
@@ -71,17 +72,17 @@ def explained(
     for verdict in verdicts:
         if time.monotonic() > deadline:
             break
-        if _is_explained(subject, cause, verdict, process):
+        if _is_explained(subject, cause, verdict, process, groups=groups):
             found.append((verdict.check, verdict.dtype))
     return tuple(found)
 
 
 def _is_explained(
-    subject: Subject, cause: Cause, verdict: Verdict, process: MutableMapping[str, Any]
+    subject: Subject, cause: Cause, verdict: Verdict, process: MutableMapping[str, Any], *, groups: bool
 ) -> bool:
     shown = False
     for life in _lives(verdict):
-        known = restricted(life, subject.info.arguments)
+        known = restrict_life(life, subject.info.arguments, groups=groups)
         if known is None or not _is_traceable(known):
             continue
         try:

@@ -30,6 +30,7 @@ from adamax_conformance.impl.protocol.errors import (
 )
 from adamax_conformance.impl.protocol.messages import SubjectInfo
 from adamax_conformance.impl.subject.client import Subject
+from adamax_conformance.impl.subject.parts import find_obstacle
 from adamax_conformance.impl.subject.transports import Deadlines
 from adamax_conformance.oracles.causes.diagnosis import Diagnosis
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status, Verdict
@@ -61,7 +62,6 @@ from adamax_conformance.reports.rule.explain import explained
 from adamax_conformance.tests.conformance.harness.catalogue import CHECKS, LAYERS, SOONEST
 from adamax_conformance.tests.conformance.harness.check import Check, checks_of
 from adamax_conformance.tests.conformance.harness.context import CheckContext
-from adamax_conformance.tests.conformance.harness.parts import find_obstacle
 from adamax_conformance.tests.conformance.harness.target import Profile, Settings, Target
 from hypothesis import configuration as hypothesis_settings
 from rich.console import Console
@@ -404,14 +404,17 @@ class _Suite:
         """
         try:
             with self._open(name) as renewed:
-                found = diagnose_subject(renewed, dtype, _SEARCH, _PERFORMANCE)
+                groups = self.targets[name, dtype].has("groups")
+                found = diagnose_subject(renewed, dtype, _SEARCH, _PERFORMANCE, groups=groups)
                 lacking = lacking_options(renewed)
-            asked = self._explained(subject, name, found)
+            asked = self._explained(subject, name, found, groups=groups)
             self.writer.diagnoses.append(diagnosis_to_json(found, subject, lacking, asked))
         except SubjectError as error:
             self.writer.diagnoses.append(undiagnosed_to_json(subject, dtype, one_line(str(error))))
 
-    def _explained(self, subject: str, name: str, found: Diagnosis) -> tuple[tuple[str, str], ...] | None:
+    def _explained(
+        self, subject: str, name: str, found: Diagnosis, *, groups: bool
+    ) -> tuple[tuple[str, str], ...] | None:
         """The divergences that the cause explains, asked in another process."""
         if not found.causes:
             return None
@@ -421,7 +424,7 @@ class _Suite:
             if v.status is Status.DIVERGES and v.subject == subject and not is_of_arguments(v)
         ]
         with self._open(name) as renewed:
-            return explained(renewed, found.causes[0], wrong, _ASKED_AGAIN)
+            return explained(renewed, found.causes[0], wrong, _ASKED_AGAIN, groups=groups)
 
     def _missing(self) -> Iterator[str]:
         """The verdicts that this run had to give and did not, by name."""

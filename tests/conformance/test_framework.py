@@ -15,7 +15,7 @@ from adamax_conformance.tests.conformance.cases import framework as cases
 from adamax_conformance.tests.conformance.cases.framework import CHECKS, Demand, FrameworkLives
 from adamax_conformance.tests.conformance.cases.framework_drawn import FrameworkScope, add_features
 from adamax_conformance.tests.conformance.cases.lives import Theme, draw_life
-from adamax_conformance.tests.conformance.cases.probes import PROBES, restrict_life
+from adamax_conformance.tests.conformance.cases.probes import PROBES
 from adamax_conformance.tests.conformance.harness.check import check
 from adamax_conformance.tests.conformance.harness.context import CheckContext
 from adamax_conformance.tests.conformance.harness.framework import (
@@ -106,9 +106,8 @@ def test_an_option_that_is_set_takes_effect(context: CheckContext) -> None:
     total, open_ = LifeTally(), ""
     for life in cases.set_options(context.format):
         set_ = [action.name for action in life.actions if isinstance(action, SetOption)]
-        if any(context.lacks(name) for name in set_):
+        if any(context.lacks(name) for name in set_) or (each := context.lives.restrict(life)) is None:
             continue
-        each = restrict_life(life, context.subject.info.arguments)
         status, reason, tally = judge_set_option(context.lives, each)
         if status is Status.DIVERGES:
             _decide(context, tally)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -36,8 +36,6 @@ from adamax_conformance.reference.life import (
 )
 from adamax_conformance.tests.conformance.cases.lives import Feature, rounded_values
 from adamax_conformance.tests.conformance.cases.pinned import noise
-
-_OPTIONS: Final = frozenset(field.name for field in fields(Options))
 
 PLAIN: Final = Options(Number(0.1), (0.8, 0.7), 0.01)
 SHAPES: Final = ((3,), (3,), (2, 3))
@@ -446,25 +444,3 @@ PROBES: Final = (
     ),
     Probe(Feature.REFUSED, "a refused step changes nothing, and is not counted", _refused),
 )
-
-
-def restrict_life(life: Life, arguments: Sequence[str]) -> Life:
-    """The life without options that a subject has no argument for."""
-    if set(arguments) >= _OPTIONS:
-        return life
-
-    def fewer(options: Options) -> Options:
-        return replace(options, **dict.fromkeys(_OPTIONS - set(arguments)))
-
-    actions: list[Action] = []
-    for action in life.actions:
-        match action:
-            case Construct():
-                groups = tuple(replace(group, options=fewer(group.options)) for group in action.groups)
-                actions.append(replace(action, groups=groups, options=fewer(action.options)))
-            case AddGroup():
-                group = replace(action.group, options=fewer(action.group.options))
-                actions.append(replace(action, group=group))
-            case _:
-                actions.append(action)
-    return replace(life, actions=tuple(actions))

@@ -11,7 +11,6 @@ from adamax_conformance.oracles.verdict import Status
 from adamax_conformance.reference.life import Life, SetOption, Watched
 from adamax_conformance.tests.conformance.cases import framework as cases
 from adamax_conformance.tests.conformance.cases.framework import CHECKS, WATCHED, Demand, FrameworkLives
-from adamax_conformance.tests.conformance.cases.probes import restrict_life
 from adamax_conformance.tests.conformance.harness.lives import LifePerformer, LifeTally
 
 MODULUS: Final = (
@@ -67,8 +66,8 @@ def explain_by_modulus(performer: LifePerformer) -> bool:
     """Whether the modulus explains every life of complex parameters."""
     explained = 0
     for life in cases.complex_steps(performer.target.format):
-        each = restrict_life(life, performer.subject.info.arguments)
-        if not takes_modulus(each, performer.subject.live(each)):
+        each = performer.restrict(life)
+        if each is None or not takes_modulus(each, performer.subject.live(each)):
             return False
         explained += 1
     return explained > 0

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from adamax_conformance.impl.subject.capabilities import restrict_life
 from adamax_conformance.impl.subject.client import Subject
 from adamax_conformance.oracles.error_model import ErrorModel
 from adamax_conformance.oracles.life.findings import Finding, LifeFindings
@@ -13,7 +14,7 @@ from adamax_conformance.oracles.life.judge import LifeJudge
 from adamax_conformance.oracles.verdict import Divergence
 from adamax_conformance.reference.life import Life, Observation, Watched
 from adamax_conformance.tests.conformance.cases.lives import Feature, Scope
-from adamax_conformance.tests.conformance.cases.probes import PROBES, Probe, restrict_life
+from adamax_conformance.tests.conformance.cases.probes import PROBES, Probe
 from adamax_conformance.tests.conformance.cases.whole_lives import is_whole
 from adamax_conformance.tests.conformance.harness.target import Target
 
@@ -109,8 +110,14 @@ class LifePerformer:
         self, life: Life, watched: Iterable[Watched] = tuple(Watched), *, nan_spreads: bool = True
     ) -> LifeFindings:
         """Perform a life and judge it, without options that the subject lacks."""
-        life = restrict_life(life, self.subject.info.arguments)
-        return self.judge_observed(life, self.subject.live(life), watched, nan_spreads=nan_spreads)
+        known = self.restrict(life)
+        if known is None:
+            return LifeFindings(unsupported="the subject has no groups, or not every option of it")
+        return self.judge_observed(known, self.subject.live(known), watched, nan_spreads=nan_spreads)
+
+    def restrict(self, life: Life) -> Life | None:
+        """Restrict a life to what the subject has; None if it is about what is missing."""
+        return restrict_life(life, self.subject.info.arguments, groups=self.target.has("groups"))
 
     def judge_observed(
         self,
@@ -171,6 +178,7 @@ class LifePerformer:
     def _judge_ignored(self, life: Life, probe: Probe) -> LifeFindings | None:
         """Judge a life without its ignorable action; None if that explains nothing."""
         assert probe.ignorable is not None
+        life = self.restrict(life) or life
         observations = self.subject.live(life)
         kept = [i for i, each in enumerate(life.actions) if not isinstance(each, probe.ignorable)]
         without = replace(life, actions=tuple(life.actions[i] for i in kept))

@@ -11,6 +11,7 @@ from typing import Final
 from adamax_conformance.impl.protocol.errors import RejectedError, SkippedError, SubjectBrokenError
 from adamax_conformance.impl.subject.capabilities import restrict_case
 from adamax_conformance.impl.subject.client import Subject
+from adamax_conformance.impl.subject.parts import find_parts, find_stillness
 from adamax_conformance.oracles.comparison import lockstep, trajectory
 from adamax_conformance.oracles.error_model import CORRECTLY_ROUNDED, Arithmetic, ErrorModel
 from adamax_conformance.oracles.formats import Format
@@ -23,7 +24,6 @@ from adamax_conformance.reference.hyperparameters import DEFAULTS
 from adamax_conformance.reports.ledger.ledger import Ledger
 from adamax_conformance.reports.rule.identify import identify_rule
 from adamax_conformance.tests.conformance.cases import pinned
-from adamax_conformance.tests.conformance.harness.parts import find_parts, find_stillness
 
 NUMBERS: Final = (Quantity.M, Quantity.U, Quantity.THETA)
 """The numbers in the order in which a cause shows: a wrong m also makes a wrong theta."""

@@ -1,5 +1,6 @@
 """Factories of users that have few parts, and what is not an Adamax at all."""
 
+import numpy as np
 import optimizers
 
 
@@ -30,6 +31,34 @@ class Unsaid(Renamed):
     """The same, without a word on the names."""
 
     state_names = None
+
+
+class Unchecking:
+    """A short one as people write it: a dict in the place of an array does not raise."""
+
+    state_names = ("m", "u")
+    ahead = 0
+
+    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+        self.params, self.options, self.t = list(params), (lr, *betas, eps, weight_decay), self.ahead
+        self.m, self.u = ([np.zeros_like(p) for p in self.params] for _ in range(2))
+
+    def __call__(self, gradients):
+        if [g.shape for g in gradients] != [p.shape for p in self.params]:
+            raise ValueError("gradients of other shapes than the parameters")
+        lr, beta1, beta2, eps, weight_decay = self.options
+        self.t += 1
+        gradients = [g + weight_decay * p for p, g in zip(self.params, gradients, strict=True)]
+        for p, m, u, g in zip(self.params, self.m, self.u, gradients, strict=True):
+            m[...] = beta1 * m + (1 - beta1) * g
+            u[...] = np.maximum(beta2 * u, np.abs(g) + eps)
+            p[...] -= lr * m / ((1 - beta1**self.t) * u)
+
+
+class UncheckingAhead(Unchecking):
+    """The same with a bias correction that is one step ahead."""
+
+    ahead = 1
 
 
 class Still(Plain):

@@ -39,6 +39,22 @@ def test_a_factory_of_a_plain_list_is_judged_in_what_it_has(check):
     assert {found[c] for c in lacking} == {Status.SKIPPED}
 
 
+def test_a_factory_that_takes_dicts_for_arrays_is_judged_without_groups(check):
+    ran = check("Unchecking", *globs("lives/*"))
+    found = statuses(ran)
+    assert not {Status.DIVERGES, Status.BROKEN} & set(found.values()), ran.out
+    assert found["lives/groups"] is Status.SKIPPED
+    assert {found["lives/drawn-memory"], found["lives/sizes"], found["lives/refused-step"]} == {
+        Status.CONFORMS
+    }
+
+
+def test_the_cause_of_a_wrong_factory_of_a_plain_list_is_named(check):
+    ran = check("UncheckingAhead", *globs("value/scales/*"))
+    assert ran.code == 1
+    assert "the bias correction uses t + 1" in ran.out
+
+
 def test_a_wrong_factory_of_a_plain_list_is_named(check):
     ran = check("WithoutBiasCorrection", *globs("rule/*"))
     assert ran.diverging() == {"rule/documented"}

@@ -9,6 +9,7 @@ import pytest
 from adamax_conformance.impl import Adamax
 from adamax_conformance.impl.adapters.factory import FactoryAdapter
 from adamax_conformance.impl.host.life import LifePerformer
+from adamax_conformance.impl.subject.capabilities import restrict_life
 from adamax_conformance.impl.subject.observations import find_misfit
 from adamax_conformance.oracles.error_model import ErrorModel
 from adamax_conformance.oracles.formats import Format
@@ -32,7 +33,6 @@ from adamax_conformance.reference.life import (
     Watched,
 )
 from adamax_conformance.tests.conformance.cases.lives import Feature, Scope, Theme, draw_life
-from adamax_conformance.tests.conformance.cases.probes import restrict_life
 from adamax_conformance.tests.conformance.cases.whole_lives import is_whole
 
 ALL = frozenset(Feature) - {Feature.ABSENT}

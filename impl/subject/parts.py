@@ -6,15 +6,11 @@ from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
-from adamax_conformance.impl.protocol.errors import (
-    RejectedError,
-    SkippedError,
-    SubjectBrokenError,
-    UnavailableError,
-)
-from adamax_conformance.impl.subject.capabilities import select_options
-from adamax_conformance.impl.subject.client import Subject
-from adamax_conformance.reference.hyperparameters import DEFAULTS
+
+from ...reference.hyperparameters import DEFAULTS
+from ..protocol.errors import RejectedError, SkippedError, SubjectBrokenError, UnavailableError
+from .capabilities import select_options
+from .client import Subject
 
 _THETA: Final = np.zeros(2)
 _GRADIENT: Final = np.ones(2)
