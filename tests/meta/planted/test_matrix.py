@@ -33,6 +33,12 @@ def test_a_bug_is_caught_without_pytest():
     assert result.seconds_to_first <= result.seconds
 
 
+def test_a_run_that_stops_early_leaves_the_next_seed_every_call_that_it_needs():
+    runs = [Settings(Profile.QUICK, seed, shrink=False) for seed in (1, 2, 3)]
+    firsts = [each.first for each in run_trials(MaximizePositional, "float32", runs, until_caught=True)]
+    assert firsts == ["contract/maximize-keyword-only"] * 3
+
+
 def test_a_second_seed_asks_only_what_is_drawn():
     runs = [Settings(Profile.QUICK, seed, shrink=False) for seed in (1, 2)]
     first, second = run_trials(CallOnly, "float32", runs)

@@ -89,6 +89,7 @@ def run_trials(
     """Run the suite on a class, once with each of the settings.
 
     The first run makes every call. The others repeat only the calls that draw, since no other depends on the settings.
+    Runs that stop at the first check which catches the class begin with the call that did so before.
 
     Args:
         planted: the class, which has a name and a family.
@@ -111,12 +112,16 @@ def run_trials(
 def _run_trial(
     planted: type[Any], target: Target, calls: Sequence[SuiteCall], *, until_caught: bool
 ) -> tuple[Trial, list[SuiteCall]]:
-    """One trial, and those of its calls that drew."""
+    """One trial, and the calls for the next one: those that drew, or that were not made.
+
+    The call that ended this one is the first of them.
+    """
     started = time.perf_counter()
     caught: dict[str, str] = {}
     first, seconds_to_first, recognized = None, None, {}
-    drawing = []
-    for call in calls:
+    drawing: list[SuiteCall] = []
+    made = 0
+    for made, call in enumerate(calls, 1):  # noqa: B007 - used after the loop
         context = _DrawingContext(target, call.checks)
         for verdict in _decide(context, call):
             if verdict.check == RULE:
@@ -126,10 +131,11 @@ def _run_trial(
             caught[verdict.check] = verdict.reason
             if first is None:
                 first, seconds_to_first = verdict.check, time.perf_counter() - started
+        if caught and until_caught:
+            drawing.insert(0, call)
+            break
         if context.drew:
             drawing.append(call)
-        if caught and until_caught:
-            break
     trial = Trial(
         name=planted.name,
         family=planted.family,
@@ -142,7 +148,7 @@ def _run_trial(
         seconds=time.perf_counter() - started,
         recognized=recognized,
     )
-    return trial, drawing
+    return trial, [*drawing, *calls[made:]]
 
 
 @dataclass
