@@ -65,6 +65,7 @@ class Diagnosis:
         refused: what legitimate actions raised.
         changed: what of the caller's was changed.
         seconds: the time of the judgement.
+        asked: the lives that the subject was asked for, to tell several causes apart.
     """
 
     dtype: str
@@ -77,6 +78,7 @@ class Diagnosis:
     refused: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     seconds: float = 0.0
+    asked: tuple[Life, ...] = ()
 
     @property
     def is_wrong(self) -> bool:
@@ -176,14 +178,13 @@ def diagnose(
             if change.what is Watched.GRADIENT
         )
     )
-    wrong = search.wrong_lives | {k for k, each in enumerate(traces) if each.restless}
+    wrong = search.wrong_lives
     causes: tuple[Cause, ...] = ()
     conditions = quantity = ""
-    if wrong and not any(each.restless for each in traces):
+    if wrong:
         causes = _causes(search)
-    if wrong and not causes:
-        found = _conditions(search, traces)
-        conditions, quantity = found
+    if wrong and len(causes) != 1:
+        conditions, quantity = _conditions(search)
     elif not wrong and changed:
         conditions, quantity = _changes(search, observed), "the gradient that was passed"
     elif wrong:
@@ -221,11 +222,15 @@ def explains(
     traces = trace([observed])
     batch = Batch(traces, format_)
     books = batch.books(cause.model, process)
-    if any(each.restless for each in traces):
-        return False
     if not batch.rows or batch.evaluate(Machine, batch.books(Machine)).is_empty:
         return None
     return batch.evaluate(cause.model, books).is_empty
+
+
+def fits(cause: Cause, observed: tuple[Life, Sequence[Observation]], format_: Format) -> bool:
+    """Whether a cause explains a life, the first of its process."""
+    batch = Batch(trace([observed]), format_)
+    return bool(batch.rows) and batch.evaluate(cause.model, batch.books(cause.model, {})).is_empty
 
 
 def _causes(search: _Search) -> tuple[Cause, ...]:
@@ -237,7 +242,10 @@ def _causes(search: _Search) -> tuple[Cause, ...]:
     medium = search.batch_of({*order[:8], *spread, *sound[:12]})
     whole = search.batch_of(range(len(search.all.traces)))
     singles = [*CATALOGUE, *fitted(search.all, search.documented)]
-    singles = [kind for kind in singles if _is_narrower(kind, search.format_)]
+    moves = any(check.moment == "theta" for check in search.documented.checks)
+    singles = [
+        kind for kind in singles if _is_narrower(kind, search.format_) and (moves or not kind.moves_refused)
+    ]
     found = [kind for kind in singles if _explains((quick, medium, whole), kind)]
     if not found:
         found = _pairs(search, singles, medium, whole)
@@ -315,11 +323,7 @@ def _quantity(search: _Search) -> str:
     return search.documented.checks[0].moment if search.documented.checks else "theta"
 
 
-def _conditions(search: _Search, traces: Sequence[LifeTrace]) -> tuple[str, str]:
-    restless = [(each, number) for each in traces for number in each.restless]
-    if restless:
-        each, number = restless[0]
-        return f"theta changes by {type(each.life.actions[number]).__name__}", "theta"
+def _conditions(search: _Search) -> tuple[str, str]:
     found: Conditions | None = find_conditions(search.all, search.documented)
     if search.documented.checks:
         words = words_of_checks(search.documented, search.all)

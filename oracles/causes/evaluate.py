@@ -72,6 +72,8 @@ class Batch:
         self.old_theta = _joined(_filled([row.old and row.old[1] for row in rows], zeros))
         self.old_decay = np.array([row.old[2] if row.old else 0.0 for row in rows])[self.owner]
         self.has_old = np.array([row.old is not None for row in rows], bool)[self.owner]
+        # After steps without looking, theta before the last of them is not known, and so not the decay of its gradient.
+        self.lost_old = np.isnan(self.old_theta) & (self.old_decay != 0)
         calls: dict[tuple[int, int], int] = {}
         call = np.array([calls.setdefault((row.life, row.action), len(calls)) for row in rows], np.intp)
         norms = np.array([row.norm for row in rows])
@@ -302,6 +304,7 @@ class _Evaluation:
         agrees |= beyond & ~np.isfinite(seen)
         lost = ~(np.isfinite(batch.before["m"][elements]) & np.isfinite(batch.before["u"][elements]))
         agrees |= np.isnan(value) & ~special & lost & batch.visible[batch.owner[elements]]
+        agrees |= np.isnan(value) & batch.lost_old[elements]
         if self.kind.computes_in is not None:
             agrees &= ~np.isfinite(seen) | (round_to(seen, self.kind.computes_in) == seen)
         return np.asarray(~agrees)

@@ -56,8 +56,8 @@ _SHRINKING: Final = (1.0, 0.25, 2.0, 0.5, 0.125, 1.0, 0.0625, 4.0)
 
 
 @dataclass
-class _Draft:
-    """A life as it is written."""
+class Draft:
+    """A life that is being written."""
 
     name: str
     dtype: str
@@ -78,6 +78,7 @@ class _Draft:
     def parameter(
         self, shape: Shape, scale: float = 1.0, memory: Memory = Memory.CONTIGUOUS
     ) -> ParameterSpec:
+        """A parameter of a shape."""
         return ParameterSpec(self.values(shape, scale), memory)
 
     def construct(
@@ -90,7 +91,7 @@ class _Draft:
         scale: float = 1.0,
         memory: Memory = Memory.CONTIGUOUS,
         container: Container = Container.LIST,
-    ) -> _Draft:
+    ) -> Draft:
         """Construct an optimizer of one group, or of several."""
         made: tuple[GroupSpec, ...]
         if groups is None:
@@ -113,7 +114,7 @@ class _Draft:
         scale: float = 1.0,
         memory: Memory = Memory.CONTIGUOUS,
         replaced: dict[int, GradientSpec] | None = None,
-    ) -> _Draft:
+    ) -> Draft:
         """Take steps whose gradients grow and shrink."""
         for _ in range(times):
             size = scale * _SHRINKING[self.steps % len(_SHRINKING)]
@@ -124,28 +125,27 @@ class _Draft:
             self.actions.append(Step(number, tuple(specs)))
         return self
 
-    def run(self, steps: int, number: int = 0) -> _Draft:
+    def run(self, steps: int, number: int = 0) -> Draft:
         """Take steps without looking."""
         gradients = tuple(tuple(self.values(s) for s in self.shapes[number]) for _ in range(3))
         self.actions.append(Run(number, steps, gradients))
         return self
 
-    def then(self, *actions: Action) -> _Draft:
+    def then(self, *actions: Action) -> Draft:
         """Add actions as they are."""
         self.actions += actions
         return self
 
-    def lr(
-        self, value: float, group: int = 0, kind: NumberKind = NumberKind.FLOAT, number: int = 0
-    ) -> _Draft:
+    def lr(self, value: float, group: int = 0, kind: NumberKind = NumberKind.FLOAT, number: int = 0) -> Draft:
         """Set a learning rate."""
         return self.then(SetLr(number, group, Number(value, kind)))
 
     def life(self) -> Life:
+        """The life as it is written."""
         return Life(self.name, self.dtype, tuple(self.actions))
 
 
-Write = Callable[[_Draft], _Draft]
+Write = Callable[[Draft], Draft]
 
 
 def _with(**changed: Any) -> Options:
@@ -165,7 +165,7 @@ _THREE: Final = (
 
 
 def _special(value: float) -> Write:
-    def write(d: _Draft) -> _Draft:
+    def write(d: Draft) -> Draft:
         d.construct(shapes=((5,), (4,))).step()
         spec = replace(d.values((5,)), exceptions=((2, value),))
         return d.step(replaced={0: GradientSpec(spec)}).step(2)
@@ -173,7 +173,7 @@ def _special(value: float) -> Write:
     return write
 
 
-def _subnormal(d: _Draft, small: float) -> _Draft:
+def _subnormal(d: Draft, small: float) -> Draft:
     tiny = Values((6,), (small / 2, -small / 4, small, 1.5 * small, -small / 2, 8 * small))
     d.construct(_with(eps=4 * small, betas=(0.5, 0.5)))
     for _ in range(3):
@@ -181,7 +181,7 @@ def _subnormal(d: _Draft, small: float) -> _Draft:
     return d
 
 
-def _subnormal_moment(d: _Draft, small: float) -> _Draft:
+def _subnormal_moment(d: Draft, small: float) -> Draft:
     tiny = Values((6,), tuple(small * k for k in (1.25, -1.0, 2.0, 1.5, -3.0, 8.0)))
     d.construct(_with(eps=2.0**-20, betas=(0.5, 0.5)))
     for _ in range(3):
@@ -189,14 +189,14 @@ def _subnormal_moment(d: _Draft, small: float) -> _Draft:
     return d
 
 
-def _zeros(d: _Draft) -> _Draft:
+def _zeros(d: Draft) -> Draft:
     zero = GradientSpec(Values((5,), (0.0,) * 5))
     some = replace(d.values((2, 3)), exceptions=((1, 0.0), (4, 0.0)))
     d.construct(shapes=((5,), (2, 3))).step(2).step(replaced={0: zero}).step(replaced={1: GradientSpec(some)})
     return d.step(2)
 
 
-def _full_precision(d: _Draft, format_: Format) -> _Draft:
+def _full_precision(d: Draft, format_: Format) -> Draft:
     """Numbers that use every bit of the format."""
     rng = np.random.default_rng(1)
 
@@ -209,7 +209,7 @@ def _full_precision(d: _Draft, format_: Format) -> _Draft:
     return d
 
 
-def _crossing(d: _Draft) -> _Draft:
+def _crossing(d: Draft) -> Draft:
     """Theta near 0 with steps that cross it, and gradients whose sign turns."""
     d.construct(_with(lr=Number(0.5)), shapes=((8,),), scale=0.125)
     for sign in (1, 1, -1, -1, 1, -1):
@@ -219,7 +219,7 @@ def _crossing(d: _Draft) -> _Draft:
 
 
 def _magnitudes(low: int, high: int, *, of_theta: bool) -> Write:
-    def write(d: _Draft) -> _Draft:
+    def write(d: Draft) -> Draft:
         scales = [2.0**e for e in range(low, high)]
         shape = (len(scales),)
         plain = d.values(shape)
@@ -239,12 +239,12 @@ def _magnitudes(low: int, high: int, *, of_theta: bool) -> Write:
     return write
 
 
-def _long(d: _Draft) -> _Draft:
+def _long(d: Draft) -> Draft:
     d.construct(_with(betas=(1 - 2.0**-8, 0.875)), shapes=((3,),))
     return d.step(300)
 
 
-def _later(d: _Draft) -> _Draft:
+def _later(d: Draft) -> Draft:
     d.construct(_with(betas=(1 - 2.0**-10, 0.875)), shapes=((2,),)).run(508).step(6).run(508).step(6).run(
         1018
     ).step(6).run(2042).step(6)
@@ -254,14 +254,14 @@ def _later(d: _Draft) -> _Draft:
 def _count(count: int) -> Write:
     """A checkpoint whose count is set, so that no run of so many steps is needed."""
 
-    def write(d: _Draft) -> _Draft:
+    def write(d: Draft) -> Draft:
         d.construct(shapes=((2,),)).step(3).then(Save(0, 0, copied=True), SetCount(0, count - 3))
         return d.then(Load(0, 0, fresh=True)).step(6)
 
     return write
 
 
-def _other_state(d: _Draft) -> _Draft:
+def _other_state(d: Draft) -> Draft:
     """A checkpoint of one optimizer loaded into another, over parameters of its own."""
     d.construct(shapes=((3,), (2,)), container=Container.DICTS).step(3).then(Save(0, 0, copied=True))
     d.construct(shapes=((3,), (2,)), number=1, container=Container.DICTS)
@@ -269,14 +269,14 @@ def _other_state(d: _Draft) -> _Draft:
 
 
 def _loads(*, fresh: bool) -> Write:
-    def write(d: _Draft) -> _Draft:
+    def write(d: Draft) -> Draft:
         d.construct(_DECAY, shapes=((5,), (5,), (2, 3))).step(3).then(Save(0, 0, copied=True)).step(2)
         return d.then(Load(0, 0, fresh)).step(3)
 
     return write
 
 
-def _saves(d: _Draft) -> _Draft:
+def _saves(d: Draft) -> Draft:
     return d.construct(shapes=((5,), (5,))).step(2).then(Save(0, 0, copied=True)).step(2)
 
 
@@ -288,24 +288,24 @@ def _refusals(refusal: Refusal) -> Write:
     return lambda d: d.construct(shapes=((5,), (4,))).step(2).then(Refuse(0, refusal)).step(2)
 
 
-def _skips(d: _Draft) -> _Draft:
+def _skips(d: Draft) -> Draft:
     none = GradientSpec(None)
     d.construct(shapes=((5,), (4,))).step(2).step(replaced={0: none}).step()
     return d.step(replaced={1: none}).step(2)
 
 
-def _optimizers(d: _Draft) -> _Draft:
+def _optimizers(d: Draft) -> Draft:
     d.construct(_DECAY).step().construct(replace(_OWN, maximize=True), number=1)
     return d.step(2, number=1).step(2).step(number=1).step()
 
 
-def _copies(d: _Draft) -> _Draft:
+def _copies(d: Draft) -> Draft:
     d.construct(container=Container.DICTS).step(2).then(Copy(0, 1, CopyMethod.DEEPCOPY))
     d.shapes[1] = d.shapes[0]
     return d.step(number=1).step().step(number=1)
 
 
-def _added(d: _Draft) -> _Draft:
+def _added(d: Draft) -> Draft:
     d.construct(container=Container.DICTS).step(2)
     d.then(AddGroup(0, GroupSpec((d.parameter((4,)),), _OWN)))
     d.shapes[0] = (*d.shapes[0], (4,))
@@ -476,4 +476,4 @@ def cause_lives(format_: Format) -> Iterator[Life]:
         _ordinary(), _histories(), _values(format_), _shapes(), _settings(format_), _long_ones(), _options_set(),
     )  # fmt: skip
     for name, write in chain.from_iterable(written):
-        yield write(_Draft(name, format_.dtype)).life()
+        yield write(Draft(name, format_.dtype)).life()

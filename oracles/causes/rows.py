@@ -59,6 +59,8 @@ class Row:
 class Check:
     """A moment as it was seen after an action that is not a step.
 
+    Or a theta that has moved there.
+
     Attributes:
         equals: whether it is what a source says.
     """
@@ -100,14 +102,12 @@ class LifeTrace:
         life: what was done.
         rows: of all steps.
         events: what each action does to the machines, in order.
-        restless: actions after which theta was not what it was before, and should be.
         refused: what a legitimate action raised, if one did: the life ends there.
     """
 
     life: Life
     rows: list[Row] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    restless: list[int] = field(default_factory=list)
     refused: str = ""
     unsupported: str = ""
 

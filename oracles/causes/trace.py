@@ -387,12 +387,13 @@ class _Tracer:
         *,
         loaded: bool,
     ) -> None:
-        theta = known.state.theta[: len(state.theta)]
-        if any(not same_numbers(a, b) for a, b in zip(theta, state.theta, strict=False)):
-            self.trace.restless.append(number)
         checkpoint = action.checkpoint if isinstance(action, Load) else 0
         before = known.state
-        checks = []
+        checks = [
+            Check(self.index, number, optimizer, i, "theta", lambda source: source.origin is Origin.ANY)
+            for i, (then, now) in enumerate(zip(before.theta, state.theta, strict=False))
+            if not same_numbers(then, now)
+        ]
         for moment, then, now in (("m", before.m, state.m), ("u", before.u, state.u)):
             if now is None or then is None:
                 continue
@@ -411,7 +412,7 @@ class _Tracer:
             for each in checks:
                 source = (
                     machine.restored(each.moment, each.parameter, checkpoint)
-                    if loaded
+                    if loaded and each.moment != "theta"
                     else machine.kept(each.moment, each.parameter)
                 )
                 if not each.equals(source):

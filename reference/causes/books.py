@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from .machine import Machine, SavedBooks, Source
+from .machine import ANY, Machine, SavedBooks, Source
 from .machine import Origin as From
 
 _COUNT: Final = "t counts the steps of the parameter"
@@ -272,6 +272,39 @@ class CounterCountsRefused(OfCount):
     def refuse(self) -> None:
         super().refuse()
         self.counts = [n + 1 for n in self.counts]
+
+
+def _moving_when_refused(counted: str) -> type[Machine]:
+    class RefusedStepMoves(OfState):
+        slug = "refused-step-moves-theta"
+        sentence = "a step that it refuses moves theta before it is refused"
+        documented = "a refused call changes nothing"
+        line = "theta, m and u change in a refused call"
+        moves_refused = True
+
+        def refuse(self) -> None:
+            super().refuse()
+            self._refused = True
+            if counted != "none":
+                moved = len(self.counts) if counted == "all" else 1
+                self.counts = [n + (i < moved) for i, n in enumerate(self.counts)]
+
+        def kept(self, moment: str, i: int) -> Source:
+            return ANY if getattr(self, "_refused", False) else super().kept(moment, i)
+
+        def begin(self, zero_gradients: Sequence[bool]) -> None:
+            self._refused = False
+            super().begin(zero_gradients)
+
+        def set(self, group: int, name: str, value: Any) -> None:
+            self._refused = False
+            super().set(group, name, value)
+
+        def save(self) -> SavedBooks:
+            self._refused = False
+            return super().save()
+
+    return RefusedStepMoves
 
 
 class CounterRestartedByRate(OfCount):
@@ -546,6 +579,7 @@ BOOKS: Final[tuple[type[Machine], ...]] = (
     CounterBehindAfterLoad,
     CounterCountsSkipped,
     CounterCountsRefused,
+    *map(_moving_when_refused, ("none", "all", "first")),
     CounterRestartedByRate,
     CounterRestartedByAnyRate,
     CounterDoubled,

@@ -26,6 +26,7 @@ def composed(first: type[Machine], second: type[Machine]) -> type[Machine]:
         "line": f"{first.line}; {second.line}",
         "computes_in": first.computes_in or second.computes_in,
         "needs_process": first.needs_process or second.needs_process,
+        "moves_refused": first.moves_refused or second.moves_refused,
         "narrows": first.narrows or second.narrows,
     }
     return type(f"{first.__name__}And{second.__name__}", (first, second), attributes)

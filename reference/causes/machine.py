@@ -123,6 +123,7 @@ class Machine:
         line: the same as the deviation has it.
         computes_in: the dtype in which each operation is rounded, where that is not the working one.
         needs_process: whether it depends on what the process did before.
+        moves_refused: whether a refused call moves theta, which is then seen.
         narrows: the dtype that something is rounded to.
     """
 
@@ -132,6 +133,7 @@ class Machine:
     line: ClassVar[str] = ""
     computes_in: ClassVar[str | None] = None
     needs_process: ClassVar[bool] = False
+    moves_refused: ClassVar[bool] = False
     narrows: ClassVar[str | None] = None
 
     def __init__(self, process: MutableMapping[str, Any]) -> None:
@@ -206,8 +208,8 @@ class Machine:
         return i
 
     def kept(self, moment: str, i: int) -> Source:
-        """The source of a moment as seen after an action that is not a step."""
-        return ANY if i in self.zeroed[moment] else Source(Origin.BEFORE, i)
+        """The source of a moment, or of theta, as seen after an action that is not a step."""
+        return ANY if i in self.zeroed.get(moment, ()) else Source(Origin.BEFORE, i)
 
     def restored(self, moment: str, i: int, checkpoint: int) -> Source:
         """The source of a moment as seen after a checkpoint was loaded."""

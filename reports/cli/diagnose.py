@@ -16,6 +16,7 @@ from ..escape import one_line
 from ..record.diagnosis import diagnosis_to_json
 from ..record.exit_codes import ExitCode
 from ..render import terminal
+from ..rule.decide import decide
 from ..rule.diagnose import diagnose_dtypes, diagnose_subject, lacking_options
 from ..rule.life_lines import life_lines
 
@@ -31,9 +32,13 @@ def diagnose_command(
 ) -> int:
     """Name the cause why SUBJECT diverges, or the conditions under which it does."""
     try:
-        with Subject.open(subject, device=device, python=python) as tried:
+
+        def renew() -> Subject:
+            return Subject.open(subject, device=device, python=python)
+
+        with renew() as tried:
             groups = find_parts(tried, dtype or tried.info.dtypes[0]).get("groups", True)
-        with Subject.open(subject, device=device, python=python) as opened:
+        with renew() as opened:
             if dtype is not None and dtype not in opened.info.dtypes:
                 raise click.UsageError(f"{subject} has no {dtype}; it has {', '.join(opened.info.dtypes)}")
             found = (
@@ -42,6 +47,7 @@ def diagnose_command(
                 else diagnose_dtypes(opened, groups=groups)
             )
             lacking = lacking_options(opened)
+        found = decide(found, renew, groups=groups)
     except UnknownSubjectError as error:
         raise click.UsageError(str(error)) from error
     except RejectedError as error:
@@ -73,5 +79,9 @@ def _show(found: Diagnosis, subject: str, lacking: tuple[str, ...], console: Con
         )
         for text in life_lines(found.shortest):
             line(f"    {text}")
+    for life in found.asked:
+        line(
+            f"  asked, to tell several causes apart: {life.name}, of {len(life.actions)} actions (--json has it)"
+        )
     for words in (*(f"raises {x}" for x in found.refused), *(f"changes: {x}" for x in found.changed)):
         line(f"  it {words}")

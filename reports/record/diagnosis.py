@@ -50,6 +50,7 @@ def diagnosis_to_json(
         "diverging_lives": found.diverges,
         "raises": list(found.refused),
         "changes": list(found.changed),
+        "asked": [life.to_json() for life in found.asked],
         "life": None if found.shortest is None else found.shortest.to_json(),
     }
 

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
@@ -57,6 +58,7 @@ from adamax_conformance.reports.record.folder_lock import FolderLock, FolderLock
 from adamax_conformance.reports.record.record import FILE_NAME, Header, RecordWriter, verdict_line
 from adamax_conformance.reports.record.run_result import RunResult
 from adamax_conformance.reports.render.report import FILES, render_recorded
+from adamax_conformance.reports.rule.decide import decide
 from adamax_conformance.reports.rule.diagnose import diagnose_subject, lacking_options
 from adamax_conformance.reports.rule.explain import explained
 from adamax_conformance.tests.conformance.harness.catalogue import CHECKS, LAYERS, SOONEST
@@ -407,6 +409,8 @@ class _Suite:
                 groups = self.targets[name, dtype].has("groups")
                 found = diagnose_subject(renewed, dtype, _SEARCH, _PERFORMANCE, groups=groups)
                 lacking = lacking_options(renewed)
+            if not self.config.getoption("--adamax-in-process"):
+                found = decide(found, partial(self._open, name), groups=groups)
             asked = self._explained(subject, name, found, groups=groups)
             self.writer.diagnoses.append(diagnosis_to_json(found, subject, lacking, asked))
         except SubjectError as error:

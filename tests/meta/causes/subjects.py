@@ -157,6 +157,29 @@ class ScaledTheta(Known):
         return super().update(theta, m, u, scalars) * 1.001
 
 
+class MovingRefusal(Known):
+    """A step that it refuses has moved the first parameters by then."""
+
+    cause = "refused-step-moves-theta"
+
+    def check_gradients(self, gradients):
+        """Nothing is checked at first."""
+
+    def __call__(self, gradients):
+        super().__call__(gradients)
+        if len(gradients) > len(self.m):
+            raise ValueError(f"gradients must be {len(self.m)} arrays, not {len(gradients)}")
+
+
+class MovingRefusalAndEpsOutside(MovingRefusal):
+    """Two causes at once, one of them in refused steps only."""
+
+    cause = "eps-outside-maximum+refused-step-moves-theta"
+
+    def norm(self, u, g, scalars):
+        return np.maximum(scalars.beta2 * u, np.abs(g)) + scalars.eps
+
+
 class ThirdStepDoubled(Known):
     """Every third step is twice as long."""
 
@@ -213,6 +236,8 @@ CAUSES: Final[tuple[Any, ...]] = (
     UndampedLate,
     SignedAhead,
     ScaledTheta,
+    MovingRefusal,
+    MovingRefusalAndEpsOutside,
 )
 CONDITIONS: Final[tuple[Any, ...]] = (
     ThirdStepDoubled,
