@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -37,6 +37,7 @@ from .judgement import (
     step_judgements,
 )
 from .verdict import Quantity
+from .worked import worked_step
 
 
 class Snapshot(Protocol):
@@ -97,13 +98,22 @@ class _Judge:
     """Compares numbers with the exact ones and keeps the tallies."""
 
     def __init__(
-        self, case: Case, error_model: ErrorModel, tallies: ComparisonTallies, mode: str, *, brief: bool
+        self,
+        case: Case,
+        error_model: ErrorModel,
+        tallies: ComparisonTallies,
+        mode: str,
+        *,
+        brief: bool,
+        observed: Sequence[Snapshot] = (),
     ) -> None:
         self.case = case
+        self.error_model = error_model
         self.format = error_model.format_
         self.tallies = tallies
         self.mode = mode
         self.brief = brief
+        self.observed = observed
 
     def judge(self, quantity: Quantity, location: _Location, exact: Any, radius: Any, actual: float) -> None:
         """Count one number; keep it as the divergence if it is the first beyond its bound."""
@@ -155,7 +165,21 @@ class _Judge:
         """Keep a number beyond its bound if it is the first."""
         if tally.divergence is None and judgement.error_size is not None:
             reason = self._reason(quantity, location, judgement.error_size)
-            tally.divergence = divergence_of(quantity, reason, judgement, location, self.case)
+            found = divergence_of(quantity, reason, judgement, location, self.case)
+            tally.divergence = replace(found, extra=self._worked(location))
+
+    def _worked(self, location: _Location) -> Mapping[str, Any]:
+        """The step of one number, worked out; empty in a brief comparison."""
+        if self.brief or not self.observed:
+            return {}
+        t, number, element = location
+        group, parameter = next((g, p) for index, g, p in self.case.indexed_parameters() if index == number)
+        zeros = np.zeros(parameter.theta.shape)
+        arrays = [(parameter.theta, zeros, zeros)]
+        arrays += [_arrays_of(snapshot, number) for snapshot in self.observed[max(t - 2, 0) : t]]
+        before, after = ([float(array[element]) for array in each] for each in arrays[-2:])
+        before.append(float(parameter.gradients[t - 1][element]))
+        return worked_step(before, after, group.at(t), t, self.error_model)
 
     def _reason(self, quantity: Quantity, location: _Location, size: ErrorSize) -> str:
         t, parameter, element = location
@@ -166,6 +190,13 @@ class _Judge:
         return (
             f"{where} is off by {size.in_ulp:.4g} ulp, {size.over_bound:.4g} times the proven bound {context}"
         )
+
+
+def _arrays_of(snapshot: Snapshot, number: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Theta, m and u of a parameter."""
+    if snapshot.m is None or snapshot.u is None:
+        raise ValueError("lockstep needs m and u of the subject; judge its trajectory instead")
+    return snapshot.theta[number], snapshot.m[number], snapshot.u[number]
 
 
 _FEW: Final = 64
@@ -219,7 +250,7 @@ def lockstep(
     if not brief and all(quantity in tallies for quantity in QUANTITIES):
         rows = _gather_rows(case, observed)
         if sum(each.indices.size for each in rows) < _MANY:
-            _judge_whole_run(case, WholeRun(rows, error_model), error_model, tallies)
+            _judge_whole_run(case, observed, WholeRun(rows, error_model), error_model, tallies)
             return
     _judge_each_step(case, observed, error_model, tallies, brief=brief)
 
@@ -234,16 +265,14 @@ def _judge_each_step(
 ) -> None:
     """Judge a run step by step: an element at a time, or a long array at once."""
     ctx = mpmath_context(precision_for(case.steps))
-    judge = _Judge(case, error_model, tallies, "lockstep", brief=brief)
+    judge = _Judge(case, error_model, tallies, "lockstep", brief=brief, observed=observed)
     rule = error_model.rule
     with suppress(_DivergenceFoundError):
         for number, group, parameter in case.indexed_parameters():
             zeros = np.zeros(parameter.theta.shape)
             before = (parameter.theta, zeros, zeros)
             for t, snapshot in enumerate(observed, start=1):
-                if snapshot.m is None or snapshot.u is None:
-                    raise ValueError("lockstep needs m and u of the subject; judge its trajectory instead")
-                after = (snapshot.theta[number], snapshot.m[number], snapshot.u[number])
+                after = _arrays_of(snapshot, number)
                 arrays = (*before, parameter.gradients[t - 1], *after)
                 indices = _distinct_indices(*arrays)
                 if len(indices) >= _MANY and all(quantity in tallies for quantity in QUANTITIES):
@@ -277,9 +306,7 @@ def _gather_rows(case: Case, observed: Sequence[Snapshot]) -> list[StepRows]:
         zeros = np.zeros(parameter.theta.shape)
         before = (parameter.theta, zeros, zeros)
         for t, snapshot in enumerate(observed, start=1):
-            if snapshot.m is None or snapshot.u is None:
-                raise ValueError("lockstep needs m and u of the subject; judge its trajectory instead")
-            after = (snapshot.theta[number], snapshot.m[number], snapshot.u[number])
+            after = _arrays_of(snapshot, number)
             arrays = (*before, parameter.gradients[t - 1], *after)
             indices = _distinct_indices(*arrays)
             theta, m, u, g, *now = (_flatten(array)[indices] for array in arrays)
@@ -288,9 +315,15 @@ def _gather_rows(case: Case, observed: Sequence[Snapshot]) -> list[StepRows]:
     return rows
 
 
-def _judge_whole_run(case: Case, run: WholeRun, error_model: ErrorModel, tallies: ComparisonTallies) -> None:
+def _judge_whole_run(
+    case: Case,
+    observed: Sequence[Snapshot],
+    run: WholeRun,
+    error_model: ErrorModel,
+    tallies: ComparisonTallies,
+) -> None:
     """Add what was found of a whole run, as if its numbers were judged one by one."""
-    judge = _Judge(case, error_model, tallies, "lockstep", brief=False)
+    judge = _Judge(case, error_model, tallies, "lockstep", brief=False, observed=observed)
     shapes = [parameter.theta.shape for _, _, parameter in case.indexed_parameters()]
 
     def locate(row: int) -> _Location:

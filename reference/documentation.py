@@ -47,6 +47,11 @@ class Documentation:
         return f"promises {found}" if found else "promises no exception"
 
 
+PAGE: Final = "mindspore.experimental.optim.Adamax"
+"""The optimizer whose documentation is the specification."""
+PAGE_ADDRESS: Final = "https://www.mindspore.cn/docs/en/master/api_python/experimental/optim/mindspore.experimental.optim.Adamax.html"
+"""The address of the specification."""
+
 _BETAS: Final = (0.9, 0.999)
 
 DOCUMENTATION: Final[Mapping[str, Documentation]] = {

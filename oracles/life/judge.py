@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import singledispatchmethod
 from typing import Any, Final
@@ -44,6 +44,7 @@ from ..error_model import ErrorModel
 from ..formats import Format
 from ..judgement import divergence_of
 from ..verdict import Divergence, Quantity
+from ..worked import worked_step
 from .findings import Aspect, Finding, LifeFindings
 from .hidden import HiddenError, HiddenRun
 from .model import (
@@ -421,6 +422,9 @@ class LifeJudge:
         reason = f"{whose} is {size} {when}"
         location = (stepped.counts[0], stepped.parameter, error.element)
         divergence = divergence_of(quantity, reason, error.judgement, location, None)
+        if len(stepped.counts) == 1:
+            model = self._error_model(stepped.dtype)
+            evidence |= worked_step(error.before, error.after, stepped.options, stepped.counts[0], model)
         return Finding(_OF_QUANTITY[quantity], stepped.action, replace(divergence, extra=evidence))
 
     def _hidden_divergence(self, index: int, number: int, error: HiddenError) -> Divergence:
@@ -465,7 +469,7 @@ class LifeJudge:
         divergence = Divergence(Quantity.OUTCOME, reason, expected, actual, extra=evidence)
         self.result.findings.append(Finding(aspect, index, divergence))
 
-    def _evidence(self, index: int, number: int | None = None) -> Mapping[str, Any]:
+    def _evidence(self, index: int, number: int | None = None) -> dict[str, Any]:
         """The life up to an action, which may be the last that matters."""
         life = replace(self._life, actions=self._life.actions[: index + 1])
         optimizer = {} if number is None else {"optimizer": number}

@@ -67,12 +67,14 @@ class NumberError:
         actual: the number.
         expected: what it must be, in words; for a number that is not finite, or should not be.
         judgement: its distance from the exact number; None for one with `expected`.
+        after: theta, m and u after the step.
     """
 
     stepped: SteppedParameter
     quantity: Quantity
     element: tuple[int, ...]
     before: tuple[float, ...]
+    after: tuple[float, ...]
     actual: float
     expected: str = ""
     judgement: Judgement | None = None
@@ -136,8 +138,10 @@ class _Rows:
         judgement: Judgement | None = None,
     ) -> NumberError:
         """The error of a row."""
-        before = tuple(float(x[row]) for x in self.before)
-        return NumberError(self.owner(row), quantity, self.element(row), before, actual, expected, judgement)
+        before, after = (tuple(float(x[row]) for x in arrays) for arrays in (self.before, self.after))
+        return NumberError(
+            self.owner(row), quantity, self.element(row), before, after, actual, expected, judgement
+        )
 
     def owner(self, row: int) -> SteppedParameter:
         """The parameter of a row."""

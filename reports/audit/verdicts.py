@@ -11,6 +11,7 @@ import numpy as np
 
 from ...oracles.batch.lockstep import QUANTITIES
 from ...oracles.verdict import Divergence, Quantity, Status, Verdict
+from ...oracles.worked import worked_step
 from ..ledger.ledger import Ledger
 from ..rule import verdicts as rule_verdicts
 from ..rule.verdicts import CheckResult
@@ -197,7 +198,13 @@ def _divergence(
             expected="unknown",
             actual="unknown",
         )
-    return replace(evidence, extra=_numbers_at(reader, error.index))
+    return replace(evidence, extra=_numbers_at(reader, error.index) | _worked(sampled, model))
+
+
+def _worked(sampled: ElementSample, model: DtypeModel) -> Mapping[str, Any]:
+    """The step of an element, worked out."""
+    before, after = sampled.block.element(0)
+    return worked_step(before, after, sampled.batch.options, sampled.batch.t, model.error_model)
 
 
 def _element_facts(

@@ -7,6 +7,7 @@ was judged before and is not any more, as nobody knows whether it still conforms
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -19,6 +20,7 @@ from ..escape import markdown, markdown_code
 from ..record import verdict_json
 from ..record.exit_codes import ExitCode
 from ..record.record import Record
+from ..render.html import render_page
 from ..render.summary import WORST_FIRST, versions_of
 from ..render.terminal import text
 
@@ -50,6 +52,7 @@ class Change(Enum):
 _WORSE: Final = frozenset({Change.BEGAN, Change.BROKE, Change.GREW, Change.UNLISTED, Change.LOST})
 _DIVERGING: Final = frozenset({Status.DIVERGES, Status.KNOWN})
 _SHOWN: Final = 200
+_SHOWN_IN_HTML: Final = 2_000
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,17 @@ class Comparison:
         if left := len(self.differences) - _SHOWN:
             lines += [] if left < 0 else ["", f"*and {left} more*"]
         return "\n".join(lines) + "\n"
+
+    def to_html(self) -> str:
+        """The comparison as one HTML page; a long one is cut, with a note."""
+        return render_page(
+            "diff.html",
+            comparison=self,
+            headline=Status.DIVERGES if self.exit_code else Status.CONFORMS,
+            changes=list(Counter(d.change for d in self.differences).items()),
+            shown=self.differences[:_SHOWN_IN_HTML],
+            left_out=max(0, len(self.differences) - _SHOWN_IN_HTML),
+        )
 
     def to_table(self) -> Table:
         """The comparison for a terminal."""

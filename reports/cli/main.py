@@ -366,7 +366,11 @@ def merge_records(files: tuple[Path, ...], output: Path, matrix_file: Path | Non
 @click.argument("old", type=_FILE)
 @click.argument("new", type=_FILE)
 @click.option(
-    "--format", "form", type=click.Choice(["table", "markdown", "json"]), default="table", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["table", "markdown", "html", "json"]),
+    default="table",
+    show_default=True,
 )
 def compare_records(old: Path, new: Path, form: str) -> int:
     """Compare two runs: what began to diverge, stopped, or changed in size.
@@ -377,6 +381,8 @@ def compare_records(old: Path, new: Path, form: str) -> int:
     match form:
         case "markdown":
             click.echo(comparison.to_markdown(), nl=False)
+        case "html":
+            click.echo(comparison.to_html(), nl=False)
         case "json":
             click.echo(json.dumps(comparison.to_json(), indent=2))
         case _:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ...oracles.verdict import Divergence, Quantity, Verdict
+from ...oracles.worked import WORKED
 from ...reference.case import FloatArray
 from ...reference.contract import CLAUSES
 from ...reference.rules import DOCUMENTED
@@ -18,7 +19,6 @@ from ..reproduce.script import smallest_case
 from ..rule import notation
 from ..rule.demo import rule_named
 
-PAGE: Final = "mindspore.experimental.optim.Adamax"
 FORMULA: Final = notation.lines()
 """The documented step, line by line; γ is lr, λ is weight_decay."""
 
@@ -41,6 +41,64 @@ class MarkedText:
     same: str
     different: str
     after: str = ""
+
+
+@dataclass(frozen=True)
+class WorkedLine:
+    """One number of a step that is worked out.
+
+    Attributes:
+        name: `g`, `m`, `u`, `correction`, `lr`, `step` or `theta`.
+        source: what the subject's is taken from.
+        exact: what it must be.
+        subject: what the subject's numbers say that it was.
+        uncertain: how far the latter may be off.
+        off: whether it is further off.
+    """
+
+    name: str
+    source: str
+    exact: MarkedText
+    subject: MarkedText
+    uncertain: str
+    off: bool
+
+
+_WORKED_SOURCES: Final = {
+    "g": "from its m",
+    "m": "its own",
+    "u": "its own",
+    "correction": "from its step",
+    "lr": "from its step",
+    "step": "from its theta",
+    "theta": "its own",
+}
+_WORKED_LONGEST: Final = 40
+
+
+def worked_lines(divergence: Divergence) -> tuple[WorkedLine, ...]:
+    """The step of a divergence, worked out; empty if none is recorded."""
+    lines = divergence.extra.get(WORKED)
+    if not isinstance(lines, list | tuple):
+        return ()
+    made = []
+    for line in lines[: len(_WORKED_SOURCES)]:
+        match line:
+            case {
+                "name": str(name),
+                "exact": str(exact),
+                "subject": str(subject),
+                "uncertain by": str(uncertain),
+                "off": bool(off),
+            } if name in _WORKED_SOURCES and all(map(_is_number, (exact, subject, uncertain))):
+                texts = [text[:_WORKED_LONGEST] for text in (exact, subject)]
+                marked = mark_differences(*texts) if off else tuple(MarkedText(text, "") for text in texts)
+                made.append(
+                    WorkedLine(name, _WORKED_SOURCES[name], *marked, uncertain[:_WORKED_LONGEST], off)
+                )
+            case _:
+                return ()
+    return tuple(made)
 
 
 def statement(verdict: Verdict) -> tuple[str, ...]:
@@ -115,7 +173,9 @@ def figures(divergence: Divergence) -> list[tuple[str, str]]:
         ),
         ("bound", divergence.bound),
     ]
-    facts += [(str(name), str(value)) for name, value in divergence.extra.items() if name != "life"]
+    facts += [
+        (str(name), str(value)) for name, value in divergence.extra.items() if name not in {"life", WORKED}
+    ]
     return [(name, text) for name, text in facts if text]
 
 

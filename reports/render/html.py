@@ -24,11 +24,24 @@ from ..escape import one_line, visible
 from ..reproduce import script as reproduce
 from ..rule import demo
 from ..rule.life_lines import life_lines
-from . import evidence, plots
+from . import evidence, links, plots
 from .command import command_of
-from .evidence import MarkedText
+from .evidence import MarkedText, WorkedLine
+from .links import Link
 from .plots import Picture
-from .summary import NOT_RUN, SYMBOL, WORST_FIRST, Finding, Row, Summary, VerdictRow, facts_of, in_words
+from .summary import (
+    NOT_RUN,
+    OTHER_FORMULA,
+    SYMBOL,
+    WORST_FIRST,
+    Finding,
+    Row,
+    Summary,
+    VerdictRow,
+    facts_of,
+    in_words,
+    seconds_in_words,
+)
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 
@@ -70,10 +83,12 @@ class Card:
         statement: of the specification, in lines.
         formulas: the documented step's lines next to the subject's, differences marked.
         numbers: rows of a name, the decimal and the hexadecimal number, different digits marked.
+        worked: the lines of the step, each exact number next to the subject's.
         figures: names and texts.
         case: the smallest case, as names and texts.
         script: that shows it with the framework alone; None if there is none.
         pictures: of what was measured.
+        links: to what is cited.
         unfolded: whether it is open from the start.
     """
 
@@ -81,33 +96,35 @@ class Card:
     statement: tuple[str, ...]
     formulas: tuple[tuple[MarkedText, MarkedText], ...]
     numbers: _Numbers
+    worked: tuple[WorkedLine, ...]
     figures: list[tuple[str, str]]
     case: list[tuple[str, str]]
     script: str | None
     pictures: list[Picture]
+    links: tuple[Link, ...]
     unfolded: bool
 
 
 def render(summary: Summary) -> str:
     """Render the page, below 3 MB."""
     environment = _environment()
-    findings = summary.findings(*_CARDED)
-    drawn = _draw_pictures(summary, [finding.row for finding in findings])
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    findings = summary.findings(*_CARDED)
+    drawn = _draw_pictures(summary, [finding.row for finding in findings])
     cards, cards_shown = _render_within(environment, "card", _cards(findings, dict(drawn)), _CARD_BYTES)
     carded = {finding.row.number for finding in findings[:cards_shown]}
     card_of = {row.number: f.row.number for f in findings[:cards_shown] for row in f.rows}
     rows, rows_shown = _render_within(environment, "verdict_row", _rows(summary, card_of), _ROW_BYTES)
     by_number = {row.number: row for row in summary.rows}
-    return environment.get_template("page.html").render(
+    return render_page(
+        "page.html",
+        script=Markup(script),  # noqa: S704 - our own file
+        script_digest=digest,
         summary=summary,
         subjects=[(rows[0][0], rows) for rows in _by_subject(summary)],
         headline=_headline(summary),
         meaning=_MEANING,
-        style=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
-        script=Markup(script),  # noqa: S704 - our own file
-        script_digest=digest,
         rows=rows,
         rows_left_out=len(summary.rows) - rows_shown,
         causes=list(_causes(summary, card_of)),
@@ -116,9 +133,17 @@ def render(summary: Summary) -> str:
         cards_left_out=len(findings) - cards_shown,
         accuracy=[(by_number[n], pictures) for n, pictures in drawn if n not in carded],
         formula=evidence.FORMULA,
-        page_name=evidence.PAGE,
+        others=list(
+            dict.fromkeys(c.held_to for _, cells in summary.matrix for c in cells.values() if c.held_to)
+        ),
         facts=[facts_of(record) for record in summary.records],
     )
+
+
+def render_page(template: str, **shown: Any) -> str:
+    """Render a page with the style that all pages have."""
+    style = Markup((TEMPLATES / "page.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
+    return _environment().get_template(template).render(shown, style=style)
 
 
 def _causes(summary: Summary, card_of: Mapping[int, int]) -> Iterator[dict[str, Any]]:
@@ -181,10 +206,12 @@ def _cards(findings: Sequence[Finding], pictures: Mapping[int, list[Picture]]) -
             statement=() if formulas else evidence.statement(verdict),
             formulas=formulas,
             numbers=_numbers(divergence) if divergence and not formulas else (),
+            worked=evidence.worked_lines(divergence) if divergence else (),
             figures=evidence.figures(divergence) if divergence else [],
             case=evidence.case_lines(divergence) if divergence else [],
             script=reproduce.script(verdict),
             pictures=pictures.get(row.number, []),
+            links=links.links_of(verdict),
             unfolded=number < _OPEN and verdict.status is Status.DIVERGES,
         )
         yield {"card": card, "verdict": verdict, "row": row}
@@ -259,10 +286,20 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"line": one_line, "visible": visible, "words": in_words, "command": command_of}
+    environment.filters |= {
+        "line": one_line,
+        "visible": visible,
+        "words": in_words,
+        "command": command_of,
+        "seconds": seconds_in_words,
+    }
     environment.globals |= {
         "SYMBOL": SYMBOL,
         "NOT_RUN": NOT_RUN,
+        "OTHER_FORMULA": OTHER_FORMULA,
+        "THE_PAGE": links.THE_PAGE,
+        "BOUNDS": links.bounds(),
+        "DOCUMENTS": links.documents(),
         "STATUSES": WORST_FIRST,
         "CARDED": _CARDED,
         "Status": Status,

@@ -12,9 +12,10 @@ from typing import Final
 from ...oracles.verdict import Status
 from ..escape import markdown, markdown_block, markdown_code
 from ..reproduce import script as reproduce
-from . import evidence
+from . import evidence, links
 from .command import command_of
-from .summary import NOT_RUN, SYMBOL, WORST_FIRST, Finding, Summary, facts_of, in_words
+from .links import Link
+from .summary import NOT_RUN, OTHER_FORMULA, SYMBOL, WORST_FIRST, Finding, Summary, facts_of, in_words
 
 LIMIT: Final = 1_000_000
 """Bytes; GitHub takes 1 MiB for a step's summary."""
@@ -49,6 +50,7 @@ def _parts(summary: Summary) -> Iterator[str]:
     """Yield the report in pieces; any of them may be the last."""
     yield f"# {SYMBOL[_headline(summary)]} {markdown(summary.answer)}\n\n"
     yield from (f"**{markdown(diagnosis)}**\n\n" for diagnosis in summary.diagnoses)
+    yield _links()
     yield from _causes(summary)
     yield from (f"> {markdown(note)}\n\n" for note in summary.notes)
     yield _row(status.value for status in WORST_FIRST) + _rule(len(WORST_FIRST))
@@ -72,6 +74,16 @@ def _parts(summary: Summary) -> Iterator[str]:
             yield f"\n## {title} ({summary.counts[status]})\n\n"
             yield from _table(findings)
     yield from _runs(summary)
+
+
+def _links() -> str:
+    """The page that is meant, and the project's documents."""
+
+    def link(to: Link) -> str:
+        return f"[{to.text}]({to.address})" if to.address else f"{to.text} ({markdown_code(to.path)})"
+
+    others = ", ".join(map(link, links.documents()))
+    return f"Judged against the documented update of {link(links.THE_PAGE)}. Read on: {others}.\n\n"
 
 
 def _causes(summary: Summary) -> Iterator[str]:
@@ -108,7 +120,10 @@ def _matrix(summary: Summary) -> Iterator[str]:
         texts = []
         for group in summary.groups:
             cell = cells[group]
-            texts.append(f"{SYMBOL[cell.status]} {cell.words}" if cell.status else NOT_RUN)
+            mark = f" {OTHER_FORMULA}" if cell.held_to else ""
+            texts.append(
+                f"{SYMBOL[cell.status]}{mark} {markdown(cell.words, 200)}" if cell.status else NOT_RUN
+            )
         name = markdown_code(configuration.subject, 80) + (
             f" {markdown(configuration.version, 40)}" if configuration.version else ""
         )
@@ -135,6 +150,7 @@ def _divergence(finding: Finding) -> str:
             f"{markdown(name, 40)} {markdown_code(text, 80)}" for name, text in evidence.figures(divergence)
         )
         parts.append(f"\n{facts}\n")
+        parts += _worked(evidence.worked_lines(divergence))
     script = reproduce.script(verdict)
     if script is not None:
         parts.append(
@@ -144,6 +160,18 @@ def _divergence(finding: Finding) -> str:
     if command := command_of(verdict):
         parts.append(f"\n{markdown_block(command, 'sh')}\n")
     return "".join(parts)
+
+
+def _worked(lines: Iterable[evidence.WorkedLine]) -> Iterator[str]:
+    """The step worked out, as a table."""
+    for number, line in enumerate(lines):
+        if not number:
+            head = ["number", "exact", "the subject's", "uncertain by", "taken"]
+            yield f"\nThe step worked out; what is off is bold:\n\n{_row(head)}{_rule(len(head))}"
+        exact, found = (f"{x.same}{x.different}{x.after}" for x in (line.exact, line.subject))
+        name = f"**{line.name}**" if line.off else line.name
+        cells = [markdown_code(exact, 80), markdown_code(found, 80), markdown_code(line.uncertain, 40)]
+        yield _row([name, *cells, line.source])
 
 
 def _table(findings: Iterable[Finding]) -> Iterator[str]:

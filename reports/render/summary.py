@@ -77,6 +77,10 @@ SYMBOL: Final[Mapping[Status | None, str]] = {
     None: "·",
 }
 NOT_RUN: Final = "not run"
+OTHER_FORMULA: Final = "≠"
+"""Marks a cell whose values were held to another formula than the documented one."""
+_WITHOUT_VALUES: Final = frozenset({"contract", "rule", "ledger"})
+"""The check groups that hold no value to a formula."""
 
 
 @dataclass(frozen=True)
@@ -191,9 +195,15 @@ class FindingGroup:
 
 @dataclass(frozen=True)
 class StatusCounts:
-    """The number of verdicts of each status for a configuration and check group."""
+    """The number of verdicts of each status for a configuration and check group.
+
+    Attributes:
+        counts: by status.
+        held_to: the formula that the values were held to, if it is not the documented one.
+    """
 
     counts: Mapping[Status, int]
+    held_to: str = ""
 
     @property
     def status(self) -> Status | None:
@@ -208,8 +218,9 @@ class StatusCounts:
 
     @property
     def words(self) -> str:
-        """All counts in words, as in `2 diverges, 30 conforms`."""
-        return ", ".join(f"{n} {s.value}" for s in WORST_FIRST if (n := self.counts.get(s))) or NOT_RUN
+        """All counts in words, as in `2 diverges, 30 conforms`; another formula."""
+        parts = [f"{n} {s.value}" for s in WORST_FIRST if (n := self.counts.get(s))]
+        return f"{', '.join(parts) or NOT_RUN}{self.held_to and f'; held to another formula: {self.held_to}'}"
 
 
 Row = tuple[Configuration, Mapping[str, StatusCounts]]
@@ -404,6 +415,7 @@ def summarize(records: Iterable[Record]) -> Summary:
     records = tuple(records)
     rows: list[VerdictRow] = []
     cells: dict[Configuration, dict[str, Counter[Status]]] = {}
+    held_to: dict[Configuration, str] = {}
     for run, record in enumerate(records, start=1):
         versions = versions_of(record)
         for verdict in record.verdicts:
@@ -411,17 +423,26 @@ def summarize(records: Iterable[Record]) -> Summary:
                 run, verdict.subject, versions.get(verdict.subject, ""), verdict.dtype, verdict.device
             )
             rows.append(VerdictRow(len(rows) + 1, configuration, verdict))
+            held_to[configuration] = held_to.get(configuration) or held_to_in_words(verdict)
             counters = cells.setdefault(configuration, {})
             counters.setdefault(group_of(verdict), Counter())[verdict.status] += 1
     others = sorted({row.group for row in rows} - set(GROUPS))
     groups = (*GROUPS, *others)
     matrix = tuple(
-        (configuration, {group: StatusCounts(dict(counters.get(group, {}))) for group in groups})
+        (
+            configuration,
+            {group: _cell(counters.get(group, {}), group, held_to[configuration]) for group in groups},
+        )
         for configuration, counters in cells.items()
     )
     tally = Counter(row.verdict.status for row in rows)
     counts = {status: tally[status] for status in WORST_FIRST}
     return Summary(records, tuple(rows), groups, matrix, counts, tuple(_notes(records)))
+
+
+def _cell(counts: Mapping[Status, int], group: str, held_to: str) -> StatusCounts:
+    judged = set(counts) - {Status.SKIPPED, Status.BROKEN}
+    return StatusCounts(dict(counts), held_to if judged and group not in _WITHOUT_VALUES else "")
 
 
 def _of_any_check(verdict: Verdict) -> bool:
@@ -471,8 +492,14 @@ def facts_of(record: Record) -> list[tuple[str, str]]:
     ]
     facts += [(name, in_words(value)) for name, value in header.platform.items()]
     facts += [(name, version) for name, version in header.versions.items()]
+    facts.append(("checks took", seconds_in_words(sum(verdict.duration for verdict in record.verdicts))))
     facts.append(("digest", record.digest))
     return facts
+
+
+def seconds_in_words(seconds: float) -> str:
+    """A duration, to a hundredth of a second below ten seconds."""
+    return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:,.0f} s"
 
 
 def in_words(value: Any) -> str:

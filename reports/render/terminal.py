@@ -21,7 +21,7 @@ from ...oracles.verdict import Status
 from ..escape import terminal_line, terminal_text
 from ..record.exit_codes import ExitCode
 from .command import command_of
-from .summary import NOT_RUN, SYMBOL, WORST_FIRST, Finding, StatusCounts, Summary
+from .summary import NOT_RUN, OTHER_FORMULA, SYMBOL, WORST_FIRST, Finding, StatusCounts, Summary
 
 STYLE: Final = {
     Status.CONFORMS: "green",
@@ -55,7 +55,7 @@ def _spell(error: UnicodeError) -> tuple[str, int]:
 
 
 _SPELLING: Final = "adamax-conformance-spelled"
-_ASCII: Final = {"✓": "+", "✗": "x", "≈": "~", "○": "o", "·": "-", "…": "...", "→": "->"}
+_ASCII: Final = {"✓": "+", "✗": "x", "≈": "~", "○": "o", "·": "-", "…": "...", "→": "->", OTHER_FORMULA: "/="}
 codecs.register_error(_SPELLING, _spell)
 
 
@@ -155,6 +155,8 @@ def _legend(summary: Summary) -> Text:
     """The meaning of the symbols that were used."""
     used = {status for _, cells in summary.matrix for cell in cells.values() for status in cell.counts}
     words = [f"{SYMBOL[status]} {status.value}" for status in WORST_FIRST if status in used]
+    others = dict.fromkeys(cell.held_to for _, cells in summary.matrix for cell in cells.values())
+    words += [f"{OTHER_FORMULA} held to another formula: {terminal_line(other)}" for other in others if other]
     return Text("   ".join(words), style="dim")
 
 
@@ -166,6 +168,8 @@ def _cell(cell: StatusCounts) -> Text:
         for status in WORST_FIRST
         if (count := cell.counts.get(status))
     ]
+    if cell.held_to:
+        counts.append(Text(OTHER_FORMULA, style=STYLE[Status.KNOWN]))
     return Text(" ").join(counts)
 
 

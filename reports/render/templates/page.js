@@ -27,6 +27,7 @@
     };
   });
   let all = false;
+  let sorted = "";
 
   function fill(select, values) {
     for (const value of [...new Set(values)].sort()) {
@@ -37,13 +38,55 @@
   }
   for (const facet of FACETS) fill(byId(facet), table.map((row) => row.places[0][facet]));
 
+  const boxes = [...form.querySelectorAll("[name=status]")];
+  const usual = boxes.filter((box) => box.defaultChecked).map((box) => box.value).join();
+
+  // The view stands in the address, as far as it is not the usual one: so it can be sent.
+  function keepView() {
+    const view = new URLSearchParams();
+    const keep = (name, value, plain = "") => { if (value !== plain) view.set(name, value); };
+    keep("q", byId("search").value);
+    for (const facet of FACETS) keep(facet, byId(facet).value);
+    keep("order", byId("order").value, "worst");
+    keep("status", boxes.filter((box) => box.checked).map((box) => box.value).join(), usual);
+    keep("sort", sorted);
+    keep("all", all ? "yes" : "");
+    if (holder) keep("keys", byId("keys").checked ? "" : "off");
+    const query = view.size ? `?${view}` : "";
+    if (query === location.search) return;
+    try {
+      history.replaceState(null, "", (query || location.pathname) + location.hash);
+    } catch {
+      // A sandbox, or too many changes at a time: the filters work all the same.
+    }
+  }
+
+  function readView() {
+    const view = new URLSearchParams(location.search);
+    form.reset();
+    byId("search").value = view.get("q") ?? "";
+    for (const name of [...FACETS, "order"]) {
+      const select = byId(name);
+      if ([...select.options].some((option) => option.value === view.get(name))) select.value = view.get(name);
+    }
+    const chosen = (view.get("status") ?? usual).split(",");
+    for (const box of boxes) box.checked = chosen.includes(box.value);
+    if (holder) byId("keys").checked = view.get("keys") !== "off";
+    all = view.get("all") === "yes";
+    const [name, down] = (view.get("sort") ?? "").split("-");
+    const column = headings.findIndex((heading) => heading.textContent === name);
+    if (column >= 0) sortBy(headings[column], column, down !== undefined);
+    order();
+    filter();
+  }
+
   function textOf(item) {
     return (item.text ??= item.element.textContent.toLowerCase());
   }
 
   function wanted() {
     const words = byId("search").value.toLowerCase().split(/\s+/).filter(Boolean);
-    const statuses = new Set([...form.querySelectorAll("[name=status]:checked")].map((box) => box.value));
+    const statuses = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
     const facets = FACETS.map((facet) => [facet, byId(facet).value]).filter(([, value]) => value);
     return (item) => statuses.has(item.status)
       && item.places.some((place) => facets.every(([facet, value]) => place[facet] === value))
@@ -70,6 +113,28 @@
     }
     if (holder) byId("cards-shown").textContent = `${open} of ${cards.length} findings shown.`;
     for (const button of document.querySelectorAll(".reset")) button.hidden = open === cards.length;
+    linkNeighbours();
+    keepView();
+  }
+
+  // Previous and next among the findings that are shown, in their order.
+  function linkNeighbours() {
+    const shown = cards.filter((card) => !card.element.hidden).map((card) => card.element);
+    shown.forEach((element, index) => {
+      for (const [name, other] of [["previous", shown[index - 1]], ["next", shown[index + 1]]]) {
+        const link = element.querySelector(`.anchor .${name}`);
+        link.hidden = !other;
+        if (other) link.href = `#${other.id}`;
+      }
+    });
+  }
+
+  function step(by) {
+    const shown = cards.filter((card) => !card.element.hidden).map((card) => card.element);
+    const here = document.activeElement.closest("article") ?? byId(location.hash.slice(1));
+    const index = shown.indexOf(here);
+    const other = shown[index < 0 ? (by > 0 ? 0 : shown.length - 1) : index + by];
+    if (other) location.hash = other.id;
   }
 
   function order() {
@@ -84,12 +149,12 @@
     holder?.append(...cards.map((card) => card.element));
   }
 
-  function sortBy(heading, column) {
-    const down = heading.getAttribute("aria-sort") === "ascending";
+  function sortBy(heading, column, down) {
+    sorted = heading.textContent + (down ? "-down" : "");
     for (const other of heading.parentElement.cells) other.removeAttribute("aria-sort");
     heading.setAttribute("aria-sort", down ? "descending" : "ascending");
     const value = (row) => row.element.cells[column].textContent.trim();
-    const numeric = heading.textContent === "ulp";
+    const numeric = ["ulp", "seconds"].includes(heading.textContent);
     const keyed = table.map((row) => [numeric ? parseFloat(value(row).replace("inf", "Infinity")) : value(row), row]);
     const empty = (key) => key === "" || Number.isNaN(key);
     keyed.sort(([a, first], [b, second]) => {
@@ -99,20 +164,23 @@
     });
     table.splice(0, table.length, ...keyed.map(([, row]) => row));
     body.append(...table.map((row) => row.element));
-    filter();
   }
 
-  [...document.querySelectorAll("#table thead th")].forEach((heading, column) => {
+  const headings = [...document.querySelectorAll("#table thead th")];
+  headings.forEach((heading, column) => {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = heading.textContent;
     heading.replaceChildren(button);
-    button.addEventListener("click", () => sortBy(heading, column));
+    button.addEventListener("click", () => {
+      sortBy(heading, column, heading.getAttribute("aria-sort") === "ascending");
+      filter();
+    });
   });
 
   function set(data) {
     form.reset();
-    for (const box of form.querySelectorAll("[name=status]")) box.checked = !data.status || box.value === data.status;
+    for (const box of boxes) box.checked = !data.status || box.value === data.status;
     const wanted = data.where ? place(`${data.where} · ${data.group}`) : {};
     for (const facet of FACETS) byId(facet).value = wanted[facet] ?? "";
     all = false;
@@ -130,6 +198,7 @@
     const folded = target.matches("article") ? target.querySelector("details") : target.closest("details");
     if (folded) folded.open = true;
     target.scrollIntoView();
+    if (target.matches("article")) target.querySelector("summary").focus({ preventScroll: true });
   }
 
   async function copy(button) {
@@ -157,7 +226,15 @@
     const link = event.target.closest("a[data-status], a[data-group]");
     if (link) set(link.dataset);
   });
+  document.addEventListener("keydown", (event) => {
+    const by = { n: 1, p: -1 }[event.key];
+    const typed = event.target.closest?.("input:not([type=checkbox]), select, textarea");
+    const modified = event.ctrlKey || event.metaKey || event.altKey;
+    if (by && holder && byId("keys").checked && !typed && !modified) step(by);
+  });
+  if (holder) byId("keys").addEventListener("change", keepView);
   addEventListener("hashchange", reveal);
-  filter();
+  addEventListener("popstate", readView);
+  readView();
   reveal();
 })();

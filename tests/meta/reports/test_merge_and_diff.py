@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 from dataclasses import replace
 
 import cmarkgfm
@@ -178,3 +179,41 @@ def test_nothing_in_a_record_becomes_markup_of_a_comparison(payload):
     file = io.StringIO()
     Console(file=file, width=200).print(comparison(payload).to_table())
     assert all(c.isprintable() for c in file.getvalue() if c != "\n")
+
+
+# The page of a comparison
+
+
+def test_a_comparison_is_a_page_with_its_answer_and_every_change():
+    old = record(verdict(Status.CONFORMS), verdict(Status.DIVERGES, check="value/u"))
+    new = record(verdict(Status.DIVERGES), verdict(Status.CONFORMS, check="value/u"))
+    comparison = compare([old], [new])
+    shown = comparison.to_html()
+    assert f'<h1 id="answer">{comparison.answer}</h1>' in shown
+    assert shown.index("began to diverge</td>") < shown.index("no longer diverges</td>")
+    assert shown.count('<tr class="') == len(comparison.differences)
+    assert "default-src 'none'" in shown
+    assert "<script" not in shown
+
+
+def test_a_page_of_no_change_has_no_table():
+    assert "<table" not in compare([ONE], [ONE]).to_html()
+
+
+@pytest.mark.parametrize("payload", HOSTILE)
+def test_nothing_in_a_comparison_becomes_html(payload):
+    names = {"subject": payload, "dtype": payload, "device": payload, "reason": payload}
+    facts = ({"name": payload, "version": payload},)
+    new = record(verdict(Status.BROKEN, check=payload, **names), subjects=facts)
+    rendered = compare([ONE], [new]).to_html()
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", rendered)
+    plain = names | dict.fromkeys(names, "plain")
+    reference = compare([ONE], [record(verdict(Status.BROKEN, check="plain", **plain), subjects=facts)])
+    assert rendered.count("<") == reference.to_html().count("<")
+
+
+def test_a_page_of_many_changes_says_how_many_are_left_out():
+    new = record(*(verdict(Status.DIVERGES, check=f"value/{n}") for n in range(2_100)))
+    shown = compare([record()], [new]).to_html()
+    assert "100 further changes" in shown
+    assert len(shown.encode()) < 2_000_000

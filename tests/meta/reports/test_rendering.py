@@ -15,12 +15,18 @@ import cmarkgfm
 import junitparser
 import pytest
 import xmlschema
+from adamax_conformance.oracles.error_model import ErrorModel
+from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.verdict import Quantity, Status
+from adamax_conformance.oracles.worked import worked_step
+from adamax_conformance.reference.documentation import DOCUMENTATION, PAGE, PAGE_ADDRESS
+from adamax_conformance.reference.hyperparameters import Hyperparameters
 from adamax_conformance.reference.rules import DOCUMENTED, all_rules
 from adamax_conformance.reports import escape
+from adamax_conformance.reports.ledger import ledger
 from adamax_conformance.reports.record.record import Record, read_records
 from adamax_conformance.reports.render import csv as table
-from adamax_conformance.reports.render import html, junit, markdown, terminal
+from adamax_conformance.reports.render import html, junit, links, markdown, terminal
 from adamax_conformance.reports.render.report import FILES, render
 from adamax_conformance.reports.render.summary import SYMBOL, WORST_FIRST, StatusCounts, summarize
 from adamax_conformance.tests.meta.reports.samples import (
@@ -33,6 +39,12 @@ from adamax_conformance.tests.meta.reports.samples import (
 )
 from rich.console import Console
 
+BINARY32 = ErrorModel(Format.of("float32"))
+ADDRESSES = {
+    PAGE_ADDRESS,
+    *(link.address for link in links.documents()),
+    *(own.source for own in DOCUMENTATION.values()),
+}
 JUNIT = xmlschema.XMLSchema(Path(__file__).with_name("junit.xsd"))
 
 
@@ -175,6 +187,21 @@ def test_the_answer_names_the_formula_that_values_were_held_to_if_it_is_not_the_
     assert "formula" not in summary_of(verdict(), documented).answer
 
 
+def test_every_cell_of_the_matrix_names_another_formula_that_its_values_were_held_to():
+    (other,) = (rule for rule in all_rules() if rule.deviations == ("no bias correction",))
+    found = verdict(Status.KNOWN, check="rule/documented", measured={"rule": other.name})
+    summary = summary_of(verdict(), found, verdict(check="golden/x"), verdict(check="contract/x"))
+    (_, cells), *_ = summary.matrix
+    others = [group for group, cell in cells.items() if cell.held_to]
+    assert others == ["value", "golden"]
+    words = "held to another formula: no bias correction"
+    assert cells["value"].words == f"1 conforms; {words}"
+    assert html.render(summary).count(f'<span class="sr">{words}</span>') == len(others)
+    assert markdown.render(summary).replace("\\", "").count(f"1 conforms; {words}") == len(others)
+    assert terminal_text(summary).count("✓1 ≠") == len(others)
+    assert f"≠ {words}" in terminal_text(summary)
+
+
 def test_subjects_are_shown_with_their_framework_s_version():
     summary = summary_of(verdict(), verdict(subject="numpy"))
     assert [row.version for row, _ in summary.matrix] == ["2.13.0", ""]
@@ -307,7 +334,7 @@ def test_nothing_in_a_record_becomes_html(payload, plain_elements):
     for tag, attributes in document.elements:
         assert not any(name.startswith("on") for name in attributes), (tag, attributes)
         link = attributes.get("href") or attributes.get("src") or attributes.get("xlink:href") or "#"
-        assert link.startswith("#"), (tag, attributes)
+        assert link.startswith("#") or (tag == "a" and link in ADDRESSES), (tag, attributes)
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", rendered)
 
 
@@ -315,14 +342,78 @@ def test_every_id_of_the_page_is_there_once_and_every_link_leads_to_one():
     document = Elements(html.render(hostile("plain")))
     ids = [attributes["id"] for _, attributes in document.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
-    links = {attributes["href"] for tag, attributes in document.elements if tag == "a"}
-    assert {link[1:] for link in links} <= set(ids)
+    links = {attributes["href"] for tag, attributes in document.elements if "href" in attributes}
+    assert {link[1:] for link in links if link.startswith("#")} <= set(ids)
 
 
 def test_the_page_names_no_address_to_load_from():
     rendered = html.render(hostile("plain"))
-    assert not re.search(r"(?:src|href)=[\"']?(?:https?:|//)|url\(|@import", rendered.replace("url(#", ""))
+    names = [name for tag, attributes in Elements(rendered).elements if tag != "a" for name in attributes]
+    assert not {"src", "srcset", "href", "data", "poster", "action"} & set(names)
+    assert not re.search(r"url\(|@import", rendered.replace("url(#", ""))
     assert "default-src 'none'" in rendered
+
+
+def test_a_link_that_leads_out_tells_its_target_nothing():
+    document = Elements(html.render(summary_of(verdict(Status.DIVERGES))))
+    outward = [
+        attributes for _, attributes in document.elements if not attributes.get("href", "#").startswith("#")
+    ]
+    assert {attributes["href"] for attributes in outward} >= {PAGE_ADDRESS}
+    assert {attributes["rel"] for attributes in outward} == {"noopener noreferrer"}
+
+
+def test_every_report_links_the_page_that_is_meant_and_names_the_bounds():
+    summary = summary_of(*one_of_each())
+    assert f'<a href="{PAGE_ADDRESS}" rel="noopener noreferrer">{PAGE}</a>' in html.render(summary)
+    assert PAGE_ADDRESS in markdown.render(summary)
+    for rendered in (html.render(summary), markdown.render(summary)):
+        assert "oracles/BOUNDS.md" in rendered
+
+
+def test_a_published_repository_is_linked(monkeypatch):
+    monkeypatch.setattr(links, "repository", lambda: "https://example.org/adamax")
+    assert links.bounds().address == "https://example.org/adamax/blob/HEAD/oracles/BOUNDS.md"
+
+
+def test_the_evidence_of_the_shipped_ledger_is_linked_and_no_address_of_a_record():
+    entry = next(entry for entry in ledger.load().entries if entry.evidence.startswith("https"))
+    known = verdict(Status.KNOWN, check=entry.check, measured={"ledger": entry.id})
+    assert f'href="{entry.evidence}"' in html.render(summary_of(known))
+    assert [link.address for link in links.links_of(known)] == [entry.evidence]
+    forged = {"ledger": ["x"], "own documentation": "https://evil.example"}
+    assert links.links_of(verdict(Status.KNOWN, measured=forged)) == ()
+
+
+@pytest.mark.parametrize(
+    "payload", [*HOSTILE, "http://example.org", 'https://a.b/" onclick="x', "https://a b"]
+)
+def test_no_hostile_text_is_an_address(payload):
+    assert not links.is_safe(payload)
+
+
+def test_a_step_that_is_worked_out_is_shown_with_what_is_off():
+    numbers = worked_step((1.0, 0.25, 0.5, 0.125), (0.998, 0.2375, 0.4995), Hyperparameters(), 3, BINARY32)
+    found = verdict(Status.DIVERGES, divergence=divergence(extra=numbers))
+    rendered = html.render(summary_of(found))
+    assert "The step worked out" in rendered
+    assert rendered.count('<tr class="off">') == 4  # the correction, lr, the step and theta
+    assert "0.27099999999999995" in "".join(Elements(rendered).text)
+    assert "uncertain by" in markdown.render(summary_of(found))
+
+
+@pytest.mark.parametrize("lines", [None, 3, [None], [{"name": "g"}], [{"name": "x", "exact": "1"}]])
+def test_a_worked_step_that_is_not_well_formed_is_left_out(lines):
+    found = verdict(Status.DIVERGES, divergence=divergence(extra={"worked": lines}))
+    assert "The step worked out" not in html.render(summary_of(found))
+
+
+def test_durations_are_shown_for_each_check_and_each_run():
+    summary = summary_of(verdict(Status.DIVERGES, duration=1.25), verdict(duration=2.5))
+    shown = html.render(summary)
+    assert "<td>1.25<td>" in shown
+    assert "<dt>took</dt><dd>1.25 s</dd>" in shown
+    assert "<dt>checks took</dt><dd>3.75 s</dd>" in shown
 
 
 def test_the_page_shows_what_a_maintainer_needs_of_a_divergence():
