@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from ..reference.formula import bias_correction, denominator, effective_gradient, theta_after_decay
@@ -28,7 +28,7 @@ def worked_step(
     options: Hyperparameters,
     t: int,
     error_model: ErrorModel,
-) -> Mapping[str, Any]:
+) -> dict[str, Any]:
     """The numbers of one element's step, as texts for the facts of a divergence.
 
     m, u and theta are the subject's own. The others are implied by them: the gradient by m, and the bias correction, lr

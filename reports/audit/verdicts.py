@@ -191,20 +191,16 @@ def _divergence(
     """The exact oracle's evidence on an element that the vectorised one found."""
     sampled = reader.element(error.index)
     evidence = None if sampled is None else element_evidence(sampled, 0, quantity, model.error_model)
-    if evidence is None:  # its file was changed since
+    if evidence is None or sampled is None:  # its file was changed since
         return Divergence(
             quantity=quantity,
             reason=f"{quantity.value} of {error.index} is off by {error.in_ulp:.4g} ulp; it can no longer be read",
             expected="unknown",
             actual="unknown",
         )
-    return replace(evidence, extra=_numbers_at(reader, error.index) | _worked(sampled, model))
-
-
-def _worked(sampled: ElementSample, model: DtypeModel) -> Mapping[str, Any]:
-    """The step of an element, worked out."""
     before, after = sampled.block.element(0)
-    return worked_step(before, after, sampled.batch.options, sampled.batch.t, model.error_model)
+    worked = worked_step(before, after, sampled.batch.options, sampled.batch.t, model.error_model)
+    return replace(evidence, extra=_numbers_at(reader, error.index) | worked)
 
 
 def _element_facts(

@@ -22,7 +22,7 @@ from ...reference.rules import Ascent, Decay, Rule, all_rules
 from ..escape import markdown, markdown_code
 from ..ledger.ledger import Ledger
 from ..record.record import Record, write_file
-from ..render.summary import GROUPS, SYMBOL
+from ..render.summary import GROUPS, OTHER_FORMULA, SYMBOL, WITHOUT_VALUES, other_formula
 from .model import Matrix, MatrixRow, from_json, gather_matrix, to_json
 
 _RULES: Final = {rule.name: rule for rule in all_rules()}
@@ -178,20 +178,29 @@ def _verdicts(matrix: Matrix) -> Iterator[str]:
     checks = len({s.check for row in matrix.rows for s in row.cells if not s.check.startswith("ledger/")})
     yield from (
         f"How many checks of each layer say what: {symbols}. There are {checks} checks; a run that was made before one "
-        "came, or that was cut off, has fewer.",
+        f"came, or that was cut off, has fewer. {OTHER_FORMULA}: its values were held to another formula than the "
+        "page's, which `rule/documented` reports.",
         "",
     )
 
     def cell(row: MatrixRow, group: str) -> str:
         counts = Counter(s.status for s in row.cells if s.check.partition("/")[0] == group)
-        return " ".join(f"{SYMBOL[s]}{counts[s]}" for s in Status if counts[s])
+        parts = [f"{SYMBOL[s]}{counts[s]}" for s in Status if counts[s]]
+        if (
+            other_formula(row.rule)
+            and set(counts) - {Status.SKIPPED, Status.BROKEN}
+            and group not in WITHOUT_VALUES
+        ):
+            parts.append(OTHER_FORMULA)
+        return " ".join(parts)
 
     yield from _table(
-        ("subject", "dtype", "checks", *map(markdown, groups)),
+        ("subject", "dtype", "values held to", "checks", *map(markdown, groups)),
         (
             (
                 markdown_code(row.subject),
                 markdown(row.dtype),
+                markdown(other_formula(row.rule) or ("the page" if row.rule else "the page; not identified")),
                 str(len(row.cells)),
                 *(cell(row, group) for group in groups),
             )

@@ -91,14 +91,17 @@ def worked_lines(divergence: Divergence) -> tuple[WorkedLine, ...]:
                 "uncertain by": str(uncertain),
                 "off": bool(off),
             } if name in _WORKED_SOURCES and all(map(_is_number, (exact, subject, uncertain))):
-                texts = [text[:_WORKED_LONGEST] for text in (exact, subject)]
-                marked = mark_differences(*texts) if off else tuple(MarkedText(text, "") for text in texts)
-                made.append(
-                    WorkedLine(name, _WORKED_SOURCES[name], *marked, uncertain[:_WORKED_LONGEST], off)
-                )
+                made.append(_worked_line(name, exact, subject, uncertain, off=off))
             case _:
                 return ()
     return tuple(made)
+
+
+def _worked_line(name: str, exact: str, subject: str, uncertain: str, *, off: bool) -> WorkedLine:
+    exact, subject, uncertain = (text[:_WORKED_LONGEST] for text in (exact, subject, uncertain))
+    plain = MarkedText(exact, ""), MarkedText(subject, "")
+    first, second = mark_differences(exact, subject) if off else plain
+    return WorkedLine(name, _WORKED_SOURCES[name], first, second, uncertain, off)
 
 
 def statement(verdict: Verdict) -> tuple[str, ...]:

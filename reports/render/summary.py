@@ -79,7 +79,7 @@ SYMBOL: Final[Mapping[Status | None, str]] = {
 NOT_RUN: Final = "not run"
 OTHER_FORMULA: Final = "≠"
 """Marks a cell whose values were held to another formula than the documented one."""
-_WITHOUT_VALUES: Final = frozenset({"contract", "rule", "ledger"})
+WITHOUT_VALUES: Final = frozenset({"contract", "rule", "ledger"})
 """The check groups that hold no value to a formula."""
 
 
@@ -400,9 +400,14 @@ def held_to_in_words(verdict: Verdict) -> str:
     """
     if verdict.check != "rule/documented" or verdict.status in {Status.SKIPPED, Status.BROKEN}:
         return ""
-    rule = rule_named(verdict.measured.get("rule"))
+    return other_formula(verdict.measured)
+
+
+def other_formula(measured: Mapping[str, Any]) -> str:
+    """The formula that facts of a rule name; empty for the documented one."""
+    rule = rule_named(measured.get("rule"))
     if rule is None:
-        return "" if "rule" not in verdict.measured else "the nearest one, since it follows no known rule"
+        return "" if "rule" not in measured else "the nearest one, since it follows no known rule"
     return "; ".join(rule.deviations) if rule != DOCUMENTED else ""
 
 
@@ -442,7 +447,7 @@ def summarize(records: Iterable[Record]) -> Summary:
 
 def _cell(counts: Mapping[Status, int], group: str, held_to: str) -> StatusCounts:
     judged = set(counts) - {Status.SKIPPED, Status.BROKEN}
-    return StatusCounts(dict(counts), held_to if judged and group not in _WITHOUT_VALUES else "")
+    return StatusCounts(dict(counts), held_to if judged and group not in WITHOUT_VALUES else "")
 
 
 def _of_any_check(verdict: Verdict) -> bool:

@@ -82,6 +82,16 @@ def test_the_page_shows_rules_counts_and_reasons(tmp_path):
     assert (tmp_path / DATA_FILE).is_file()
 
 
+def test_the_cells_of_a_subject_of_another_formula_say_so():
+    row = [rule("epsilon=in-denominator"), verdict(check="value/x"), verdict(check="contract/x")]
+    shown = page(gather_matrix([record(*row)])).partition("## What the suite says")[2]
+    line = next(line for line in shown.splitlines() if line.startswith("| `torch`"))
+    assert "divided by u" in line
+    assert line.count("≠") == 1
+    same = page(gather_matrix([record(rule("documented"), verdict(check="value/x"))]))
+    assert "| `torch` | float32 | the page | 2 |" in same
+
+
 def test_hostile_words_do_not_leave_their_cells():
     verdicts = [verdict(Status.SKIPPED, check=f"value/{i}", reason=words) for i, words in enumerate(HOSTILE)]
     shown = page(gather_matrix([record(*verdicts)]))
