@@ -14,7 +14,8 @@ from ...oracles.verdict import Quantity, Status, Verdict
 from ...reference.causes.formula import LINES
 from ...reference.rules import DOCUMENTED
 from ..record.diagnosis import REFUSALS, diagnosis_in_words, is_of_arguments
-from ..record.exit_codes import ExitCode, outcome
+from ..record.exit_codes import ExitCode
+from ..record.exit_codes import outcome as exit_code_of
 from ..record.record import Record
 from ..rule.demo import rule_named
 
@@ -250,7 +251,7 @@ class Summary:
     @property
     def exit_code(self) -> ExitCode:
         """The exit code of the runs together; none of them may lack verdicts."""
-        codes = {outcome(record.verdicts) for record in self.records}
+        codes = {exit_code_of(record.verdicts) for record in self.records}
         if ExitCode.DIVERGES in codes:
             return ExitCode.DIVERGES
         return ExitCode.CONFORMS if self.complete and ExitCode.CONFORMS in codes else ExitCode.NOTHING_JUDGED
@@ -266,11 +267,11 @@ class Summary:
 
         It names the formula that values were held to if it is not the page's.
         """
-        return "; ".join(filter(None, (self._outcome, self.held_to)))
+        return "; ".join(filter(None, (self.outcome, self.held_to)))
 
     @property
-    def _outcome(self) -> str:
-        """The outcome and the counts."""
+    def outcome(self) -> str:
+        """The outcome and the counts, without the formula."""
         diverging, broken = self.counts[Status.DIVERGES], self.counts[Status.BROKEN]
         known = f"; known divergences: {n}" if (n := self.counts[Status.KNOWN]) else ""
         match self.exit_code:

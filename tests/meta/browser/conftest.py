@@ -5,7 +5,12 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from adamax_conformance.oracles.error_model import ErrorModel
+from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.verdict import Quantity, Status
+from adamax_conformance.oracles.worked import worked_step
+from adamax_conformance.reference.hyperparameters import Hyperparameters
+from adamax_conformance.reports.cli.diff import compare
 from adamax_conformance.reports.record.record import Record
 from adamax_conformance.reports.render.report import render
 from adamax_conformance.tests.meta.reports.samples import divergence, header, verdict
@@ -24,12 +29,22 @@ SERIES = {
     "ulp_by_step": [[t, 0.4 + 0.001 * t, 1.0 + 0.002 * t] for t in range(1, 200)],
     "histogram": {"edges": [0.0, 0.25, 0.5, 0.75], "counts": [70, 25, 5]},
 }
+LONG = "/home/somebody/work/optimizers/adamax_variants/src/my_optimizers/adamax.py:AdamaxWithALongName"
+WORKED = worked_step(
+    (1.0, 0.25, 0.5, 0.125), (0.998, 0.2375, 0.4995), Hyperparameters(), 3, ErrorModel(Format.of("float32"))
+)
 
 
 def records():
     """Two runs with every status, several layers, long series, and many verdicts."""
     values = [
-        verdict(Status.DIVERGES, check="value/lockstep/theta", measured=SERIES),
+        verdict(
+            Status.DIVERGES,
+            check="value/lockstep/theta",
+            measured=SERIES,
+            divergence=divergence(extra=WORKED),
+            duration=1.25,
+        ),
         verdict(
             Status.DIVERGES,
             check="value/lockstep/u",
@@ -56,7 +71,7 @@ def records():
         verdict(check="value/long-run/theta", measured=SERIES),
         *(verdict(check=f"relations/mirror/{n}") for n in range(30)),
     ]
-    other = [verdict(check=one.check, subject="mindspore", dtype="float16") for one in values[5:]]
+    other = [verdict(check=one.check, subject=LONG, dtype="float16") for one in values[5:]]
     return Record.of(header(), values), Record.of(header(seed=2, subjects=()), other)
 
 
@@ -66,6 +81,17 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     render(records(), folder)
     return (folder / "index.html").as_uri()
+
+
+@pytest.fixture(scope="session")
+def comparison(tmp_path_factory):
+    """The address of a comparison on disk."""
+    file = tmp_path_factory.mktemp("comparison") / "diff.html"
+    first, second = records()
+    later = [verdict(one.status, check=one.check, reason="now") for one in first.verdicts[2:]]
+    renamed = Record.of(header(), [verdict(Status.BROKEN, check="special/nan", subject=LONG), *later])
+    file.write_text(compare([first, second], [renamed]).to_html(), encoding="utf-8")
+    return file.as_uri()
 
 
 @pytest.fixture(scope="session")

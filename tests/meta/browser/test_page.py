@@ -150,9 +150,108 @@ def test_divergences_are_ordered_by_the_size_of_their_error(browser):
 
 
 def test_every_link_leads_to_a_part_of_the_page(browser):
-    script = """return [...document.querySelectorAll('a')].map(a => a.getAttribute('href'))
-        .filter(h => !h.startsWith('#') || !document.getElementById(h.slice(1)))"""
+    script = """return [...document.querySelectorAll('a[href]')].map(a => a.getAttribute('href'))
+        .filter(h => h.startsWith('#') && !document.getElementById(h.slice(1)))"""
     assert browser.execute_script(script) == []
+
+
+def test_a_link_out_of_the_page_tells_its_target_nothing(browser):
+    script = (
+        "return [...document.querySelectorAll('a[href]:not([href^=\"#\"])')].map(a => [a.protocol, a.rel])"
+    )
+    assert {tuple(each) for each in browser.execute_script(script)} == {("https:", "noopener noreferrer")}
+
+
+def test_a_view_stands_in_the_address_and_comes_back_from_it(browser):
+    one(browser, "#search").send_keys("lockstep")
+    Select(one(browser, "#dtype")).select_by_value("float64")
+    Select(one(browser, "#order")).select_by_value("size")
+    tick(browser, "conforms", on=True)
+    tick(browser, "known", on=False)
+    all_of(browser, "#table thead button")[3].click()
+    all_of(browser, "#table thead button")[3].click()
+    seen, address = rows(browser), browser.current_url
+    assert seen
+    assert "q=lockstep&dtype=float64&order=size" in address
+    browser.get("about:blank")
+    browser.get(address)
+    assert rows(browser) == seen
+    assert browser.current_url == address
+    assert one(browser, "#search").get_property("value") == "lockstep"
+    assert all_of(browser, "#table thead th")[3].get_attribute("aria-sort") == "descending"
+    one(browser, "#clear").click()
+    assert "q=" not in browser.current_url
+
+
+def test_the_usual_view_leaves_the_address_as_it_is(browser, page):
+    one(browser, "#search").send_keys("nan")
+    one(browser, "#clear").click()
+    assert browser.current_url == page
+
+
+@pytest.mark.parametrize(
+    "query", ["dtype=none&order=x&status=y&sort=z-down", "sort=-&all=1", "q=%00&subject=<b>"]
+)
+def test_a_view_that_is_not_one_of_the_page_s_does_no_harm(browser, page, query):
+    browser.get("about:blank")
+    browser.get(f"{page}?{query}")
+    assert one(browser, "#dtype").get_property("value") == ""
+    assert one(browser, "#order").get_property("value") == "worst"
+    assert browser.get_log("browser") == []
+
+
+def test_a_filter_keeps_the_anchor_and_a_link_keeps_the_filter(browser):
+    Select(one(browser, "#group")).select_by_value("value")
+    one(browser, "#table tr.diverges a").click()
+    assert "group=value#d" in browser.current_url
+    one(browser, "#search").send_keys("theta")
+    assert browser.current_url.rpartition("#")[2].startswith("d")
+
+
+def test_each_finding_leads_to_the_next_and_the_previous_one_that_is_shown(browser):
+    tick(browser, "broken", on=False)
+    shown_ids = browser.execute_script(
+        "return [...document.querySelectorAll('#cards article')].filter(c => !c.hidden).map(c => c.id)"
+    )
+    assert len(shown_ids) > 2
+    browser.execute_script("location.hash = arguments[0]", shown_ids[0])
+    for expected in shown_ids[1:]:
+        here = browser.execute_script("return location.hash.slice(1)")
+        one(browser, f"#{here} .next").click()
+        assert browser.execute_script("return location.hash.slice(1)") == expected
+        assert one(browser, f"#{expected} .body").is_displayed()
+    assert not one(browser, f"#{shown_ids[-1]} .next").is_displayed()
+    one(browser, f"#{shown_ids[-1]} .previous").click()
+    assert browser.execute_script("return location.hash.slice(1)") == shown_ids[-2]
+
+
+def test_the_keys_n_and_p_lead_on_and_back_unless_they_are_off_or_typed(browser):
+    def here():
+        return browser.execute_script("return location.hash.slice(1)")
+
+    body = one(browser, "body")
+    body.send_keys("n")
+    first = here()
+    browser.switch_to.active_element.send_keys("n")
+    second = here()
+    assert first.startswith("d")
+    assert second not in {first, ""}
+    browser.switch_to.active_element.send_keys("p")
+    assert here() == first
+    one(browser, "#search").send_keys("n")
+    assert here() == first
+    one(browser, "#clear").click()
+    one(browser, "#keys").click()
+    body.send_keys("n")
+    assert here() == first
+    assert "keys=off" in browser.current_url
+
+
+def test_durations_sort_as_numbers(browser):
+    all_of(browser, "#table thead button")[4].click()
+    numbers = [float(cell) for cell in shown(browser, "#table tbody tr:not([hidden]) td:nth-child(5)")]
+    assert numbers == sorted(numbers)
+    assert numbers[-1] > numbers[0]
 
 
 def test_a_tile_shows_its_verdicts_alone(browser):
@@ -234,7 +333,9 @@ def test_pictures_are_drawn_and_have_words_and_data_beside_them(browser):
 
 @pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_nothing_stands_in_the_way_of_assistive_technology(browser, dark, phone):
+@pytest.mark.parametrize("which", ["page", "comparison"])
+def test_nothing_stands_in_the_way_of_assistive_technology(request, browser, which, dark, phone):
+    browser.get(request.getfixturevalue(which))
     emulate(browser, dark=dark, phone=phone)
     for details in all_of(browser, "details"):
         browser.execute_script("arguments[0].open = true", details)
@@ -245,9 +346,20 @@ def test_nothing_stands_in_the_way_of_assistive_technology(browser, dark, phone)
 
 
 @pytest.mark.parametrize("width", [320, 390, 768, 1280])
-def test_the_page_is_never_wider_than_its_window(browser, width):
+@pytest.mark.parametrize("which", ["page", "comparison"])
+def test_the_page_is_never_wider_than_its_window(request, browser, which, width):
+    browser.get(request.getfixturevalue(which))
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE | {"width": width})
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+def test_a_comparison_loads_nothing_and_runs_nothing(browser, comparison):
+    browser.get_log("performance")
+    browser.get(comparison)
+    assert requests(browser) == [comparison]
+    assert browser.get_log("browser") == []
+    assert all_of(browser, "script") == []
+    assert len(all_of(browser, ".changes tbody tr")) > 2
 
 
 def test_light_and_dark_differ(browser):
