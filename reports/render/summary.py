@@ -498,7 +498,8 @@ def facts_of(record: Record) -> list[tuple[str, str]]:
     ]
     facts += [(name, in_words(value)) for name, value in header.platform.items()]
     facts += [(name, version) for name, version in header.versions.items()]
-    facts.append(("checks took", seconds_in_words(sum(verdict.duration for verdict in record.verdicts))))
+    if seconds := sum(verdict.duration for verdict in record.verdicts):
+        facts.append(("checks took", seconds_in_words(seconds)))
     facts.append(("digest", record.digest))
     return facts
 
