@@ -11,6 +11,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import sys
 import tempfile
@@ -148,13 +149,21 @@ def cli() -> None:
     "--skip-absent", is_flag=True, help="If the subject or the device is missing, say so and exit 0."
 )
 @click.option("--quiet", is_flag=True, help="Print nothing but the answer.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Check subjects and dtypes in N processes at once; it needs pytest-xdist.",
+)
 @click.pass_obj
 def check(passed: tuple[str, ...], /, **options: Any) -> int:
     """Check optimizers. Without SUBJECT, our own implementation."""
     if options["print_known"]:
         options["quiet"] = True
     _check_early(options)
-    _require_xdist(passed)
+    _require_xdist(passed, options["workers"])
     arguments = _pytest_arguments(options, passed)
     watch = _RunWatcher()
     with _without_pytest_settings(plugins=bool(passed)):
@@ -274,9 +283,10 @@ def _check_early(options: dict[str, Any]) -> None:
         ) from error
 
 
-def _require_xdist(passed: Sequence[str]) -> None:
+def _require_xdist(passed: Sequence[str], workers: int = 1) -> None:
     """Raise if the caller wants processes of pytest, and its plugin is missing."""
-    asked = [word for word in passed if word.startswith("--numprocesses") or re.fullmatch(r"-n(\w*)", word)]
+    asked = ["--workers"] if workers > 1 else []
+    asked += [word for word in passed if word.startswith("--numprocesses") or re.fullmatch(r"-n(\w*)", word)]
     if asked and importlib.util.find_spec("xdist") is None:
         raise _CommandError(
             f"{asked[0]} needs pytest-xdist, which is not here; get it with: "
@@ -298,6 +308,10 @@ def _pytest_arguments(options: dict[str, Any], passed: Sequence[str]) -> list[st
     arguments += [f"--adamax-report={options['report']}", *pytest_arguments(options)]
     if options["fail_fast"]:
         arguments.append("--maxfail=1")
+    if (workers := options["workers"]) > 1:
+        # Without -P, a json.py where the user is would pass for Python's own.
+        process = f"popen//python={shlex.quote(sys.executable)} -P"
+        arguments += ["-p", "xdist", "--dist=loadgroup", f"--tx={workers}*{process}"]
     if not options["quiet"] and not passed:
         arguments.append("--adamax-progress")
     return arguments

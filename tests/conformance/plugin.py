@@ -126,6 +126,7 @@ class _Suite:
         option = config.getoption
         self.config = config
         self.is_worker = hasattr(config, "workerinput")
+        self.workers: int = config.workerinput["workercount"] if self.is_worker else 0
         self.python: str | None = option("--adamax-python")
         self.device: str = option("--adamax-device")
         self.hung: Counter[str] = Counter()
@@ -133,8 +134,10 @@ class _Suite:
         self.writer: RecordWriter  # of the process that keeps the record, from the session's start
         self.result: RunResult | None = None
         """What the run found, from its end on; the exit code comes from it, and not from a file."""
-        self.collected: set[str] = set()
-        """The ids of the tests that have to give verdicts."""
+        self.collected: dict[str, int] = {}
+        """The ids of the tests that have to give verdicts, and their places in the order of the tests."""
+        self.origins: list[str] = []
+        """The id of the test that gave each verdict of the record."""
         self.concluded: set[str] = set()
         self.bar: _Bar | None = None
         try:
@@ -230,6 +233,20 @@ class _Suite:
         if left_out:
             config.hook.pytest_deselected(items=left_out)
             items[:] = [item for item in items if is_selected(item)]
+        for item in items:
+            self._assign_worker(item)
+
+    def _assign_worker(self, item: pytest.Item) -> None:
+        """Keep a subject in a dtype in one worker of pytest-xdist, which identifies it once.
+
+        Where there are more workers than that, lives are apart: they take half of the time.
+        """
+        if self.workers and isinstance(item, pytest.Function) and "context" in item.fixturenames:
+            key: Any = item.callspec.params["context"]
+            group = "-".join(key)
+            if self.workers > len(self.targets) and any(check.layer == "lives" for check in checks_of(item)):
+                group += "-lives"
+            item.add_marker(pytest.mark.xdist_group(group))
 
     def _selects(self, check: Check) -> bool:
         """Whether the options leave a check in."""
@@ -255,7 +272,8 @@ class _Suite:
         self._expect(ids)
 
     def _expect(self, ids: Iterable[str]) -> None:
-        self.collected.update(ids)
+        for each in ids:
+            self.collected.setdefault(each, len(self.collected))
         if self.bar is not None and self.collected:
             self.bar.expect(len(self.collected))
 
@@ -340,6 +358,7 @@ class _Suite:
             if name == _PROPERTY:
                 self.concluded.add(report.nodeid)
                 self.writer.append_line(str(value).encode())
+                self.origins.append(report.nodeid)
         if self.bar is not None:
             self.bar.advance(self.writer.verdicts)
 
@@ -349,6 +368,8 @@ class _Suite:
         yield
         if self.is_worker:
             return
+        places = [self.collected[origin] for origin in self.origins]
+        self.writer.arrange(sorted(range(len(places)), key=places.__getitem__))
         versions = {name: target.subject.info.version for (name, _), target in self.targets.items()}
         for verdict in self.ledgers.used.stale(self.writer.verdicts, versions, CHECKS.keys()):
             self.writer.append(verdict)
@@ -438,7 +459,7 @@ class _Suite:
             for (subject, dtype), check in product(self.targets, self._required_checks())
             if (subject, dtype, check) not in judged
         ]
-        yield from lacking or sorted(self.collected - self.concluded)
+        yield from lacking or sorted(self.collected.keys() - self.concluded)
 
     def _required_checks(self) -> list[str]:
         """The checks that every subject needs a verdict on.

@@ -112,7 +112,7 @@ def run_trials(
 def _run_trial(
     planted: type[Any], target: Target, calls: Sequence[SuiteCall], *, until_caught: bool
 ) -> tuple[Trial, list[SuiteCall]]:
-    """One trial, and the calls for the next one: those that drew, or that were not made.
+    """One trial, and the calls for the next: those that drew, or were not made.
 
     The call that ended this one is the first of them.
     """
