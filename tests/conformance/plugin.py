@@ -126,7 +126,7 @@ class _Suite:
         option = config.getoption
         self.config = config
         self.is_worker = hasattr(config, "workerinput")
-        self.workers: int = config.workerinput["workercount"] if self.is_worker else 0
+        self.workers: int = getattr(config, "workerinput", {}).get("workercount", 0)
         self.python: str | None = option("--adamax-python")
         self.device: str = option("--adamax-device")
         self.hung: Counter[str] = Counter()
@@ -237,7 +237,7 @@ class _Suite:
             self._assign_worker(item)
 
     def _assign_worker(self, item: pytest.Item) -> None:
-        """Keep a subject in a dtype in one worker of pytest-xdist, which identifies it once.
+        """Keep a subject in a dtype in one worker of pytest-xdist: identified once.
 
         Where there are more workers than that, lives are apart: they take half of the time.
         """
