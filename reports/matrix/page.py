@@ -178,35 +178,43 @@ def _verdicts(matrix: Matrix) -> Iterator[str]:
     checks = len({s.check for row in matrix.rows for s in row.cells if not s.check.startswith("ledger/")})
     yield from (
         f"How many checks of each layer say what: {symbols}. There are {checks} checks; a run that was made before one "
-        f"came, or that was cut off, has fewer. {OTHER_FORMULA}: its values were held to another formula than the "
-        "page's, which `rule/documented` reports.",
+        "came, or that was cut off, has fewer.",
         "",
     )
+    others = dict.fromkeys(filter(None, (other_formula(row.rule) for row in matrix.rows)))
+    letters = dict(zip(others, map(_letter, range(len(others))), strict=True))
+    if letters:
+        yield "Values are held to the formula that the subject follows. It is the page's, but for cells with:"
+        yield ""
+        yield from (f"- **{OTHER_FORMULA}{letter}**: {markdown(words)}" for words, letter in letters.items())
+        yield ""
 
     def cell(row: MatrixRow, group: str) -> str:
         counts = Counter(s.status for s in row.cells if s.check.partition("/")[0] == group)
         parts = [f"{SYMBOL[s]}{counts[s]}" for s in Status if counts[s]]
-        if (
-            other_formula(row.rule)
-            and set(counts) - {Status.SKIPPED, Status.BROKEN}
-            and group not in WITHOUT_VALUES
-        ):
-            parts.append(OTHER_FORMULA)
+        other = other_formula(row.rule)
+        if other and set(counts) - {Status.SKIPPED, Status.BROKEN} and group not in WITHOUT_VALUES:
+            parts.append(f"{OTHER_FORMULA}{letters[other]}")
         return " ".join(parts)
 
     yield from _table(
-        ("subject", "dtype", "values held to", "checks", *map(markdown, groups)),
+        ("subject", "dtype", "checks", *map(markdown, groups)),
         (
             (
                 markdown_code(row.subject),
                 markdown(row.dtype),
-                markdown(other_formula(row.rule) or ("the page" if row.rule else "the page; not identified")),
                 str(len(row.cells)),
                 *(cell(row, group) for group in groups),
             )
             for row in matrix.rows
         ),
     )
+
+
+def _letter(index: int) -> str:
+    """A, B, ..., Z, AA, AB, ..."""
+    rest, last = divmod(index, 26)
+    return (_letter(rest - 1) if rest else "") + chr(ord("A") + last)
 
 
 def _findings(matrix: Matrix, statuses: Sequence[Status]) -> Iterator[str]:

@@ -150,6 +150,19 @@ def mark_between(expected: str, actual: str) -> tuple[MarkedText, MarkedText]:
     return _split(expected, start, stop), _split(actual, start, stop)
 
 
+def mark_words(expected: str, actual: str) -> tuple[MarkedText, MarkedText]:
+    """Mark two sentences where they differ, without cutting a word."""
+    if expected == actual:
+        return MarkedText(expected, ""), MarkedText(actual, "")
+    start = len(os.path.commonprefix((expected, actual)))
+    stop = len(os.path.commonprefix((expected[start:][::-1], actual[start:][::-1])))
+    while start and expected[start - 1].isalnum():
+        start -= 1
+    while stop and expected[-stop].isalnum():
+        stop -= 1
+    return _split(expected, start, stop), _split(actual, start, stop)
+
+
 def _is_number(text: str) -> bool:
     try:
         return math.isfinite(float.fromhex(text) if "0x" in text else float(text))

@@ -156,7 +156,7 @@ def _causes(summary: Summary, card_of: Mapping[int, int]) -> Iterator[dict[str, 
         ]
         yield {
             "group": group,
-            "formulas": [evidence.mark_between(*pair) for pair in group.model],
+            "formulas": [evidence.mark_words(*pair) for pair in group.model],
             "life": _life(group.life),
             "script": min(scripts, key=len, default=None),
             "links": [(check, card_of.get(row.number)) for x in group.findings for check, row in _firsts(x)],

@@ -22,7 +22,7 @@ _REPOSITORY: Final = "Repository"
 """The label of the repository in `[project.urls]` of `pyproject.toml`, the one place that names it."""
 _ADDRESS: Final = re.compile(r"https://[A-Za-z0-9.-]+(/[!#$%&()*+,./:;=?@A-Za-z0-9_~-]*)?")
 _OWN: Final = (
-    ("the bounds and their proofs", "oracles/BOUNDS.md"),
+    ("proven bounds", "oracles/BOUNDS.md"),
     ("the formula as code", "reference/formula.py"),
     ("the ledger of known divergences", "reports/ledger/ledger.toml"),
     ("the matrix of all frameworks", "reports/MATRIX.md"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 from adamax_conformance.oracles.error_model import ErrorModel
 from adamax_conformance.oracles.formats import Format
@@ -13,18 +11,9 @@ from adamax_conformance.reference.hyperparameters import Hyperparameters
 from adamax_conformance.reports.cli.diff import compare
 from adamax_conformance.reports.record.record import Record
 from adamax_conformance.reports.render.report import render
+from adamax_conformance.tests.meta.browser.chromium import find_chromium, start_chromium
 from adamax_conformance.tests.meta.reports.samples import divergence, header, verdict
 
-ARGUMENTS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--window-size=1280,1000",
-)
 SERIES = {
     "ulp_by_step": [[t, 0.4 + 0.001 * t, 1.0 + 0.002 * t] for t in range(1, 200)],
     "histogram": {"edges": [0.0, 0.25, 0.5, 0.75], "counts": [70, 25, 5]},
@@ -97,18 +86,11 @@ def comparison(tmp_path_factory):
 @pytest.fixture(scope="session")
 def chromium(tmp_path_factory):
     """A browser for the whole session, with a profile of its own."""
-    webdriver = pytest.importorskip("selenium.webdriver")
-    binary = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    driver = shutil.which("chromedriver")
-    if binary is None or driver is None:
+    pytest.importorskip("selenium.webdriver")
+    found = find_chromium()
+    if found is None:
         pytest.skip("there is no Chromium with its chromedriver here")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    browser.set_script_timeout(600)  # axe-core takes as long as the machine is busy
+    browser = start_chromium(*found, tmp_path_factory.mktemp("profile"))
     yield browser
     browser.quit()
 

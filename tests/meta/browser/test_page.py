@@ -8,6 +8,7 @@ import pytest
 from adamax_conformance.oracles.verdict import Status
 from adamax_conformance.reports.record.record import Record
 from adamax_conformance.reports.render.report import render
+from adamax_conformance.tests.meta.browser.chromium import prefer_colors
 from adamax_conformance.tests.meta.reports.samples import HOSTILE, divergence, header, verdict
 
 pytest.importorskip("selenium")
@@ -46,10 +47,7 @@ def rows(browser):
 
 
 def emulate(browser, *, dark=False, phone=False):
-    value = "dark" if dark else "light"
-    browser.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": value}]}
-    )
+    prefer_colors(browser, "dark" if dark else "light")
     if phone:
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
 

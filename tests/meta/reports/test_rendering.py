@@ -26,7 +26,7 @@ from adamax_conformance.reports import escape
 from adamax_conformance.reports.ledger import ledger
 from adamax_conformance.reports.record.record import Record, read_records
 from adamax_conformance.reports.render import csv as table
-from adamax_conformance.reports.render import html, junit, links, markdown, terminal
+from adamax_conformance.reports.render import evidence, html, junit, links, markdown, terminal
 from adamax_conformance.reports.render.report import FILES, render
 from adamax_conformance.reports.render.summary import SYMBOL, WORST_FIRST, StatusCounts, summarize
 from adamax_conformance.tests.meta.reports.samples import (
@@ -430,6 +430,12 @@ def test_the_page_shows_what_a_maintainer_needs_of_a_divergence():
         "adamax-conformance check torch --dtype float32 --check",
     ):
         assert needed in shown, needed
+
+
+def test_words_are_marked_whole():
+    pair = evidence.mark_words("a step uses its lr in force", "a step uses the lr of the step before")
+    assert [one.different for one in pair] == ["its lr in force", "the lr of the step before"]
+    assert {one.same for one in evidence.mark_words("m = m + g", "m = m + g")} == {"m = m + g"}
 
 
 def test_digits_that_differ_are_marked():
