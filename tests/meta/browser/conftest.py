@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from adamax_conformance.oracles.error_model import ErrorModel
 from adamax_conformance.oracles.formats import Format
@@ -22,6 +24,24 @@ LONG = "/home/somebody/work/optimizers/adamax_variants/src/my_optimizers/adamax.
 WORKED = worked_step(
     (1.0, 0.25, 0.5, 0.125), (0.998, 0.2375, 0.4995), Hyperparameters(), 3, ErrorModel(Format.of("float32"))
 )
+DIAGNOSIS = {
+    "subject": "torch",
+    "dtype": "float32",
+    "diagnosis": "a learning rate that is set takes effect one step late",
+    "causes": [
+        {
+            "cause": "lr-of-step-before",
+            "sentence": "a learning rate that is set takes effect one step late",
+            "documented": "a step uses its group's options in force",
+            "line": "a step uses the lr of the step before",
+        }
+    ],
+    "conditions": "",
+    "lives": 130,
+    "diverging_lives": 5,
+    "explains": [["value/lockstep/theta", "float32"]],
+    "life": None,
+}
 
 
 def records():
@@ -61,7 +81,9 @@ def records():
         *(verdict(check=f"relations/mirror/{n}") for n in range(30)),
     ]
     other = [verdict(check=one.check, subject=LONG, dtype="float16") for one in values[5:]]
-    return Record.of(header(), values), Record.of(header(seed=2, subjects=()), other)
+    return replace(Record.of(header(), values), diagnoses=(DIAGNOSIS,)), Record.of(
+        header(seed=2, subjects=()), other
+    )
 
 
 @pytest.fixture(scope="session")

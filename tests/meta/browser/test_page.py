@@ -64,6 +64,16 @@ def test_it_opens_from_disk_with_no_other_request_and_no_message_on_the_console(
     assert browser.get_log("browser") == []
 
 
+def test_the_cause_comes_first(browser):
+    assert "takes effect one step late" in one(browser, ".answer").text
+    script = "return [...document.querySelectorAll('main > *')].map(e => e.getAttribute('aria-labelledby') ?? e.className)"
+    assert browser.execute_script(script)[:3] == ["answer", "causes", "tiles"]
+    assert [mark.text for mark in all_of(browser, "[data-cause] mark")] == [
+        "its group's options in force",
+        "the lr of the step before",
+    ]
+
+
 def test_what_conforms_is_folded_away_and_can_be_shown(browser):
     assert not any("conforms" in row for row in shown(browser, "#table tbody tr"))
     tick(browser, "conforms", on=True)
