@@ -31,7 +31,10 @@ from adamax_conformance.tests.conformance.cases.lives import PERIOD, Feature
 from adamax_conformance.tests.conformance.cases.pinned import noise
 from adamax_conformance.tests.conformance.cases.probes import values_of
 
-_PLAIN: Final = Options(Number(0.1), (0.8, 0.7), 0.01)
+
+def _options(features: frozenset[Feature]) -> Options:
+    """Ordinary options, with decay if the subject has it: a size or an index may lose any of them."""
+    return Options(Number(0.1), (0.8, 0.7), 0.01, 0.25 if Feature.DECAY in features else None)
 
 
 def _tiled(format_: Format, seed: int, shape: tuple[int, ...]) -> Values:
@@ -44,12 +47,19 @@ def _steps(
     format_: Format,
     name: str,
     shapes: Sequence[tuple[int, ...]],
-    options: Options,
+    features: frozenset[Feature],
     memory: Memory = Memory.CONTIGUOUS,
 ) -> Life:
-    """Two steps of one group of parameters of these shapes."""
+    """Two steps of parameters of these shapes; every other one is maximized, in a group of its own."""
+    options = _options(features)
     specs = tuple(ParameterSpec(_tiled(format_, 3000 + i, shape), memory) for i, shape in enumerate(shapes))
-    actions: list[Action] = [Construct(0, (GroupSpec(specs),), options, Container.LIST)]
+    groups: tuple[GroupSpec, ...] = (GroupSpec(specs),)
+    container = Container.LIST
+    if {Feature.GROUPS, Feature.MAXIMIZE} <= features and len(specs) > 1:
+        groups = (GroupSpec(specs[::2]), GroupSpec(specs[1::2], Options(maximize=True)))
+        container = Container.DICTS
+        shapes = [*shapes[::2], *shapes[1::2]]
+    actions: list[Action] = [Construct(0, groups, options, container)]
     for t in range(2):
         gradients = (_tiled(format_, 3500 + 331 * t + i, shape) for i, shape in enumerate(shapes))
         actions.append(Step(0, tuple(GradientSpec(each, memory) for each in gradients)))
@@ -70,15 +80,14 @@ def sizes(format_: Format, features: frozenset[Feature], *, full: bool) -> tuple
         (1024, 1025) if full else (300, 1025),
     ]  # fmt: skip
     scattered = [(300,), (5000,), (20000,), (65, 70), (150, 130), (32, 16, 3, 3)]
-    decay = Options(Number(0.1), (0.8, 0.7), 0.01, 0.25 if Feature.DECAY in features else None)
     return (
-        _steps(format_, "sizes/small", [*small, *multiples], decay),
-        _steps(format_, "sizes/remainders", remainders, decay),
-        _steps(format_, "sizes/matrices", matrices, decay),
-        _steps(format_, "sizes/middle", middle, decay),
-        _steps(format_, "sizes/large", large, _PLAIN),
+        _steps(format_, "sizes/small", [*small, *multiples], features),
+        _steps(format_, "sizes/remainders", remainders, features),
+        _steps(format_, "sizes/matrices", matrices, features),
+        _steps(format_, "sizes/middle", middle, features),
+        _steps(format_, "sizes/large", large, features),
         *(
-            _steps(format_, f"sizes/{memory.value}", scattered, decay, memory)
+            _steps(format_, f"sizes/{memory.value}", scattered, features, memory)
             for memory in (Memory.STRIDED, Memory.COLUMN_MAJOR)
             if Feature.ORDERS in features
         ),
@@ -89,7 +98,7 @@ def numbers(format_: Format, features: frozenset[Feature], *, full: bool) -> tup
     """Thousands of parameters in one group, and dozens of groups."""
     count = 5000 if full else 1100
     many = tuple(
-        _steps(format_, f"numbers/{number}", [(1 + i % 3,) for i in range(number)], _PLAIN)
+        _steps(format_, f"numbers/{number}", [(1 + i % 3,) for i in range(number)], features)
         for number in (128, 192, count)
     )
     if Feature.GROUPS not in features:
@@ -97,17 +106,23 @@ def numbers(format_: Format, features: frozenset[Feature], *, full: bool) -> tup
     groups = tuple(
         GroupSpec(
             (ParameterSpec(values_of(format_, 5000 + i, (2,))),),
-            Options(Number(2.0 ** -(1 + i % 7)), (0.5 + i / 128, 0.9 - i / 256), 0.01 + i / 64),
+            Options(
+                Number(2.0 ** -(1 + i % 7)),
+                (0.25 + i / 128, 0.9 - i / 256),
+                0.01 + i / 64,
+                0.1 + i / 128 if Feature.DECAY in features else None,
+                i % 3 == 2 if Feature.MAXIMIZE in features else None,
+            ),
         )
-        for i in range(45)
+        for i in range(70)
     )
 
     def step(seed: int) -> Step:
         return Step(0, tuple(GradientSpec(values_of(format_, seed + i, (2,))) for i in range(len(groups))))
 
-    actions: list[Action] = [Construct(0, groups, _PLAIN), step(5100)]
+    actions: list[Action] = [Construct(0, groups, _options(features)), step(5100), step(5150)]
     if Feature.SET_LR in features:
-        for round_, chosen in enumerate(((1, 2, 8, 9, 17, 33, 44), (0, 2, 3, 16, 32, 40, 44))):
+        for round_, chosen in enumerate(((1, 2, 8, 9, 17, 33, 44, 65), (0, 2, 3, 16, 32, 40, 64, 69))):
             actions += [SetLr(0, group, Number(0.3 + (group + round_) / 100)) for group in chosen]
             actions.append(step(5200 + 100 * round_))
     return *many, Life("lives/numbers/groups", format_.dtype, tuple(actions))
@@ -123,7 +138,8 @@ def counters(format_: Format, features: frozenset[Feature], *, full: bool) -> It
     ]
     specs = tuple(ParameterSpec(each) for each in values[0])
     beta1 = 0.993 if format_ is Format.BINARY64 else 0.9995
-    options = Options(Number(0.1), (beta1, 0.999), 1e-3)
+    decay = 0.01 if Feature.DECAY in features else None
+    options = Options(Number(0.1), (beta1, 0.999), 1e-3, decay)
 
     def step(t: int) -> Step:
         return Step(0, tuple(GradientSpec(each) for each in values[1 + t % 3]))
@@ -139,6 +155,7 @@ def counters(format_: Format, features: frozenset[Feature], *, full: bool) -> It
     if not {Feature.LOAD_FRESH, Feature.LOAD_USED} & features:
         return
     fresh = Feature.LOAD_USED not in features
+    maximizes = Feature.MAXIMIZE in features
     for near_one in (False, True):
         kept = 11
         actions = [start, *(step(t) for t in range(kept))]
@@ -147,7 +164,7 @@ def counters(format_: Format, features: frozenset[Feature], *, full: bool) -> It
             actions[0] = Construct(
                 0,
                 (GroupSpec(specs),),
-                Options(Number(0.1), (beta, 0.999), 1e-3),
+                Options(Number(0.1), (beta, 0.999), 1e-3, decay, near_one if maximizes else None),
                 Container.LIST,
             )
             life = [
