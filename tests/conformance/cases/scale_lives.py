@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 import numpy as np
 from adamax_conformance.oracles.formats import Format
@@ -33,7 +32,7 @@ from adamax_conformance.tests.conformance.cases.probes import values_of
 
 
 def _options(features: frozenset[Feature]) -> Options:
-    """Ordinary options, with decay if the subject has it: a size or an index may lose any of them."""
+    """Ordinary options, with decay if the subject has it."""
     return Options(Number(0.1), (0.8, 0.7), 0.01, 0.25 if Feature.DECAY in features else None)
 
 
@@ -50,7 +49,7 @@ def _steps(
     features: frozenset[Feature],
     memory: Memory = Memory.CONTIGUOUS,
 ) -> Life:
-    """Two steps of parameters of these shapes; every other one is maximized, in a group of its own."""
+    """Two steps of parameters of these shapes; every other one is maximized."""
     options = _options(features)
     specs = tuple(ParameterSpec(_tiled(format_, 3000 + i, shape), memory) for i, shape in enumerate(shapes))
     groups: tuple[GroupSpec, ...] = (GroupSpec(specs),)
