@@ -11,7 +11,10 @@ import click
 from ..impl.protocol.messages import DEVICES, DTYPES
 
 
-class _StateNames(click.ParamType[tuple[str, ...]]):
+STATE_HELP: Final = "The names under which your own optimizer keeps m and u, as in m,u."
+
+
+class StateNames(click.ParamType[tuple[str, ...]]):
     """The names of m and u, with a comma between them."""
 
     name = "names"
@@ -64,9 +67,9 @@ REPRODUCING: Final = (
     ),
     click.Option(
         ["--state"],
-        type=_StateNames(),
+        type=StateNames(),
         metavar="M,U",
-        help="The names under which your own optimizer keeps m and u, as in m,u.",
+        help=STATE_HELP,
     ),
     click.Option(
         ["--arithmetic"], type=click.Path(), metavar="FILE", help="The declared arithmetic of the device."

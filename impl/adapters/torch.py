@@ -177,7 +177,12 @@ class TorchAdapter(TorchFeatures):
         self, optimizer: Any, params: Sequence[Any]
     ) -> tuple[Sequence[Any] | None, Sequence[Any] | None]:
         states = [optimizer.state.get(parameter, {}) for parameter in params]
-        m, u = ([state.get(name) for state in states] for name in self.state_names)
+        made = [state for state in states if state]
+        # Names that no state has are not those of an optimizer that has stepped: it keeps m and u elsewhere.
+        m, u = (
+            None if made and not any(name in state for state in made) else [s.get(name) for s in states]
+            for name in self.state_names
+        )
         return m, u
 
     def save_live(self, optimizer: Any) -> Any:

@@ -12,7 +12,17 @@ import numpy as np
 
 from ...reference.causes.catalogue import CATALOGUE, composed
 from ...reference.causes.machine import Machine
-from ...reference.life import Life, Observation, Watched
+from ...reference.life import (
+    Construct,
+    Life,
+    Number,
+    NumberKind,
+    Observation,
+    Refuse,
+    SetLr,
+    Step,
+    Watched,
+)
 from ..formats import Format
 from .conditions import Conditions, find_conditions, words_of_checks
 from .evaluate import Batch, Unexplained
@@ -20,6 +30,9 @@ from .fitted import fitted
 from .rows import Books, LifeTrace
 from .trace import trace
 
+_SHOWN: Final = 2
+"""The changes that are kept as examples."""
+_ARRAYS: Final = {NumberKind.ARRAY, NumberKind.FILLED}
 _LIKELY: Final = 8
 """The deviations that are tried together with every other."""
 
@@ -63,9 +76,10 @@ class Diagnosis:
         quantity: the first quantity that is off.
         shortest: the shortest life that shows it, up to the action after which it does.
         refused: what legitimate actions raised.
-        changed: what of the caller's was changed.
+        changed: examples of what of the caller's was changed.
         seconds: the time of the judgement.
         asked: the lives that the subject was asked for, to tell several causes apart.
+        besides: what else happens that the causes do not explain.
     """
 
     dtype: str
@@ -79,6 +93,7 @@ class Diagnosis:
     changed: tuple[str, ...] = ()
     seconds: float = 0.0
     asked: tuple[Life, ...] = ()
+    besides: str = ""
 
     @property
     def is_wrong(self) -> bool:
@@ -177,12 +192,15 @@ def diagnose(
             for change in each.changed
             if change.what is Watched.GRADIENT
         )
-    )
+    )[:_SHOWN]
     wrong = search.wrong_lives
     causes: tuple[Cause, ...] = ()
-    conditions = quantity = ""
+    conditions = quantity = rest = ""
     if wrong:
         causes = _causes(search)
+    if wrong and not causes:
+        causes, rest = _plain_causes(search)
+    besides = ["the gradient that was passed is changed"] if changed and causes else []
     if wrong and len(causes) != 1:
         conditions, quantity = _conditions(search)
     elif not wrong and changed:
@@ -200,6 +218,7 @@ def diagnose(
         refused,
         changed,
         time.process_time() - started,
+        besides="; ".join([*besides, rest] if rest else besides),
     )
 
 
@@ -254,6 +273,41 @@ def _causes(search: _Search) -> tuple[Cause, ...]:
         for kind in reversed(found)
     }
     return tuple(reversed(causes.values()))
+
+
+def _plain_causes(search: _Search) -> tuple[tuple[Cause, ...], str]:
+    """The causes of what is wrong in plain lives, and what remains in words."""
+    plain = [each for each in search.all.traces if is_plain(each.life)]
+    if len(plain) == len(search.all.traces):
+        return (), ""
+    inner = _Search(plain, search.format_, search.budget)
+    causes = _causes(inner) if inner.wrong_lives else ()
+    if not causes:
+        return (), ""
+    whole = search.batch_of(range(len(search.all.traces)))
+    return causes, _conditions_of(whole.batch, whole.judge(causes[0].model))[0]
+
+
+def is_plain(life: Life) -> bool:
+    """Whether no call is refused, and the caller hands over nothing that a step could change.
+
+    An optimizer that changes a gradient, or an array that is its learning rate, takes another step where that is used
+    again. One that refuses a call half-way goes on from another state.
+    """
+    for action in life.actions:
+        rates: list[Number | None] = []
+        match action:
+            case Refuse():
+                return False
+            case Construct():
+                rates = [action.options.lr, *(group.options.lr for group in action.groups)]
+            case SetLr():
+                rates = [action.lr]
+            case Step() if any(spec.values is None and not spec.is_absent for spec in action.gradients):
+                return False
+        if any(rate is not None and rate.kind in _ARRAYS for rate in rates):
+            return False
+    return True
 
 
 def _is_narrower(kind: type[Machine], format_: Format) -> bool:
@@ -324,11 +378,16 @@ def _quantity(search: _Search) -> str:
 
 
 def _conditions(search: _Search) -> tuple[str, str]:
-    found: Conditions | None = find_conditions(search.all, search.documented)
-    if search.documented.checks:
-        words = words_of_checks(search.documented, search.all)
-        moment = search.documented.checks[0].moment
-        if found is None or not search.documented.wrong.any():
+    return _conditions_of(search.all, search.documented)
+
+
+def _conditions_of(batch: Batch, unexplained: Unexplained) -> tuple[str, str]:
+    """When something unexplained happens, in words, and the first quantity that is off."""
+    found: Conditions | None = find_conditions(batch, unexplained)
+    if unexplained.checks:
+        words = words_of_checks(unexplained, batch)
+        moment = unexplained.checks[0].moment
+        if found is None or not unexplained.wrong.any():
             return f"{moment} is off only {words}", moment
     assert found is not None
     return str(found), found.quantity

@@ -13,6 +13,7 @@ from ...impl.subject.client import Subject
 from ...impl.subject.parts import find_parts
 from ...oracles.causes.diagnosis import Diagnosis
 from ..escape import one_line
+from ..options import STATE_HELP, StateNames
 from ..record.diagnosis import diagnosis_to_json
 from ..record.exit_codes import ExitCode
 from ..render import terminal
@@ -26,15 +27,22 @@ from ..rule.life_lines import life_lines
 @click.option("--dtype", type=click.Choice(DTYPES), help="The widest that shows something, by default.")
 @click.option("--device", type=click.Choice(DEVICES), default="cpu", show_default=True)
 @click.option("--python", metavar="PATH", help="The interpreter to run the subject in.")
+@click.option("--state", type=StateNames(), metavar="M,U", help=STATE_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def diagnose_command(
-    subject: str, dtype: str | None, device: str, python: str | None, *, as_json: bool
+    subject: str,
+    dtype: str | None,
+    device: str,
+    python: str | None,
+    state: tuple[str, str] | None,
+    *,
+    as_json: bool,
 ) -> int:
     """Name the cause why SUBJECT diverges, or the conditions under which it does."""
     try:
 
         def renew() -> Subject:
-            return Subject.open(subject, device=device, python=python)
+            return Subject.open(subject, device=device, python=python, state=state)
 
         with renew() as tried:
             groups = find_parts(tried, dtype or tried.info.dtypes[0]).get("groups", True)
@@ -73,6 +81,8 @@ def _show(found: Diagnosis, subject: str, lacking: tuple[str, ...], console: Con
     for cause in found.causes:
         line(f"  documented:  {cause.documented}")
         line(f"  the subject: {cause.line}")
+    if found.besides:
+        line(f"  besides, {found.besides}")
     if found.shortest is not None:
         line(
             f"  {found.diverges} of {found.lives} lives show it, for example this one ({found.shortest.name}):"

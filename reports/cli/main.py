@@ -32,7 +32,7 @@ from ..escape import github_error, terminal_line, terminal_text
 from ..ledger import ledger
 from ..ledger.choice import choose
 from ..matrix.page import write_matrix
-from ..options import OPTIONS, pytest_arguments
+from ..options import OPTIONS, STATE_HELP, StateNames, pytest_arguments
 from ..record.exit_codes import ExitCode
 from ..record.merge import merge
 from ..record.record import FILE_NAME, PARTIAL_SUFFIX, Record, RecordError
@@ -334,13 +334,23 @@ def list_subjects(python: str | None) -> int:
 @click.option("--dtype", multiple=True, type=click.Choice(DTYPES))
 @click.option("--device", type=click.Choice(DEVICES), default="cpu", show_default=True)
 @click.option("--python", metavar="PATH", help="The interpreter to run the subject in.")
+@click.option("--state", type=StateNames(), metavar="M,U", help=STATE_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def identify_subject(
-    subject: str, dtype: tuple[str, ...], device: str, python: str | None, *, as_json: bool
+    subject: str,
+    dtype: tuple[str, ...],
+    device: str,
+    python: str | None,
+    state: tuple[str, str] | None,
+    *,
+    as_json: bool,
 ) -> int:
     """Identify the rule, form and scalar precision of SUBJECT, with the evidence."""
     try:
-        return int(subjects.identify_and_show(subject, dtype, device, python, Console(), as_json=as_json))
+        code = subjects.identify_and_show(
+            subject, dtype, device, python, Console(), state=state, as_json=as_json
+        )
+        return int(code)
     except subjects.NotIdentifiedError as error:
         raise _CommandError(str(error), error.code) from error
 

@@ -75,6 +75,7 @@ def identify_and_show(
     python: str | None,
     console: Console,
     *,
+    state: tuple[str, str] | None = None,
     as_json: bool = False,
 ) -> ExitCode:
     """Print what a subject implements, in each dtype.
@@ -85,13 +86,14 @@ def identify_and_show(
         device: where it runs.
         python: the interpreter that it runs in.
         console: to print on.
+        state: the names under which it keeps m and u, if they are the user's.
         as_json: whether to print one JSON object.
 
     Raises:
         NotIdentifiedError: there is no such subject here, or it did not compute.
     """
     try:
-        with Subject.open(name, device=device, python=python) as subject:
+        with Subject.open(name, device=device, python=python, state=state) as subject:
             if missing := [d for d in dtypes if d not in subject.info.dtypes]:
                 raise NotIdentifiedError(
                     f"{name} has no {', '.join(missing)} on {device}; it has {', '.join(subject.info.dtypes)}",

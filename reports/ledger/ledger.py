@@ -32,6 +32,8 @@ TABLE: Final = "divergence"
 _SAME: Final = "{check}"
 """In a table, stands for the pinned case whose name is the check's id."""
 _GLOB: Final = "*?["
+_ANY_CLASS: Final = "torch:*"
+"""Any optimizer class of torch: an entry for all of them is not stale where one of them does without."""
 _DRAWN: Final = "drawn"
 """The name of a drawn case; `reference.case` names pinned ones after their checks."""
 _DIGITS: Final = 3
@@ -108,6 +110,10 @@ class Entry:
         """Whether the entry is one for a subject."""
         return any(fnmatchcase(subject, name) for name in self._patterns)
 
+    def expires_with(self, subject: str) -> bool:
+        """Whether a subject that it is for, and that does otherwise, makes the entry stale."""
+        return any(fnmatchcase(subject, name) for name in self._patterns if name != _ANY_CLASS)
+
     def admits(self, version: str) -> bool:
         """Whether the entry is one for a version of the subject's framework."""
         return _admits_version(self.versions, version)
@@ -176,7 +182,8 @@ class Ledger:
             wanted = {check for check in known_checks if entry.names(check)}
             places: dict[tuple[str, str, str], list[Verdict]] = {}
             for verdict in verdicts:
-                if entry.concerns(verdict, versions.get(verdict.subject, "")):
+                concerned = entry.concerns(verdict, versions.get(verdict.subject, ""))
+                if concerned and entry.expires_with(verdict.subject):
                     places.setdefault((verdict.subject, verdict.dtype, verdict.device), []).append(verdict)
             for judged in places.values():
                 fine = [v for v in judged if v.status in {Status.CONFORMS, Status.UNSPECIFIED}]

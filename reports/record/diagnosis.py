@@ -44,6 +44,7 @@ def diagnosis_to_json(
             for c in found.causes
         ],
         "conditions": found.conditions,
+        "besides": found.besides,
         "quantity": found.quantity,
         "lacks": list(lacking),
         "lives": found.lives,
@@ -77,6 +78,8 @@ def diagnosis_in_words(entry: Mapping[str, Any], diverging: int) -> str:
     """
     if not entry["lives"]:
         return f"{entry['subject']}: {entry['diagnosis']}"
+    if besides := entry.get("besides"):
+        return f"{diagnosis_in_words({**entry, 'besides': ''}, diverging)}; besides, {besides}"
     subject, seen = entry["subject"], f"{entry['diverging_lives']} of {entry['lives']} lives"
     verdicts = f"{diverging} {'divergence' if diverging == 1 else 'divergences'}"
     if lacking := entry.get("lacks"):

@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from itertools import count, islice
 from typing import Final
 
 from ...impl.protocol.errors import SubjectError
 from ...impl.subject.capabilities import restrict_life
 from ...impl.subject.client import Subject
-from ...oracles.causes.diagnosis import Cause, Diagnosis, fits
+from ...oracles.causes.diagnosis import Cause, Diagnosis, fits, is_plain
 from ...oracles.causes.drawn import drawn_life
 from ...oracles.causes.modelled import modelled
 from ...oracles.formats import Format
@@ -52,7 +53,8 @@ def decide(
     while len(found.causes) > 1 and len(asked) < _MOST:
         with renew() as subject:
             first, second = found.causes[:2]
-            life = _separating(first, second, format_, seeds, deadline, subject.info.arguments, groups=groups)
+            known = partial(restrict_life, arguments=subject.info.arguments, groups=groups)
+            life = _separating(first, second, known, format_, seeds, deadline, plain=bool(found.besides))
             if life is None:
                 break
             try:
@@ -64,7 +66,12 @@ def decide(
             continue
         left = tuple(cause for cause in found.causes if fits(cause, observed, format_))
         found = replace(found, causes=left)
-    return replace(found, asked=tuple(asked), conditions="" if found.causes else found.conditions)
+    return replace(
+        found,
+        asked=tuple(asked),
+        conditions="" if found.causes else found.conditions,
+        besides=found.besides if found.causes else "",
+    )
 
 
 def _is_whole(observed: tuple[Life, Sequence[Observation]]) -> bool:
@@ -78,19 +85,19 @@ def _is_whole(observed: tuple[Life, Sequence[Observation]]) -> bool:
 def _separating(
     first: Cause,
     second: Cause,
+    restrict: Callable[[Life], Life | None],
     format_: Format,
     seeds: count[int],
     deadline: float,
-    arguments: tuple[str, ...],
     *,
-    groups: bool,
+    plain: bool,
 ) -> Life | None:
     """A life on which one of two causes is beyond the bounds of the other."""
     for seed in islice(seeds, 10_000):
         if time.process_time() > deadline:
             return None
-        life = restrict_life(drawn_life(seed, format_), arguments, groups=groups)
-        if life is None:
+        life = restrict(drawn_life(seed, format_))
+        if life is None or (plain and not is_plain(life)):
             continue
         for one, other in ((first, second), (second, first)):
             with Subject.in_process(modelled(one.model, format_), one.slug) as model:

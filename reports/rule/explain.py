@@ -80,6 +80,8 @@ def explained(
 def _is_explained(
     subject: Subject, cause: Cause, verdict: Verdict, process: MutableMapping[str, Any], *, groups: bool
 ) -> bool:
+    if verdict.divergence is not None and "watched" in verdict.divergence.extra:
+        return False  # what the caller holds was changed, which no number of a step says
     shown = False
     for life in _lives(verdict):
         known = restrict_life(life, subject.info.arguments, groups=groups)

@@ -22,7 +22,7 @@ from typing import Any, Final, NoReturn
 
 import numpy as np
 import pytest
-from adamax_conformance.impl.adapters.registry import parse_name
+from adamax_conformance.impl.adapters.registry import SubjectKind, parse_name
 from adamax_conformance.impl.protocol.errors import (
     SubjectBrokenError,
     SubjectError,
@@ -391,10 +391,24 @@ class _Suite:
         except OSError as error:
             record = self.writer.record(complete=complete)
             unwritten = f"the report cannot be written to {directory} ({error.strerror})"
-        notes = (*self.ledgers.notes(versions), *self._printed())
+        notes = (*self.ledgers.notes(versions), *self._hidden(), *self._printed())
         self.result = RunResult(record, missing, interrupted, unwritten, notes)
         if session.exitstatus == pytest.ExitCode.OK and self.result.problem:
             session.exitstatus = self.result.exit_code
+
+    def _hidden(self) -> Iterator[str]:
+        """The user's own optimizers whose m and u were not seen, and how to name them."""
+        kinds = {SubjectKind.FACTORY, SubjectKind.TORCH_CLASS}
+        hidden = {name for (name, _), target in self.targets.items() if target.hides_state}
+        names = self.config.getoption("--adamax-state")
+        for name in sorted(name for name in hidden if parse_name(name).kind in kinds):
+            if names is None:
+                yield (
+                    f"m and u of {name} were not seen, and theta alone was judged: if it keeps them under other "
+                    "names, say which with --state M,U"
+                )
+            else:
+                yield f"{name} has no m and u under the names {','.join(names)}, and theta alone was judged"
 
     def _printed(self) -> Iterator[str]:
         """The last line that each of the user's own optimizers printed."""

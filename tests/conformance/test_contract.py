@@ -269,6 +269,9 @@ def test_maximize_is_refused_as_a_positional_argument(context: CheckContext) -> 
             _positional_divergence("the documented order of arguments", f"{error.type}: {error.message}"),
         )
         return
+    if context.subject.info.keyword_only_maximize:
+        context.conforms()  # a sixth positional argument would be another one, as foreach is in torch
+        return
     try:
         handle = context.subject.construct([({}, _THETA)], context.dtype, positional=(*positional, True))
         context.subject.release(handle)

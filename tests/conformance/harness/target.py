@@ -139,6 +139,11 @@ class Target:
             self._shows_state = last.m is not None and last.u is not None
         return self._shows_state
 
+    @property
+    def hides_state(self) -> bool:
+        """Whether a check has looked for m and u, and found none."""
+        return self._shows_state is False
+
     def takes_points(self) -> bool:
         """Whether the subject is right for a parameter without dimensions.
 

@@ -61,6 +61,24 @@ class UncheckingAhead(Unchecking):
     ahead = 1
 
 
+class EpsOutside:
+    """One as people write it: eps outside the maximum, no maximize, m and u under these names, no validation."""
+
+    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+        self.params, self.options, self.t = list(params), (lr, *betas, eps, weight_decay), 0
+        self.m, self.u = ([np.zeros_like(p) for p in self.params] for _ in range(2))
+
+    def __call__(self, gradients):
+        lr, beta1, beta2, eps, weight_decay = self.options
+        self.t += 1
+        for p, g, m, u in zip(self.params, gradients, self.m, self.u, strict=True):
+            if weight_decay:
+                g = g + weight_decay * p  # noqa: PLW2901 - as they write it
+            m[...] = beta1 * m + (1 - beta1) * g
+            u[...] = np.maximum(beta2 * u, np.abs(g))
+            p[...] -= lr / (1 - beta1**self.t) * m / (u + eps)
+
+
 class Still(Plain):
     """An optimizer that never steps."""
 

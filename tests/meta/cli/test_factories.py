@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 from adamax_conformance.oracles.verdict import Status
 
+OUTSIDE = "eps is added where u divides, and is not in the maximum"
+HALF_WAY = "a call is refused half-way, with theta changed (one gradient is missing)"
+
 
 @pytest.fixture
-def check(run):
-    """Check a class of `factories.py` in float32."""
+def ask(run):
+    """Run a command on a class of `factories.py` in float32."""
     folder = run("--version").folder
     shutil.copy(Path(__file__).with_name("factories.py"), folder)
 
-    def call(name, *more):
-        return run("check", f"factories.py:{name}", "--dtype", "float32", *more)
+    def call(command, name, *more):
+        return run(command, f"factories.py:{name}", "--dtype", "float32", *more)
 
     return call
+
+
+@pytest.fixture
+def check(ask):
+    """Check a class of `factories.py` in float32."""
+    return partial(ask, "check")
 
 
 def globs(*names):
@@ -97,3 +107,33 @@ def test_names_of_the_state_that_are_not_two_are_refused(check):
     ran = check("Plain", "--state", "m")
     assert ran.code == 2
     assert "'m' is not two names" in ran.err
+
+
+@pytest.mark.parametrize("state", [(), ("--state", "m,u")], ids=["hidden", "named"])
+def test_the_cause_of_one_s_own_is_named_though_it_refuses_half_way(ask, state):
+    ran = ask("diagnose", "EpsOutside", *state)
+    assert ran.code == 1
+    first, *more = ran.out.splitlines()
+    assert first.endswith(f"it has no argument maximize; {OUTSIDE}")
+    assert f"  besides, {HALF_WAY}" in more
+    assert "  the subject: u = max(beta2*u, |g|), and theta is divided by u + eps" in more
+
+
+def test_a_report_opens_with_the_cause_of_one_s_own_and_ends_with_how_to_name_its_state(check):
+    ran = check("EpsOutside", *globs("contract/lr/*", "contract/defaults", "value/scales/*"))
+    assert ran.code == 1
+    shown = [line for line in ran.out.splitlines() if OUTSIDE in line]
+    assert shown[0].startswith("factories.py:EpsOutside: one cause explains 1 of 1 divergence: ")
+    assert "m and u of factories.py:EpsOutside were not seen" in ran.err
+    assert "--state M,U" in ran.err
+
+
+def test_names_that_no_state_has_are_said(check):
+    ran = check("EpsOutside", "--state", "first,norm", *globs("value/scales/*"))
+    assert "factories.py:EpsOutside has no m and u under the names first,norm" in ran.err
+
+
+def test_an_identification_looks_at_m_and_u_under_the_names_that_are_said(ask):
+    ran = ask("identify", "EpsOutside", "--state", "m,u")
+    assert "  u: within the bound" in ran.out
+    assert "  u: within" not in ask("identify", "EpsOutside").out
