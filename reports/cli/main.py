@@ -51,6 +51,8 @@ _SUITE_PLUGIN: Final = "adamax-conformance-suite"
 """The name under which the suite's plugin is registered."""
 _NO_PLUGINS: Final = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
 _LONGEST_LINE: Final = 300
+_CLOSED: Final = 141
+"""The exit code of a program whose reader has gone, as a shell has it."""
 _SUBJECT_HELP: Final = """
 SUBJECT is numpy (our own, where nothing is named), torch, torch[foreach], mindspore, ...;
 package.module:factory or path/to/file.py:factory; torch:package.module.Class; process:COMMAND."""
@@ -85,16 +87,30 @@ def main() -> NoReturn:
     except BrokenPipeError:
         # The reader of our output has closed it; the interpreter must not try to flush it again.
         _discard_output()
-        code = 141
+        code = _CLOSED
     except OSError as error:
         _discard_output()
         named = f": {error.filename}" if error.filename else ""
         click.echo(f"Error: {terminal_line(f'{error.strerror or error}{named}', _LONGEST_LINE)}", err=True)
         code = ExitCode.NOTHING_JUDGED
-    except BaseException:  # noqa: BLE001 - also a SystemExit of 0 that a plugin raises: nothing has been proved
+    except SystemExit as error:
+        code = _code_of_exit(error)
+    except BaseException:  # noqa: BLE001 - whatever it is, nothing has been proved
         traceback.print_exc()
         code = ExitCode.NOTHING_JUDGED
     sys.exit(int(code or 0))
+
+
+def _code_of_exit(error: SystemExit) -> int:
+    """The exit code of an exit that is not the command line's own.
+
+    Rich raises it where the reader of the output has closed it. If a plugin does, even with 0, nothing has been proved.
+    """
+    if isinstance(error.__context__, BrokenPipeError):
+        _discard_output()
+        return _CLOSED
+    traceback.print_exception(error)
+    return int(ExitCode.NOTHING_JUDGED)
 
 
 def _discard_output() -> None:

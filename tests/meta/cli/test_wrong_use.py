@@ -162,3 +162,15 @@ def test_an_answer_that_cannot_be_printed_is_one_line_and_no_divergence(tmp_path
         )
     assert done.returncode == 3
     assert done.stderr == "Error: No space left on device\n"
+
+
+@pytest.mark.parametrize("command", [("checks",), ("identify", "numpy", "--dtype", "float32")])
+def test_a_reader_that_has_gone_is_no_error_of_ours(run, command):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "adamax_conformance.reports.cli.main", *command],
+        stdout=writer, stderr=subprocess.PIPE, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,12 +11,15 @@ from adamax_conformance.impl.protocol import errors
 from adamax_conformance.impl.protocol.messages import Schedule
 from adamax_conformance.impl.subject.client import Subject
 from adamax_conformance.reference.case import Layout
+from adamax_conformance.reports import api
+from adamax_conformance.reports.record.diagnosis import diagnosis_in_words
 
 torch = pytest.importorskip("torch")
 
 THETA = np.array([[0.5, -1.25, 2.0], [0.0, 8.0, -0.375]])
 GRADIENTS = [np.array([[1.0, -0.5, 0.0], [2.0, 0.25, -4.0]]), np.array([[0.5, 0.5, 1.0], [0.0, -1.0, 3.0]])]
 DTYPES = ("float16", "bfloat16", "float32", "float64")
+CLASSES = Path(__file__).with_name("torch_classes.py")
 MODES = ("torch", "torch[foreach]", "torch[differentiable]", "torch[tensor-lr]")
 
 
@@ -280,3 +284,37 @@ def test_a_class_in_a_file_is_a_subject_and_its_state_has_the_names_that_are_giv
     with Subject.open("torch:mine.py:Mine", state=("m", "other")) as subject:
         handle = subject.construct([({}, [THETA])], "float32")
         assert subject.step(handle, GRADIENTS[:1]).u is None
+
+
+def causes(report):
+    (entry,) = report.record.diagnoses
+    return diagnosis_in_words(entry, 0)
+
+
+def test_torch_s_own_class_is_judged_as_torch_is():
+    checks = ("rule/*", "contract/lr/*", "contract/maximize-*", "lives/*-kept", "lives/aliased-*")
+    report = api.check("torch:torch.optim.Adamax", dtypes=["float32"], checks=checks)
+    assert report.ok, str(report)
+
+
+def test_the_rule_of_a_class_like_fairseq_s_and_that_it_changes_the_gradient_are_said():
+    checks = ("rule/*", "relations/gradient-untouched", "contract/lr/array")
+    report = api.check(f"torch:{CLASSES}:LikeFairseq", dtypes=["float32"], checks=checks)
+    causes_of = {check: finding.cause for finding in report.findings for check in finding.checks}
+    assert set(causes_of) == {"rule/documented", "relations/gradient-untouched", "contract/lr/array"}
+    assert "divided by u + eps; lr*weight_decay*theta is taken from theta" in causes_of["rule/documented"]
+    assert "the step changed the gradient it was given" in causes_of["relations/gradient-untouched"]
+    words = causes(report)
+    assert "eps is added where u divides" in words
+    assert "the weight decay is decoupled" in words
+    assert words.endswith(
+        "besides, the gradient that was passed is changed; theta is off only with lr given as 0-d array"
+    )
+
+
+def test_the_lives_of_a_class_whose_state_has_other_names_are_judged():
+    report = api.check(f"torch:{CLASSES}:EpsOutside", dtypes=["float32"], checks=["lives/s*", "lives/g*"])
+    statuses = {verdict.check: verdict.status.value for verdict in report.verdicts}
+    for check in ("lives/sizes", "lives/set-lr", "lives/groups", "lives/shared-gradient"):
+        assert statuses[check] == "conforms"
+    assert "eps is added where u divides" in causes(report)

@@ -108,7 +108,10 @@ def test_an_entry_for_other_versions_is_not_stale(path):
 
 
 def test_an_entry_for_any_class_of_torch_is_stale_for_torch_alone(path):
-    entry, versions = replace(ENTRY, subject="torch, torch:*"), {"torch": "2.13.0", "torch:own.Adamax": "2.13.0"}
+    entry, versions = (
+        replace(ENTRY, subject="torch, torch:*"),
+        {"torch": "2.13.0", "torch:own.Adamax": "2.13.0"},
+    )
     judged = [verdict(), verdict(subject="torch:own.Adamax")]
     assert [each.subject for each in book(path, entry).stale(judged, versions, {ENTRY.check})] == ["torch"]
     assert entry.explains(replace(DIVERGING, subject="torch:own.Adamax"), "2.13.0")
