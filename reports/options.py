@@ -10,7 +10,6 @@ import click
 
 from ..impl.protocol.messages import DEVICES, DTYPES
 
-
 STATE_HELP: Final = "The names under which your own optimizer keeps m and u, as in m,u."
 
 

@@ -289,7 +289,7 @@ def _plain_causes(search: _Search) -> tuple[tuple[Cause, ...], str]:
 
 
 def is_plain(life: Life) -> bool:
-    """Whether no call is refused, and the caller hands over nothing that a step could change.
+    """Whether no call is refused, and no array is passed that a step might change.
 
     An optimizer that changes a gradient, or an array that is its learning rate, takes another step where that is used
     again. One that refuses a call half-way goes on from another state.
@@ -382,7 +382,7 @@ def _conditions(search: _Search) -> tuple[str, str]:
 
 
 def _conditions_of(batch: Batch, unexplained: Unexplained) -> tuple[str, str]:
-    """When something unexplained happens, in words, and the first quantity that is off."""
+    """The conditions of what is unexplained, and the first quantity that is off."""
     found: Conditions | None = find_conditions(batch, unexplained)
     if unexplained.checks:
         words = words_of_checks(unexplained, batch)

@@ -111,7 +111,7 @@ class Entry:
         return any(fnmatchcase(subject, name) for name in self._patterns)
 
     def expires_with(self, subject: str) -> bool:
-        """Whether a subject that it is for, and that does otherwise, makes the entry stale."""
+        """Whether a subject that does not diverge makes the entry stale."""
         return any(fnmatchcase(subject, name) for name in self._patterns if name != _ANY_CLASS)
 
     def admits(self, version: str) -> bool:

@@ -78,8 +78,11 @@ def diagnosis_in_words(entry: Mapping[str, Any], diverging: int) -> str:
     """
     if not entry["lives"]:
         return f"{entry['subject']}: {entry['diagnosis']}"
-    if besides := entry.get("besides"):
-        return f"{diagnosis_in_words({**entry, 'besides': ''}, diverging)}; besides, {besides}"
+    besides = f"; besides, {entry['besides']}" if entry.get("besides") else ""
+    return f"{_causes_in_words(entry, diverging)}{besides}"
+
+
+def _causes_in_words(entry: Mapping[str, Any], diverging: int) -> str:
     subject, seen = entry["subject"], f"{entry['diverging_lives']} of {entry['lives']} lives"
     verdicts = f"{diverging} {'divergence' if diverging == 1 else 'divergences'}"
     if lacking := entry.get("lacks"):

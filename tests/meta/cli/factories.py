@@ -62,7 +62,7 @@ class UncheckingAhead(Unchecking):
 
 
 class EpsOutside:
-    """One as people write it: eps outside the maximum, no maximize, m and u under these names, no validation."""
+    """One as people write it: eps outside the maximum, no maximize, nothing validated."""
 
     def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
         self.params, self.options, self.t = list(params), (lr, *betas, eps, weight_decay), 0

@@ -165,7 +165,7 @@ def test_an_answer_that_cannot_be_printed_is_one_line_and_no_divergence(tmp_path
 
 
 @pytest.mark.parametrize("command", [("checks",), ("identify", "numpy", "--dtype", "float32")])
-def test_a_reader_that_has_gone_is_no_error_of_ours(run, command):
+def test_a_reader_that_has_gone_is_no_error_of_ours(command):
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(

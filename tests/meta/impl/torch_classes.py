@@ -1,10 +1,10 @@
-"""Optimizers of torch that are no torch.optim.Adamax, written down after what others are known to do."""
+"""Optimizers of torch, written after what those of other packages do."""
 
 import torch
 
 
 class EpsOutside(torch.optim.Optimizer):
-    """One as people write it: eps outside the maximum, no maximize, m and u under these names, no validation."""
+    """One as people write it: eps outside the maximum, no maximize, nothing validated."""
 
     def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
@@ -32,7 +32,7 @@ class EpsOutside(torch.optim.Optimizer):
 
 
 class LikeFairseq(EpsOutside):
-    """What fairseq's Adamax is known to do.
+    """An Adamax that does what fairseq's is known to do.
 
     The decay is taken apart from the gradient, whose absolute value is formed in place; a learning rate that is a
     tensor is divided in place.
