@@ -26,6 +26,7 @@ class Documentation:
         required: those without a default.
         raises: the exception that it promises, by the ids of the contract's clauses (globs).
         silent: the parts of the rule that it does not mention.
+        accepts: the clauses of the contract (globs) whose value it says is accepted.
     """
 
     title: str
@@ -35,16 +36,24 @@ class Documentation:
     required: tuple[str, ...] = ()
     raises: Mapping[str, str] = field(default_factory=dict)
     silent: tuple[str, ...] = ()
+    accepts: tuple[str, ...] = ()
 
     def states(self, rule: Rule) -> bool:
         """Whether a rule is the formula that it states, as far as it states one."""
         parts = (part.name for part in fields(Rule) if part.name not in self.silent)
         return self.rule is not None and all(getattr(rule, p) is getattr(self.rule, p) for p in parts)
 
+    def exception(self, clause: str) -> str:
+        """The exception that it promises for a clause of the contract; empty for none."""
+        return next((name for glob, name in self.raises.items() if fnmatchcase(clause, glob)), "")
+
+    def admits(self, clause: str) -> bool:
+        """Whether it says that the value of a clause is accepted."""
+        return any(fnmatchcase(clause, glob) for glob in self.accepts)
+
     def promise(self, clause: str) -> str:
         """The promise for a clause of the contract, in a few words."""
-        found = next((name for glob, name in self.raises.items() if fnmatchcase(clause, glob)), None)
-        return f"promises {found}" if found else "promises no exception"
+        return f"promises {self.exception(clause) or 'no exception'}"
 
 
 PAGE: Final = "mindspore.experimental.optim.Adamax"

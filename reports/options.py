@@ -74,6 +74,12 @@ REPRODUCING: Final = (
         ["--arithmetic"], type=click.Path(), metavar="FILE", help="The declared arithmetic of the device."
     ),
     click.Option(
+        ["--documented-by"],
+        type=click.Path(),
+        metavar="FILE",
+        help="What the documentation of your own optimizer promises, to hold it to that instead of the page.",
+    ),
+    click.Option(
         ["--timeout"],
         type=click.FloatRange(min=0, min_open=True),
         metavar="SECONDS",

@@ -167,6 +167,7 @@ def check(
     state: tuple[str, str] | None = None,
     known: str | os.PathLike[str] | None = None,
     known_only: str | os.PathLike[str] | None = None,
+    documented_by: str | os.PathLike[str] | None = None,
     python: str | None = None,
     timeout: float | None = None,
     report: str | os.PathLike[str] | None = None,
@@ -185,6 +186,7 @@ def check(
         state: the names under which an optimizer of your own keeps m and u.
         known: your own ledger of known divergences, added to the shipped one.
         known_only: a ledger instead of the shipped one.
+        documented_by: what the documentation of your own optimizer promises, in a file; it is held to that.
         python: the interpreter that the subject runs in.
         timeout: the seconds that an answer of the subject may take.
         report: a folder to keep the whole report in.
@@ -203,6 +205,7 @@ def check(
         "seed": seed,
         "known": known,
         "known-only": known_only,
+        "documented-by": documented_by,
         "python": python,
     }
     single |= {"timeout": timeout, "state": None if state is None else ",".join(state)}

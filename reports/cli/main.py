@@ -27,7 +27,7 @@ import pytest
 from rich.console import Console
 
 from ...impl.protocol.messages import DEVICES, DTYPES
-from .. import arithmetic_file
+from .. import arithmetic_file, documentation_file
 from ..escape import github_error, terminal_line, terminal_text
 from ..ledger import ledger
 from ..ledger.choice import choose
@@ -285,7 +285,12 @@ def _check_early(options: dict[str, Any]) -> None:
     try:
         choose(options["known"], options["known_only"])
         arithmetic_file.load(options["arithmetic"])
-    except (ledger.LedgerError, arithmetic_file.DeclarationError) as error:
+        documentation_file.load(options["documented_by"])
+    except (
+        ledger.LedgerError,
+        arithmetic_file.DeclarationError,
+        documentation_file.DocumentationError,
+    ) as error:
         raise _CommandError(str(error), ExitCode.USAGE) from error
     directory: Path = options["report"]
     try:

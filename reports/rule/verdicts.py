@@ -32,21 +32,28 @@ class CheckResult:
     measured: Mapping[str, Any] = field(default_factory=dict)
 
 
-def judge_rule(found: Identification, subject: str) -> CheckResult:
+def judge_rule(
+    found: Identification, subject: str, documented_by: Documentation | None = None
+) -> CheckResult:
     """Judge whether the rule is the documented one.
 
     Args:
         found: the identification.
         subject: its name, to find its own documentation.
+        documented_by: the documentation that it is held to instead of the page.
     """
-    check, facts, own = "rule/documented", _facts(found, subject), documentation_of(subject)
+    own = documented_by or documentation_of(subject)
+    check, facts = "rule/documented", _facts(found, own)
     if found.goes_on_from_copy:
         words = (
             "theta is rounded from a more precise copy, which is another state than the one shown: its single "
             "steps are not within their bounds"
         )
         return CheckResult(check, Status.DIVERGES, divergence=_outcome(words, found), measured=facts)
-    if found.rule == DOCUMENTED:
+    if documented_by is not None and _states(documented_by, found):
+        words = f"implements {found.describe()}{_compare_documentation(own, found)}"
+        return CheckResult(check, Status.CONFORMS, words, measured=facts)
+    if documented_by is None and found.rule == DOCUMENTED:
         words = found.describe() if found.undetermined else ""
         return CheckResult(check, Status.CONFORMS, words, measured=facts)
     mismatch = next(iter(found.mismatches.values()), None)
@@ -75,7 +82,7 @@ def _outcome(reason: str, found: Identification) -> Divergence:
 
 def judge_scalars(found: Identification, subject: str) -> CheckResult:
     """Judge whether no scalar is computed below the working precision."""
-    check, facts = "rule/scalars", _facts(found, subject)
+    check, facts = "rule/scalars", _facts(found, documentation_of(subject))
     if found.admissible:
         weakness = found.scheme.form.weakness if found.rule is not None else ""
         return CheckResult(check, Status.CONFORMS, weakness and f"weak: {weakness}", measured=facts)
@@ -99,7 +106,7 @@ def judge_scalars(found: Identification, subject: str) -> CheckResult:
     return CheckResult(check, Status.DIVERGES, divergence=divergence, measured=facts)
 
 
-def _facts(found: Identification, subject: str) -> dict[str, Any]:
+def _facts(found: Identification, own: Documentation | None) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "rule": found.nearest.name if found.rule else None,
         "also": [rule.name for rule in found.alternatives],
@@ -109,7 +116,6 @@ def _facts(found: Identification, subject: str) -> dict[str, Any]:
         "scalars": {q: getattr(found.scheme, q).name.lower() for q in ("m", "u", "theta")},
         "evidence": list(found.evidence),
     }
-    own = documentation_of(subject)
     if own is not None:
         facts["own documentation"] = own.source
         facts["documented there"] = own.rule.name if own.rule else "no formula"
@@ -120,5 +126,9 @@ def _compare_documentation(own: Documentation | None, found: Identification) -> 
     """Words on whether the framework's documentation states the found formula."""
     if own is None or own.rule is None or found.rule is None:
         return ""
-    agrees = any(own.states(rule) for rule in (found.rule, *found.alternatives))
-    return f", {'as' if agrees else 'other than'} {own.title} documents ({own.source})"
+    return f", {'as' if _states(own, found) else 'other than'} {own.title} documents ({own.source})"
+
+
+def _states(own: Documentation, found: Identification) -> bool:
+    """Whether a documentation states the rule that was found, or one that also fits."""
+    return found.rule is not None and any(own.states(rule) for rule in (found.rule, *found.alternatives))

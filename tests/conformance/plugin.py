@@ -35,7 +35,7 @@ from adamax_conformance.impl.subject.parts import find_obstacle
 from adamax_conformance.impl.subject.transports import Deadlines
 from adamax_conformance.oracles.causes.diagnosis import Diagnosis
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status, Verdict
-from adamax_conformance.reports import arithmetic_file, options
+from adamax_conformance.reports import arithmetic_file, documentation_file, options
 from adamax_conformance.reports.cli.checks import (
     ChoiceError,
     matches,
@@ -148,7 +148,13 @@ class _Suite:
             require_suite(option("--adamax-suite"))
             self.ledgers = choose(option("--adamax-known"), option("--adamax-known-only"), CHECKS)
             self.arithmetic = arithmetic_file.load(option("--adamax-arithmetic"))
-        except (ledger.LedgerError, arithmetic_file.DeclarationError, ChoiceError) as error:
+            self.documented_by = documentation_file.load(option("--adamax-documented-by"))
+        except (
+            ledger.LedgerError,
+            arithmetic_file.DeclarationError,
+            documentation_file.DocumentationError,
+            ChoiceError,
+        ) as error:
             _exit(str(error), ExitCode.USAGE)
         # Hypothesis keeps files even where it has no database; none is left with the user.
         self.hypothesis_home = tempfile.TemporaryDirectory(prefix="adamax-conformance-")
@@ -159,6 +165,7 @@ class _Suite:
             fail_fast=option("--adamax-fail-fast"),
             arithmetic=self.arithmetic,
             ledger=self.ledgers.used,
+            documented_by=self.documented_by,
             arguments=tuple(options.reproducing_arguments(option)),
         )
         self.targets: dict[tuple[str, str], Target] = {}
@@ -185,6 +192,8 @@ class _Suite:
         )
 
     def _open_targets(self, name: str, dtypes: Sequence[str]) -> None:
+        if self.documented_by is not None and parse_name(name).is_builtin:
+            _exit(f"--documented-by is for an optimizer of your own, and {name} is none", ExitCode.USAGE)
         subject = self._open(name)
         offered = subject.info.dtypes
         wanted = dtypes or [d for d in _USUAL_DTYPES if d in offered] or offered

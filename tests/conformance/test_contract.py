@@ -71,12 +71,32 @@ def _outcome(context: CheckContext, clause: Clause) -> RejectedError | StepResul
     state = None
     try:
         handle = context.subject.construct(groups, context.dtype, **call)
-        if clause.outcome is Outcome.ACCEPT:
+        if clause.outcome is Outcome.ACCEPT and _is_usable(clause):
             state = context.subject.step(handle, _GRADIENTS)
         context.subject.release(handle)
     except RejectedError as error:
         return error
     return state
+
+
+def _is_usable(clause: Clause) -> bool:
+    """Whether the page accepts a value, so that its numbers can be judged."""
+    return any(each.id == clause.id and each.outcome is Outcome.ACCEPT for each in CLAUSES)
+
+
+def _as_documented(context: CheckContext, clause: Clause) -> tuple[Clause, str]:
+    """A clause as the documentation that holds has it, and the exception."""
+    own = context.documented_by
+    if own is None:
+        return replace(clause, statement=f"the page: {clause.statement}"), "ValueError"
+    exception, source = own.exception(clause.id), f"({own.source})"
+    if exception:
+        statement = f"{own.title} documents {exception} {source}"
+        return replace(clause, outcome=Outcome.REJECT, statement=statement), exception
+    if own.admits(clause.id):
+        statement = f"{own.title} documents that it is accepted {source}"
+        return replace(clause, outcome=Outcome.ACCEPT, statement=statement), ""
+    return replace(clause, outcome=Outcome.OPEN, statement=f"{own.title} does not say"), ""
 
 
 def _usage_divergence(context: CheckContext, clause: Clause, state: StepResult) -> Divergence | None:
@@ -107,7 +127,7 @@ def _bound_divergence(context: CheckContext, case: Case, observed: Sequence[Step
 def _clause_divergence(clause: Clause, expected: str, actual: str) -> Divergence:
     return Divergence(
         quantity=Quantity.OUTCOME,
-        reason=f"{clause.argument}={_shorten(clause.value)}: {actual}; the page: {clause.statement}",
+        reason=f"{clause.argument}={_shorten(clause.value)}: {actual}; {clause.statement}",
         expected=expected,
         actual=actual,
         extra={"argument": clause.argument, "value": _shorten(clause.value), "clause": clause.id},
@@ -125,6 +145,7 @@ def test_each_argument_is_treated_as_the_page_says(context: CheckContext, clause
         if context.lacks(argument):
             context.skip(f"the subject has no argument {argument}")
             return
+    clause, exception = _as_documented(context, clause)
     outcome = _outcome(context, clause)
     error = outcome if isinstance(outcome, RejectedError) else None
     actual = "accepted" if error is None else f"{error.type}: {error.message}"
@@ -132,13 +153,14 @@ def test_each_argument_is_treated_as_the_page_says(context: CheckContext, clause
     facts = _own_promise(context, clause)
     match clause.outcome:
         case Outcome.OPEN:
-            context.decide(Status.UNSPECIFIED, f"{actual} ({clause.statement})", measured=facts)
+            room = clause.statement.removeprefix("the page: ")
+            context.decide(Status.UNSPECIFIED, f"{actual} ({room})", measured=facts)
             return
-        case Outcome.REJECT if error is None or not error.is_a("ValueError"):
-            found = _clause_divergence(clause, "ValueError", actual)
+        case Outcome.REJECT if error is None or not error.is_a(exception):
+            found = _clause_divergence(clause, exception, actual)
         case Outcome.REJECT if error is not None and error.changed:
             found = _clause_divergence(
-                clause, "ValueError, and nothing changed", f"{actual}, and theta changed"
+                clause, f"{exception}, and nothing changed", f"{actual}, and theta changed"
             )
         case Outcome.ACCEPT if error is not None:
             found = _clause_divergence(clause, "accepted", actual)
@@ -152,7 +174,7 @@ def test_each_argument_is_treated_as_the_page_says(context: CheckContext, clause
 
 def _own_promise(context: CheckContext, clause: Clause) -> dict[str, str]:
     """The promise of the framework's own documentation about a clause, for the record."""
-    own = documentation_of(context.subject.name)
+    own = context.documented_by or documentation_of(context.subject.name)
     return {} if own is None else {"own documentation": f"{own.promise(clause.id)} ({own.source})"}
 
 
@@ -162,6 +184,9 @@ def test_the_defaults_are_those_of_the_page(context: CheckContext) -> None:
 
     Defaults that the framework's own documentation has instead are a known divergence, which cites it.
     """
+    if context.documented_by is not None:
+        _judge_stated_defaults(context, context.documented_by)
+        return
     own, shown = documentation_of(context.subject.name), context.subject.info.defaults
     found = _defaults_divergence(context, shown) if shown is not None else None
     if own is not None:
@@ -170,6 +195,16 @@ def test_the_defaults_are_those_of_the_page(context: CheckContext) -> None:
         context.diverges(found)
     else:
         context.conforms()
+
+
+def _judge_stated_defaults(context: CheckContext, own: Documentation) -> None:
+    """Decide about the defaults that the stated documentation promises."""
+    if own.defaults or own.required:
+        shown = context.subject.info.defaults or {}
+        left = {name: x for name, x in shown.items() if name not in own.required}
+        _judge_own_defaults(context, replace(own, defaults={**left, **own.defaults}), None)
+    else:
+        context.decide(Status.UNSPECIFIED, f"{own.title} states no defaults ({own.source})")
 
 
 def _judge_own_defaults(context: CheckContext, own: Documentation, differs: Divergence | None) -> None:
@@ -256,6 +291,9 @@ def _are_equal(a: object, b: object) -> bool:
 def test_maximize_is_refused_as_a_positional_argument(context: CheckContext) -> None:
     if context.lacks("maximize"):
         context.skip("the subject has no argument maximize")
+        return
+    if context.documented_by is not None:
+        context.decide(Status.UNSPECIFIED, f"{context.documented_by.title} does not say")
         return
     if context.subject.info.keyword_only_maximize is None:
         context.skip("there is no Python signature to look at")

@@ -15,7 +15,7 @@ from adamax_conformance.tests.conformance.harness.context import CheckContext
 def test_the_formula_is_the_documented_one(context: CheckContext) -> None:
     found = context.target.identification()
     for result in (
-        verdicts.judge_rule(found, context.subject.name),
+        verdicts.judge_rule(found, context.subject.name, context.documented_by),
         verdicts.judge_scalars(found, context.subject.name),
     ):
         context.decide(result.status, result.reason, result.divergence, result.measured, check=result.check)

@@ -25,6 +25,7 @@ from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.judgement import ComparisonTallies, ComparisonTally, empty_tallies
 from adamax_conformance.oracles.verdict import Divergence, Status, Verdict
 from adamax_conformance.reference.case import Case
+from adamax_conformance.reference.documentation import Documentation
 from adamax_conformance.reference.life import Life, Watched
 from adamax_conformance.reports.escape import terminal_text
 from adamax_conformance.tests.conformance.cases.strategies import cases
@@ -98,6 +99,11 @@ class CheckContext:
         """The id of the check, for a call that decides one."""
         (check,) = self.checks
         return check.id
+
+    @property
+    def documented_by(self) -> Documentation | None:
+        """The documentation that the subject is held to; None for the page."""
+        return self.target.settings.documented_by
 
     def has(self, part: str) -> bool:
         """Whether the subject has an optional part, by its own word or by a trial."""

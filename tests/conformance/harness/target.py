@@ -20,6 +20,7 @@ from adamax_conformance.oracles.identify.search import is_explained_by_flushing
 from adamax_conformance.oracles.judgement import empty_tallies
 from adamax_conformance.oracles.verdict import Divergence, Quantity
 from adamax_conformance.reference.case import Case, Group, Parameter
+from adamax_conformance.reference.documentation import Documentation
 from adamax_conformance.reference.hyperparameters import DEFAULTS
 from adamax_conformance.reports.ledger.ledger import Ledger
 from adamax_conformance.reports.rule.identify import identify_rule
@@ -53,6 +54,7 @@ class Settings:
         shrink: whether to shrink a drawn case that diverges.
         arithmetic: the declared arithmetic.
         ledger: the known divergences.
+        documented_by: the documentation that the subject is held to instead of the page.
         arguments: the arguments of the command line that reproduce a verdict.
     """
 
@@ -62,6 +64,7 @@ class Settings:
     shrink: bool = True
     arithmetic: Arithmetic = CORRECTLY_ROUNDED
     ledger: Ledger | None = None
+    documented_by: Documentation | None = None
     arguments: tuple[str, ...] = ()
 
 

@@ -38,7 +38,7 @@ from adamax_conformance.impl.protocol.messages import OPERATIONS
 from adamax_conformance.impl.protocol.validation import ProtocolError
 from adamax_conformance.impl.recording.format import MANIFEST, chain_digest, file_name
 from adamax_conformance.oracles.verdict import Quantity
-from adamax_conformance.reports import arithmetic_file
+from adamax_conformance.reports import arithmetic_file, documentation_file
 from adamax_conformance.reports.audit.manifest import NotARecordingError, read_manifest
 from adamax_conformance.reports.audit.progress import FILE_NAME, ProgressFile, to_json
 from adamax_conformance.reports.audit.tallies import (
@@ -151,6 +151,10 @@ def _parse_arithmetic(content: bytes, folder: Path) -> None:
     arithmetic_file.load(_file(folder, "arithmetic.toml", content))
 
 
+def _parse_documentation(content: bytes, folder: Path) -> None:
+    documentation_file.load(_file(folder, "documented.toml", content))
+
+
 def _parse_record(content: bytes, folder: Path) -> None:
     """Read a record, and write all that is made of one."""
     records = read_records(_file(folder, "verdicts.jsonl", content), cut_off=True)
@@ -226,6 +230,21 @@ script = "torch_functional.py"
 _ARITHMETIC: Final = (
     b'name = "x"\nadd = 1.0\nmultiply = 1.5\ndivide = 2\nflush_to_zero = true\npower_ulp = 4.0\n'
 )
+_DOCUMENTATION: Final = b"""title = "a.B"
+source = "https://example.org/b"
+required = ["lr"]
+silent = ["ascent"]
+[rule]
+epsilon = "in-denominator"
+decay = "decoupled"
+[defaults]
+betas = [0.9, 0.999]
+eps = 1e-8
+[raises]
+"lr/negative*" = "ValueError"
+[accepts]
+clauses = ["lr/zero", "betas/*zero"]
+"""
 
 
 def _record_seed() -> bytes:
@@ -298,6 +317,9 @@ def parsers() -> tuple[Parser, ...]:
     return (
         Parser("ledger", (_LEDGER, shipped), _parse_ledger, (ledger.LedgerError,)),
         Parser("arithmetic", (_ARITHMETIC,), _parse_arithmetic, (arithmetic_file.DeclarationError,)),
+        Parser(
+            "documentation", (_DOCUMENTATION,), _parse_documentation, (documentation_file.DocumentationError,)
+        ),
         Parser("record", (_record_seed(),), _parse_record, (RecordError,)),
         Parser("manifest", (_manifest_seed(),), _parse_manifest, (NotARecordingError,)),
         Parser("progress", (_progress_seed(),), _parse_progress, ()),
