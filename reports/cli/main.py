@@ -24,6 +24,7 @@ from typing import Any, Final, NoReturn
 
 import click
 import pytest
+from click.utils import PacifyFlushWrapper
 from rich.console import Console
 
 from ...impl.protocol.messages import DEVICES, DTYPES
@@ -104,9 +105,10 @@ def main() -> NoReturn:
 def _code_of_exit(error: SystemExit) -> int:
     """The exit code of an exit that is not the command line's own.
 
-    Rich raises it where the reader of the output has closed it. If a plugin does, even with 0, nothing has been proved.
+    Rich and click raise it where the reader of the output has closed it; click then wraps the output. If a plugin
+    does, even with 0, nothing has been proved.
     """
-    if isinstance(error.__context__, BrokenPipeError):
+    if isinstance(error.__context__, BrokenPipeError) or isinstance(sys.stdout, PacifyFlushWrapper):
         _discard_output()
         return _CLOSED
     traceback.print_exception(error)
