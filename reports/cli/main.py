@@ -20,11 +20,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TextIO
 
 import click
 import pytest
-from click.utils import PacifyFlushWrapper
 from rich.console import Console
 
 from ...impl.protocol.messages import DEVICES, DTYPES
@@ -68,6 +67,7 @@ def main() -> NoReturn:
         arguments, passed = arguments[:end], arguments[end + 1 :]
     # Terminated is interrupted: what was judged is written, and no process stays.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    output = sys.stdout
     try:
         code = cli.main(
             arguments,
@@ -95,20 +95,20 @@ def main() -> NoReturn:
         click.echo(f"Error: {terminal_line(f'{error.strerror or error}{named}', _LONGEST_LINE)}", err=True)
         code = ExitCode.NOTHING_JUDGED
     except SystemExit as error:
-        code = _code_of_exit(error)
+        code = _code_of_exit(error, output)
     except BaseException:  # noqa: BLE001 - whatever it is, nothing has been proved
         traceback.print_exc()
         code = ExitCode.NOTHING_JUDGED
     sys.exit(int(code or 0))
 
 
-def _code_of_exit(error: SystemExit) -> int:
+def _code_of_exit(error: SystemExit, output: TextIO) -> int:
     """The exit code of an exit that is not the command line's own.
 
-    Rich and click raise it where the reader of the output has closed it; click then wraps the output. If a plugin
+    Rich and click raise it where the reader of the output has closed it, and click replaces that output. If a plugin
     does, even with 0, nothing has been proved.
     """
-    if isinstance(error.__context__, BrokenPipeError) or isinstance(sys.stdout, PacifyFlushWrapper):
+    if isinstance(error.__context__, BrokenPipeError) or sys.stdout is not output:
         _discard_output()
         return _CLOSED
     traceback.print_exception(error)
