@@ -66,7 +66,8 @@ def test_it_opens_from_disk_with_no_other_request_and_no_message_on_the_console(
 
 def test_the_cause_comes_first(browser):
     assert "takes effect one step late" in one(browser, ".answer").text
-    script = "return [...document.querySelectorAll('main > *')].map(e => e.getAttribute('aria-labelledby') ?? e.className)"
+    names = "e => e.getAttribute('aria-labelledby') ?? e.className"
+    script = f"return [...document.querySelectorAll('main > *')].map({names})"
     assert browser.execute_script(script)[:3] == ["answer", "causes", "tiles"]
     assert [mark.text for mark in all_of(browser, "[data-cause] mark")] == [
         "its group's options in force",
