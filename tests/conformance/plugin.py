@@ -223,10 +223,14 @@ class _Suite:
         """The context of this call: a subject, a dtype and the checks."""
         return CheckContext(self.targets[request.param], checks_of(request.node))
 
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> Generator[None, object, object]:
         """Sort the tests by layer, and leave out those that the options exclude.
 
-        The rule is always judged, since all other verdicts depend on what it is identified as.
+        The rule is always judged, since all other verdicts depend on what it is identified as: also where an option of
+        pytest's (`-k`) leaves its test out.
         """
 
         def is_selected(item: pytest.Item) -> bool:
@@ -244,14 +248,18 @@ class _Suite:
             items[:] = [item for item in items if is_selected(item)]
         for item in items:
             self._assign_worker(item)
+        rules = [item for item in items if any(check.id == _RULE for check in checks_of(item))]
+        result = yield
+        judged = {_context_of(item) for item in items}
+        items[:0] = [item for item in rules if item not in items and _context_of(item) in judged]
+        return result
 
     def _assign_worker(self, item: pytest.Item) -> None:
         """Keep a subject in a dtype in one worker of pytest-xdist: identified once.
 
         Where there are more workers than that, lives are apart: they take half of the time.
         """
-        if self.workers and isinstance(item, pytest.Function) and "context" in item.fixturenames:
-            key: Any = item.callspec.params["context"]
+        if self.workers and (key := _context_of(item)) is not None:
             group = "-".join(key)
             if self.workers > len(self.targets) and any(check.layer == "lives" for check in checks_of(item)):
                 group += "-lives"
@@ -267,8 +275,7 @@ class _Suite:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note which tests have to give verdicts, and which one reports for many."""
         for item in session.items:
-            if isinstance(item, pytest.Function) and "context" in item.fixturenames:
-                key: Any = item.callspec.params["context"]
+            if (key := _context_of(item)) is not None:
                 target = id(self.targets[key])
                 if any(check.id == _RULE for check in checks_of(item)):
                     self.reporters[target] = item.nodeid
@@ -546,6 +553,15 @@ def _attach_verdicts(item: pytest.Item, context: CheckContext) -> None:
     """Attach the verdicts to pytest's report, which the recording process receives."""
     for verdict in context.verdicts:
         item.user_properties.append((_PROPERTY, verdict_line(verdict).decode()))
+
+
+def _context_of(item: pytest.Item) -> tuple[str, str] | None:
+    """The subject and dtype that a test is for; None for a test of no subject."""
+    if not (isinstance(item, pytest.Function) and "context" in item.fixturenames):
+        return None
+    key: Any = item.callspec.params["context"]
+    subject, dtype = key
+    return str(subject), str(dtype)
 
 
 class _Bar:

@@ -98,8 +98,8 @@ def test_equal_runs_give_equal_verdicts_and_a_seed_draws_others(run):
 def test_what_stands_after_two_dashes_is_pytests(run):
     ran = run("check", "--", "-q", "-k", "equal_runs")
     assert ran.code == 0
-    assert "2 passed" in ran.out
-    assert {v.check for v in ran.verdicts()} == {"relations/repeatable"}
+    assert "4 passed" in ran.out
+    assert {v.check for v in ran.verdicts()} == {"relations/repeatable", "rule/documented", "rule/scalars"}
 
 
 def test_the_suite_runs_in_several_processes_as_in_one(run):

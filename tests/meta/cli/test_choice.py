@@ -57,6 +57,20 @@ def test_a_piped_run_prints_a_finding_once_and_its_progress_and_leaves_nothing_b
     assert left <= {"optimizers.py", "divergence-report", "__pycache__"}
 
 
+@pytest.mark.parametrize(
+    "options",
+    [("--check", "golden/groups", "--skip", "rule/*"), ("--", "-k", "golden_trajectory and groups")],
+    ids=["globs", "pytest's"],
+)
+def test_another_formula_is_never_green_whatever_is_chosen(run, options):
+    ran = run("check", "optimizers.py:EpsilonOutsideTheMaximum", "--dtype", "float32", *options)
+    assert ran.code == 1, ran.out
+    answer = ran.out.strip().splitlines()[-2]
+    assert "1 diverges; values were held to another formula than the page's" in answer
+    assert "≠ held to another formula: u = max(beta2*u, |g|), divided by u + eps" in ran.out
+    assert "golden" in ran.out
+
+
 def test_what_a_subject_prints_is_said(run):
     ran = run("check", "optimizers.py:Talks", "--dtype", "float32", "--check", "rule/*")
     assert ran.code == 0, ran.out
