@@ -71,6 +71,7 @@ class Diagnosis:
         dtype: of the parameters.
         diverges: how many lives go wrong.
         lives: how many were performed.
+        steps: how many steps of a parameter were compared.
         causes: those that explain everything: one, or several that these lives cannot tell apart.
         conditions: when it happens, where no cause is known.
         quantity: the first quantity that is off.
@@ -85,6 +86,7 @@ class Diagnosis:
     dtype: str
     diverges: int
     lives: int
+    steps: int
     causes: tuple[Cause, ...] = ()
     conditions: str = ""
     quantity: str = ""
@@ -211,6 +213,7 @@ def diagnose(
         format_.dtype,
         len(wrong),
         len(traces),
+        sum(len(each.rows) for each in traces),
         causes,
         conditions,
         quantity,

@@ -35,6 +35,10 @@ class ExecutorError(Exception):
     """The workers cannot judge this recording; the message says why."""
 
 
+class WorkersGoneError(ExecutorError):
+    """The workers began to judge, and did not end."""
+
+
 @contextmanager
 def executor(
     folder: Path, chunk_size: int, *, size: int, workers: int | None = None, scheduler: str | None = None
@@ -139,8 +143,8 @@ def _judge_distributed(
         try:
             result = future.result()
         except distributed.KilledWorker as error:
-            raise ExecutorError(f"{_DEATHS} workers died of the work item {item.name}: {error}") from error
+            raise WorkersGoneError(f"{_DEATHS} workers died of the work item {item.name}: {error}") from error
         except (distributed.CancelledError, OSError) as error:
-            raise ExecutorError(f"the workers or their scheduler are gone: {error}") from error
+            raise WorkersGoneError(f"the workers or their scheduler are gone: {error}") from error
         yield item, result
         future.release()

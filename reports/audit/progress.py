@@ -36,7 +36,8 @@ class ProgressFile:
         self._path = directory / FILE_NAME
         self._manifest = manifest
         self._lines = {} if restart else dict(_read(self._path))
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
+        self._is_full = False
         if restart:
             self._path.unlink(missing_ok=True)
 
@@ -57,19 +58,33 @@ class ProgressFile:
         return None if line is None else from_json(line)
 
     def add(self, stamp: str, result: AuditResult) -> None:
-        """Append the result of a work item to the file, and flush it."""
-        if self._file is None:
-            self._file = open(self._path, "a", encoding="utf-8", opener=_open_no_link)  # noqa: SIM115
-        self._file.write(json.dumps({"stamp": stamp, **to_json(result)}) + "\n")
-        self._file.flush()
+        """Append the result of a work item to the file, as long as the disk takes it.
 
-    def close(self, *, done: bool) -> None:
-        """Close the file, and remove it after an audit that is done."""
+        Raises:
+            OSError: there is no such file, and none can be made; or it is a link.
+        """
+        if self._is_full:
+            return
+        if self._file is None:
+            self._file = open(self._path, "ab", buffering=0, opener=_open_no_link)  # noqa: SIM115
+        # The line break before it ends what a killed audit, or a full disk, has left of a line.
+        line = f"\n{json.dumps({'stamp': stamp, **to_json(result)})}\n".encode()
+        try:
+            self._is_full = self._file.write(line) < len(line)
+        except OSError:
+            # The report is made from memory; only an audit that is killed from now on leaves less behind.
+            self._is_full = True
+
+    def close(self) -> None:
+        """Close the file, and leave it where it is."""
         if self._file is not None:
             self._file.close()
             self._file = None
-        if done:
-            self._path.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove the file: the audit is done, and its report written."""
+        self.close()
+        self._path.unlink(missing_ok=True)
 
 
 def _open_no_link(path: str, flags: int) -> int:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -25,7 +24,7 @@ from rich.progress import (
 
 from ...oracles.error_model import Arithmetic
 from .. import arithmetic_file
-from ..audit.executors import ExecutorError, executor
+from ..audit.executors import ExecutorError, WorkersGoneError, executor
 from ..audit.manifest import Manifest, NotARecordingError, read_manifest
 from ..audit.progress import ProgressFile
 from ..audit.run import DtypeModel, ProgressCallbacks, audit
@@ -34,10 +33,15 @@ from ..escape import terminal_line
 from ..ledger import ledger
 from ..ledger.choice import choose
 from ..record.environment import machine, versions
+from ..record.exit_codes import ExitCode
 from ..record.folder_lock import FolderLock, FolderLockedError
 from ..record.record import Header, Record
+from ..record.run_result import RunResult
 from ..render import terminal
 from ..render.report import FILES, render
+from ..render.summary import summarize
+from ..untrusted import LONGEST_MESSAGE
+from .errors import CommandError, make_folder, unwritten
 
 _WORST: Final = 5
 """How many of the worst elements are shown on the terminal."""
@@ -78,28 +82,41 @@ def audit_recording(recording: Path, report: Path, **options: Any) -> int:
         arithmetic = arithmetic_file.load(options["model"])
         manifest = read_manifest(recording)
     except (ledger.LedgerError, arithmetic_file.DeclarationError, NotARecordingError) as error:
-        raise click.UsageError(str(error)) from error
+        raise CommandError(str(error)) from error
     if missing := sorted(set(options["steps"]) - set(manifest.steps)):
-        raise click.UsageError(
-            f"the recording has no recorded step {missing[0]}; it has {len(manifest.steps)}"
-        )
+        raise CommandError(f"the recording has no recorded step {missing[0]}; it has {len(manifest.steps)}")
     lock = _take_folder(report)
     console = Console(stderr=True, quiet=options["quiet"])
     shown = Console(no_color=None if sys.stdout.isatty() else True)
     try:
-        record = _run_audit(manifest, report, known, arithmetic, options, console)
-        summary = render(record, report)
+        with closing(ProgressFile(report, manifest, restart=options["restart"])) as progress:
+            record = _run_audit(manifest, progress, known, arithmetic, options, console)
+            result = _write_report(record, report, progress)
     except OSError as error:
-        raise click.UsageError(f"{report} cannot be written to ({error.strerror})") from error
+        raise unwritten(report, error) from error
     finally:
         lock.close()
+    summary = summarize([record])
     if options["quiet"]:
         terminal.print_line(summary.answer, shown)
-        return int(summary.exit_code)
-    terminal.show(summary, shown)
-    _show_worst(record, shown)
-    terminal.print_line(f"report: {report / 'index.html'}", shown)
-    return int(summary.exit_code)
+    else:
+        terminal.show(summary, shown)
+        _show_worst(record, shown)
+        if not result.unwritten:
+            terminal.print_line(f"report: {report / 'index.html'}", shown)
+    if result.problem:
+        click.echo(f"Error: {terminal_line(result.problem, LONGEST_MESSAGE)}", err=True)
+    return result.exit_code
+
+
+def _write_report(record: Record, report: Path, progress: ProgressFile) -> RunResult:
+    """Write the report; the results so far stay on the disk if it cannot be written."""
+    try:
+        render(record, report)
+    except OSError as error:
+        return RunResult(record, unwritten=f"the report cannot be written to {report} ({error.strerror})")
+    progress.remove()
+    return RunResult(record)
 
 
 def _take_folder(directory: Path) -> FolderLock:
@@ -107,33 +124,27 @@ def _take_folder(directory: Path) -> FolderLock:
 
     That one must not pass for this one.
     """
+    make_folder(directory, "--report")
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
         lock = FolderLock(directory)
         for name in FILES:
             (directory / name).unlink(missing_ok=True)
     except FolderLockedError as error:
-        raise click.UsageError(str(error)) from error
+        raise CommandError(str(error)) from error
     except OSError as error:
-        raise click.UsageError(
-            f"the report folder {directory} cannot be written to ({error.strerror}); name another with --report"
-        ) from error
+        raise unwritten(directory, error) from error
     return lock
 
 
 def _run_audit(
     manifest: Manifest,
-    report: Path,
+    progress: ProgressFile,
     known: ledger.Ledger,
     arithmetic: Arithmetic,
     options: Mapping[str, Any],
     console: Console,
 ) -> Record:
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    progress_file = ProgressFile(report, manifest, restart=options["restart"])
-    done = False
     try:
         with (
             executor(
@@ -148,16 +159,15 @@ def _run_audit(
             audited = audit(
                 manifest,
                 judge,
-                progress_file,
+                progress,
                 arithmetic=arithmetic,
                 numbers=options["steps"] or None,
                 callbacks=callbacks,
             )
-        done = True
+    except WorkersGoneError as error:
+        raise CommandError(str(error), ExitCode.NOTHING_JUDGED) from error
     except ExecutorError as error:
-        raise click.UsageError(str(error)) from error
-    finally:
-        progress_file.close(done=done)
+        raise CommandError(str(error)) from error
     header = _header(manifest, started, arithmetic if options["model"] else None, sorted(audited.models))
     return Record.of(header, verdicts(audited, known, _arguments(options), unfinished=options["unfinished"]))
 

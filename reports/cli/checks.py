@@ -12,6 +12,8 @@ from typing import Any, Final
 import click
 from packaging.version import InvalidVersion, Version
 
+from .errors import CommandError
+
 _CATALOGUE: Final = "adamax_conformance.tests.conformance.harness.catalogue"
 _NEAREST: Final = 3
 
@@ -95,7 +97,7 @@ def list_checks(globs: tuple[str, ...]) -> int:
     try:
         require_matches(wanted, checks)
     except ChoiceError as error:
-        raise click.UsageError(str(error)) from error
+        raise CommandError(str(error)) from error
     chosen = [check for name, check in checks.items() if not wanted or matches(name, wanted)]
     width = max(len(check.id) for check in chosen)
     layer = ""

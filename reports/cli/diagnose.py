@@ -20,6 +20,7 @@ from ..render import terminal
 from ..rule.decide import decide
 from ..rule.diagnose import diagnose_dtypes, diagnose_subject, lacking_options
 from ..rule.life_lines import life_lines
+from .errors import CommandError
 
 
 @click.command("diagnose")
@@ -48,7 +49,7 @@ def diagnose_command(
             groups = find_parts(tried, dtype or tried.info.dtypes[0]).get("groups", True)
         with renew() as opened:
             if dtype is not None and dtype not in opened.info.dtypes:
-                raise click.UsageError(f"{subject} has no {dtype}; it has {', '.join(opened.info.dtypes)}")
+                raise CommandError(f"{subject} has no {dtype}; it has {', '.join(opened.info.dtypes)}")
             found = (
                 diagnose_subject(opened, dtype, groups=groups)
                 if dtype
@@ -57,18 +58,23 @@ def diagnose_command(
             lacking = lacking_options(opened)
         found = decide(found, renew, groups=groups)
     except UnknownSubjectError as error:
-        raise click.UsageError(str(error)) from error
+        raise CommandError(str(error)) from error
     except RejectedError as error:
-        click.echo(f"{subject} raises: {one_line(str(error))}", err=True)
-        return int(ExitCode.DIVERGES)
+        raise CommandError(f"{subject} raises: {one_line(str(error))}", ExitCode.DIVERGES) from error
     except SubjectError as error:
-        click.echo(one_line(str(error)), err=True)
-        return int(ExitCode.NOTHING_JUDGED)
+        raise CommandError(one_line(str(error)), ExitCode.NOTHING_JUDGED) from error
     if as_json:
         click.echo(json.dumps(diagnosis_to_json(found, subject, lacking), indent=2))
     else:
         _show(found, subject, lacking, Console())
-    return int(ExitCode.DIVERGES if found.is_wrong else ExitCode.CONFORMS)
+    return int(_exit_code(found))
+
+
+def _exit_code(found: Diagnosis) -> ExitCode:
+    """The exit code of a diagnosis: a subject that raises in every life is not right."""
+    if found.is_wrong or (found.refused and not found.steps):
+        return ExitCode.DIVERGES
+    return ExitCode.CONFORMS if found.steps else ExitCode.NOTHING_JUDGED
 
 
 def _show(found: Diagnosis, subject: str, lacking: tuple[str, ...], console: Console) -> None:

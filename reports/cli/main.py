@@ -14,7 +14,6 @@ import re
 import shlex
 import signal
 import sys
-import tempfile
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -44,6 +43,7 @@ from . import diff, subjects
 from .audit import audit_recording
 from .checks import list_checks
 from .diagnose import diagnose_command
+from .errors import CommandError, make_folder, unwritten
 from .vectors import vectors
 
 _SUITE: Final = "adamax_conformance.tests.conformance"
@@ -78,7 +78,7 @@ def main() -> NoReturn:
         )
     except click.ClickException as error:
         _show_error(error)
-        code = error.code if isinstance(error, _CommandError) else error.exit_code
+        code = error.exit_code
     except click.Abort:
         code = ExitCode.INTERRUPTED
         click.echo("Error: interrupted", err=True)
@@ -131,14 +131,6 @@ def _show_error(error: click.ClickException) -> None:
     click.echo(terminal_text(shown.getvalue()), err=True, nl=False)
 
 
-class _CommandError(click.ClickException):
-    """An error of one line, and the exit code that goes with it."""
-
-    def __init__(self, message: str, code: ExitCode) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("adamax-conformance"), prog_name="adamax-conformance")
 def cli() -> None:
@@ -187,7 +179,7 @@ def check(passed: tuple[str, ...], /, **options: Any) -> int:
     with _without_pytest_settings(plugins=bool(passed)):
         code = int(pytest.main([*arguments, *passed], plugins=[watch]))
     if watch.failure:
-        raise _CommandError(f"the suite itself failed:\n{watch.failure}", ExitCode.NOTHING_JUDGED)
+        raise CommandError(f"the suite itself failed:\n{watch.failure}", ExitCode.NOTHING_JUDGED)
     result = watch.result
     if result is None:
         if watch.interrupted:
@@ -195,7 +187,7 @@ def check(passed: tuple[str, ...], /, **options: Any) -> int:
         return _code_without_run(code, skip_absent=options["skip_absent"])
     _show_run(result, options)
     if code == pytest.ExitCode.TESTS_FAILED and result.exit_code == ExitCode.CONFORMS:
-        raise _CommandError("a test failed, and no verdict says why", ExitCode.NOTHING_JUDGED)
+        raise CommandError("a test failed, and no verdict says why", ExitCode.NOTHING_JUDGED)
     return result.exit_code
 
 
@@ -293,17 +285,8 @@ def _check_early(options: dict[str, Any]) -> None:
         arithmetic_file.DeclarationError,
         documentation_file.DocumentationError,
     ) as error:
-        raise _CommandError(str(error), ExitCode.USAGE) from error
-    directory: Path = options["report"]
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
-    except OSError as error:
-        raise _CommandError(
-            f"the report folder {directory} cannot be written to ({error.strerror}); name another with --report",
-            ExitCode.USAGE,
-        ) from error
+        raise CommandError(str(error)) from error
+    make_folder(options["report"], "--report")
 
 
 def _require_xdist(passed: Sequence[str], workers: int = 1) -> None:
@@ -311,10 +294,9 @@ def _require_xdist(passed: Sequence[str], workers: int = 1) -> None:
     asked = ["--workers"] if workers > 1 else []
     asked += [word for word in passed if word.startswith("--numprocesses") or re.fullmatch(r"-n(\w*)", word)]
     if asked and importlib.util.find_spec("xdist") is None:
-        raise _CommandError(
+        raise CommandError(
             f"{asked[0]} needs pytest-xdist, which is not here; get it with: "
-            f"{sys.executable} -m pip install pytest-xdist",
-            ExitCode.USAGE,
+            f"{sys.executable} -m pip install pytest-xdist"
         )
 
 
@@ -348,8 +330,7 @@ def _versions(record: Record) -> dict[str, str]:
 @click.option("--python", metavar="PATH", help="The interpreter to look in.")
 def list_subjects(python: str | None) -> int:
     """List the subjects here, with versions, dtypes and devices, and what is missing."""
-    subjects.show(python, terminal.table_console())
-    return int(ExitCode.CONFORMS)
+    return int(subjects.show(python, terminal.table_console()))
 
 
 @cli.command("identify")
@@ -369,13 +350,10 @@ def identify_subject(
     as_json: bool,
 ) -> int:
     """Identify the rule, form and scalar precision of SUBJECT, with the evidence."""
-    try:
-        code = subjects.identify_and_show(
-            subject, dtype, device, python, Console(), state=state, as_json=as_json
-        )
-        return int(code)
-    except subjects.NotIdentifiedError as error:
-        raise _CommandError(str(error), error.code) from error
+    code = subjects.identify_and_show(
+        subject, dtype, device, python, Console(), state=state, as_json=as_json
+    )
+    return int(code)
 
 
 _FILE = click.Path(path_type=Path)
@@ -396,14 +374,15 @@ def merge_records(files: tuple[Path, ...], output: Path, matrix_file: Path | Non
     FILE is a record, a report's folder, or a folder of those.
     """
     records = _merge(*files)
+    make_folder(output, "--output")
+    if matrix_file is not None:
+        make_folder(matrix_file.parent, "--matrix")
     try:
         summary = render(records, output)
         if matrix_file is not None:
             write_matrix(records, matrix_file, ledger.load())
     except OSError as error:
-        raise _CommandError(
-            f"{error.filename or output} cannot be written to ({error.strerror})", ExitCode.USAGE
-        ) from error
+        raise unwritten(output, error) from error
     terminal.show(summary, Console())
     terminal.print_line(f"report: {output / 'index.html'}", Console())
     return int(summary.exit_code)
@@ -443,7 +422,7 @@ def _merge(*files: Path) -> tuple[Record, ...]:
     try:
         return merge(path for file in files for path in _records_in(file))
     except RecordError as error:
-        raise _CommandError(str(error), ExitCode.USAGE) from error
+        raise CommandError(str(error)) from error
 
 
 def _records_in(file: Path) -> list[Path]:

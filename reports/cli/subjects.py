@@ -20,26 +20,18 @@ from ..escape import one_line
 from ..record.exit_codes import ExitCode
 from ..render import terminal
 from ..rule.identify import identify_rule
+from .errors import CommandError
 
 
-class NotIdentifiedError(Exception):
-    """There is nothing to identify; the message says why.
-
-    Attributes:
-        code: the exit code that goes with it.
-    """
-
-    def __init__(self, message: str, code: ExitCode) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-def show(python: str | None, console: Console) -> None:
+def show(python: str | None, console: Console) -> ExitCode:
     """Print a table of the built-in subjects.
 
     Args:
         python: the interpreter to look in; this one if None.
         console: to print on.
+
+    Returns:
+        Whether there is any.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("subject", "version", "dtypes", "devices", "note"):
@@ -58,6 +50,7 @@ def show(python: str | None, console: Console) -> None:
     for reason, names in missing.items():
         terminal.print_line(f"\n{', '.join(names)}: {reason}", console)
     terminal.print_line(f"\nYour own: {_FORMS}", console)
+    return ExitCode.CONFORMS if table.row_count else ExitCode.NOTHING_JUDGED
 
 
 _FORMS: Final = "package.module:factory, path/to/file.py:factory, torch:package.module.Class, process:COMMAND"
@@ -90,24 +83,22 @@ def identify_and_show(
         as_json: whether to print one JSON object.
 
     Raises:
-        NotIdentifiedError: there is no such subject here, or it did not compute.
+        CommandError: there is no such subject here, or it did not compute.
     """
     try:
         with Subject.open(name, device=device, python=python, state=state) as subject:
             if missing := [d for d in dtypes if d not in subject.info.dtypes]:
-                raise NotIdentifiedError(
+                raise CommandError(
                     f"{name} has no {', '.join(missing)} on {device}; it has {', '.join(subject.info.dtypes)}",
                     ExitCode.NOTHING_JUDGED,
                 )
             found = [identify_rule(subject, dtype) for dtype in dtypes or subject.info.dtypes]
     except UnknownSubjectError as error:
-        raise NotIdentifiedError(str(error), ExitCode.USAGE) from error
+        raise CommandError(str(error)) from error
     except RejectedError as error:
-        raise NotIdentifiedError(
-            f"{name} raises in the midst of a step: {error}", ExitCode.DIVERGES
-        ) from error
+        raise CommandError(f"{name} raises in the midst of a step: {error}", ExitCode.DIVERGES) from error
     except SubjectError as error:
-        raise NotIdentifiedError(str(error), ExitCode.NOTHING_JUDGED) from error
+        raise CommandError(str(error), ExitCode.NOTHING_JUDGED) from error
     if as_json:
         click.echo(json.dumps({"subject": name, "identified": [_to_json(each) for each in found]}, indent=2))
     else:

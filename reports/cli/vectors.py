@@ -18,6 +18,7 @@ from ...reference.golden.cases import GOLDEN_CASES
 from ..record.exit_codes import ExitCode
 from ..record.record import write_file
 from ..untrusted import UntrustedError, parse_json, read_file
+from .errors import CommandError, make_folder, unwritten
 
 PUBLISHED: Final = Path(reference.__file__).parent / "golden"
 DIGESTED: Final = PUBLISHED
@@ -52,12 +53,12 @@ def generate(output: Path) -> int:
         click.echo(line, err=True)
     if refused:
         return int(ExitCode.DIVERGES)
+    make_folder(output, "--output")
     try:
-        output.mkdir(parents=True, exist_ok=True)
         for name, value in made.items():
             write_file(output / name, files.document_text(value).encode("ascii"))
     except OSError as error:
-        raise click.UsageError(f"{output} cannot be written to ({error.strerror})") from error
+        raise unwritten(output, error) from error
     click.echo(f"{len(made[files.DIGESTS])} cases in {output}")
     return int(ExitCode.CONFORMS)
 
@@ -70,9 +71,9 @@ def _digests(folder: Path) -> dict[str, str]:
     try:
         value = _parse(file)
     except UnreadableError as error:
-        raise click.UsageError(str(error)) from error
+        raise CommandError(str(error)) from error
     if not all(isinstance(digest, str) for digest in value.values()):
-        raise click.UsageError(f"{file}: want a digest for each id")
+        raise CommandError(f"{file}: want a digest for each id")
     return value
 
 
@@ -105,7 +106,7 @@ def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
         if path.is_dir():
             found = [file for file in sorted(path.glob("*.json")) if file.name not in _SCHEMAS]
             if not found:
-                raise click.UsageError(f"{path} has no file of golden trajectories; want some *.json")
+                raise CommandError(f"{path} has no file of golden trajectories; want some *.json")
             yield from found
         else:
             yield path

@@ -31,6 +31,7 @@ from adamax_conformance.reports.escape import terminal_text
 from adamax_conformance.tests.conformance.cases.strategies import cases
 from adamax_conformance.tests.conformance.harness.budget import budget_of
 from adamax_conformance.tests.conformance.harness.check import Check
+from adamax_conformance.tests.conformance.harness.drawing import without_local_constants
 from adamax_conformance.tests.conformance.harness.evidence import refusal
 from adamax_conformance.tests.conformance.harness.figures import add_tally, figures
 from adamax_conformance.tests.conformance.harness.lives import LifePerformer, LifeTally, performer_of
@@ -355,7 +356,8 @@ class CheckContext:
         hunt = _Hunt(run, self.target.settings.profile.shrinks)
         attempt = self._configure_search(hypothesis.given(strategy)(hunt.attempt))
         try:
-            attempt()
+            with without_local_constants():
+                attempt()
         except _DivergenceError:
             return hunt.last
         except Flaky:

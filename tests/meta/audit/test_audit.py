@@ -277,7 +277,7 @@ def test_what_was_judged_of_files_that_have_changed_since_does_not_count(whole, 
     with executor(whole, manifest.facts["chunk"], size=0, workers=1) as judge:
         progress = ProgressFile(tmp_path, manifest)
         found = run.audit(manifest, judge, progress)
-        progress.close(done=False)
+        progress.close()
     error_models = {dtype: each.error_model for dtype, each in found.models.items()}
     item = plan(manifest)[0]
     assert ProgressFile(tmp_path, manifest).lookup(progress.stamp(item, error_models)) is not None
@@ -300,7 +300,7 @@ def results(folder, report, judge):
     try:
         return run.audit(read_manifest(folder), judge, progress).result
     finally:
-        progress.close(done=True)
+        progress.remove()
 
 
 @pytest.mark.usefixtures("small_work_items")

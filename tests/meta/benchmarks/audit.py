@@ -149,7 +149,7 @@ def from_files(size: int, steps: int, dtype: str) -> list[str]:
                 kept = ProgressFile(folder, manifest, restart=True)
                 found = audit(manifest, judge, kept, callbacks=ProgressCallbacks(begins))
                 spent.append(perf_counter() - began)
-                kept.close(done=True)
+                kept.remove()
                 assert not any(tally.exceeded for tally in found.result.tallies.values())
     return [
         f"from files, {size * steps:.0e} element-steps, at most {peak.mebibytes:,.0f} MiB",

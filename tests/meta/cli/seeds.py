@@ -55,7 +55,7 @@ def run(check: Sequence[str], passed: Sequence[str], hash_seed: int) -> Answer:
 
 
 def differences(one: Answer, other: Answer, *, statuses: bool = False) -> list[str]:
-    """Each verdict in which two answers differ; where only statuses count, those alone."""
+    """Each verdict in which two answers differ, or differ in their status."""
 
     def compared(verdict: Mapping[str, Any] | None) -> object:
         return verdict and verdict["status"] if statuses else verdict

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from adamax_conformance.oracles.verdict import Status
 from adamax_conformance.tests.conformance.harness.catalogue import CHECKS
+from adamax_conformance.tests.meta.cli.seeds import try_seeds
 
 
 def test_our_own_conforms_and_every_check_gives_one_verdict_a_dtype(run):
@@ -102,13 +103,9 @@ def test_what_stands_after_two_dashes_is_pytests(run):
     assert {v.check for v in ran.verdicts()} == {"relations/repeatable", "rule/documented", "rule/scalars"}
 
 
-def test_the_suite_runs_in_several_processes_as_in_one(run):
-    alone = run("check", "--dtype", "float32", "--check", "contract/*")
-    together = run("check", "--dtype", "float32", "--check", "contract/*", "--", "-q", "-n", "2")
-    assert together.code == 0
-    assert {(v.check, v.status) for v in alone.verdicts()} == {
-        (v.check, v.status) for v in together.verdicts()
-    }
+def test_a_seed_gives_the_same_verdicts_in_several_processes_as_in_one():
+    check = ("numpy", "--dtype", "float32", "--check", "contract/lr/*", "--check", "value/lockstep/*")
+    assert try_seeds(check, [1]) == {1: []}
 
 
 def test_a_users_own_tests_reports_and_impl_are_left_alone(run):

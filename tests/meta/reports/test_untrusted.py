@@ -117,7 +117,7 @@ def test_an_audit_writes_no_progress_through_a_link(tmp_path):
 def test_odd_lines_of_a_progress_file_are_judged_again(tmp_path):
     progress = ProgressFile(tmp_path, None)
     progress.add("right", AuditResult())
-    progress.close(done=False)
+    progress.close()
     path = tmp_path / FILE_NAME
     right = path.read_text()
     odd = [
