@@ -15,7 +15,7 @@ class CommandError(click.ClickException):
 
     def __init__(self, message: str, code: ExitCode = ExitCode.USAGE) -> None:
         super().__init__(message)
-        self.exit_code = int(code)
+        self.exit_code = int(code)  # type: ignore[misc]
 
 
 def make_folder(folder: Path, option: str) -> None:

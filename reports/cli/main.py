@@ -350,9 +350,7 @@ def identify_subject(
     as_json: bool,
 ) -> int:
     """Identify the rule, form and scalar precision of SUBJECT, with the evidence."""
-    code = subjects.identify_and_show(
-        subject, dtype, device, python, Console(), state=state, as_json=as_json
-    )
+    code = subjects.identify_and_show(subject, dtype, device, python, Console(), state=state, as_json=as_json)
     return int(code)
 
 

@@ -22,11 +22,16 @@ from ...reference.rules import Ascent, Decay, Rule, all_rules
 from ..escape import markdown, markdown_code
 from ..ledger.ledger import Ledger
 from ..record.record import Record, write_file
-from ..render.summary import GROUPS, OTHER_FORMULA, SYMBOL, WITHOUT_VALUES, other_formula
+from ..render.summary import GROUPS, OTHER_FORMULA, SYMBOL, WITHOUT_VALUES, few, other_formula
 from .model import Matrix, MatrixRow, from_json, gather_matrix, to_json
 
 _RULES: Final = {rule.name: rule for rule in all_rules()}
 _LONGEST: Final = 240
+_NAME: Final = 80
+_ROWS: Final = 400
+"""The most rows of a table, so that the page stays a page for any record."""
+_NAMES: Final = 60
+"""The most names in a cell."""
 _BINARY64: Final = Format.BINARY64.name.lower()
 _BAD: Final = (Status.DIVERGES, Status.BROKEN)
 
@@ -90,8 +95,14 @@ def _lines(matrix: Matrix) -> Iterator[str]:
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |"
     yield "| --- " * len(head) + "|"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
+    left_out = 0
+    for number, row in enumerate(rows):
+        if number < _ROWS:
+            yield f"| {' | '.join(row)} |"
+        else:
+            left_out += 1
+    if left_out:
+        yield from ("", f"{left_out:,} more rows are left out here; `{DATA_FILE}` has all.")
 
 
 def _opening(matrix: Matrix) -> Iterator[str]:
@@ -100,8 +111,8 @@ def _opening(matrix: Matrix) -> Iterator[str]:
     subjects = {row.subject for row in matrix.rows}
     count = sum(len(row.cells) for row in matrix.rows)
     yield (
-        f"{count} verdicts of suite {markdown(matrix.suite)} on {len(subjects)} subjects in {len(matrix.rows)} rows, "
-        f"recorded {span}. "
+        f"{count} verdicts of suite {markdown(matrix.suite, _NAME)} on {len(subjects)} subjects in "
+        f"{len(matrix.rows)} rows, recorded {span}. "
         "`tox -m matrix` records them again and writes this page; it is never edited, and a test compares it with "
         "`matrix.json`, which keeps every verdict."
     )
@@ -109,7 +120,7 @@ def _opening(matrix: Matrix) -> Iterator[str]:
     versions = dict.fromkeys((row.framework, row.version, row.runtime) for row in matrix.rows)
     yield from _table(
         ("framework", "version", "ran on"),
-        ([markdown(word) for word in words] for words in versions),
+        ([markdown(word, _NAME) for word in words] for words in versions),
     )
 
 
@@ -126,7 +137,7 @@ def _rules(matrix: Matrix) -> Iterator[str]:
         "scalars of m, u, theta",
         "in",
     )
-    yield from _table(head, ((*cells, markdown(", ".join(dtypes))) for cells, dtypes in found.items()))
+    yield from _table(head, ((*cells, markdown(", ".join(dtypes), _NAME)) for cells, dtypes in found.items()))
 
 
 def _rule_cells(row: MatrixRow) -> tuple[str, ...]:
@@ -142,19 +153,19 @@ def _rule_cells(row: MatrixRow) -> tuple[str, ...]:
         there = "as found" if agrees else _in_words(own.rule.name)
         there += f", silent about {' and '.join(own.silent)}" if own.silent else ""
     return (
-        markdown_code(row.subject),
+        markdown_code(row.subject, _NAME),
         "not identified" if not facts else "none" if name is None else _in_words(str(name)),
         there,
-        markdown(", ".join(part.replace("_", " ") for part in facts.get("open") or ())),
-        markdown(facts.get("form") or ""),
-        markdown(_scalars(row)),
+        markdown(", ".join(part.replace("_", " ") for part in facts.get("open") or ()), _LONGEST),
+        markdown(facts.get("form") or "", _NAME),
+        markdown(_scalars(row), _LONGEST),
     )
 
 
 def _in_words(name: str) -> str:
     rule = _RULES.get(name)
     if rule is None:
-        return markdown(name)
+        return markdown(name, _NAME)
     return markdown("; ".join(rule.deviations) or "documented")
 
 
@@ -198,11 +209,11 @@ def _verdicts(matrix: Matrix) -> Iterator[str]:
         return " ".join(parts)
 
     yield from _table(
-        ("subject", "dtype", "checks", *map(markdown, groups)),
+        ("subject", "dtype", "checks", *(markdown(group, _NAME) for group in groups)),
         (
             (
-                markdown_code(row.subject),
-                markdown(row.dtype),
+                markdown_code(row.subject, _NAME),
+                markdown(row.dtype, _NAME),
                 str(len(row.cells)),
                 *(cell(row, group) for group in groups),
             )
@@ -234,19 +245,23 @@ def _findings(matrix: Matrix, statuses: Sequence[Status]) -> Iterator[str]:
     yield from _table(
         ("check", "where", "what"),
         (
-            (markdown_code(check), _places(where, formats), markdown(reason, _LONGEST))
+            (markdown_code(check, _LONGEST), _places(where, formats), markdown(reason, _LONGEST))
             for (check, reason), where in sorted(found.items())
         ),
     )
 
 
 def _places(where: Mapping[str, Sequence[str]], formats: Mapping[str, Sequence[str]]) -> str:
-    return "; ".join(
+    places = (
         " ".join(
-            [markdown_code(subject), *([markdown(", ".join(dtypes))] if dtypes != formats[subject] else [])]
+            [
+                markdown_code(subject, _NAME),
+                *([markdown(", ".join(dtypes), _NAME)] if dtypes != formats[subject] else []),
+            ]
         )
         for subject, dtypes in where.items()
     )
+    return "; ".join(few(places, _NAMES))
 
 
 def _skipped(matrix: Matrix) -> Iterator[str]:
@@ -258,7 +273,7 @@ def _skipped(matrix: Matrix) -> Iterator[str]:
     yield from _table(
         ("subject", "why", "checks"),
         (
-            (markdown_code(subject), markdown(reason, _LONGEST), str(len(checks)))
+            (markdown_code(subject, _NAME), markdown(reason, _LONGEST), str(len(checks)))
             for (subject, reason), checks in sorted(found.items())
         ),
     )
@@ -342,7 +357,8 @@ def _migration(matrix: Matrix) -> Iterator[str]:
     yield ""
     found = followers(matrix)
     names = {
-        rule: ", ".join(markdown_code(subject) for subject in subjects) for rule, subjects in found.items()
+        rule: ", ".join(few((markdown_code(subject, _NAME) for subject in subjects), _NAMES))
+        for rule, subjects in found.items()
     }
     yield from _table(
         ("", *names.values()),

@@ -41,6 +41,10 @@ SCHEMA_VERSION: Final = 1
 FILE_NAME: Final = "verdicts.jsonl"
 PARTIAL_SUFFIX: Final = ".partial"
 """The end of the name of a record that is being written."""
+_TARGETS: Final = 20_000
+_CHECKS: Final = 4_000
+_GROUPS: Final = 64
+"""The most of each in a file: a table has a row or a column for each, so their product counts."""
 _HEADER: Final = "adamax-conformance run"
 _VERDICT: Final = "verdict"
 _FOOTER: Final = "end of run"
@@ -269,6 +273,9 @@ class _RunReader:
         self._path = path
         self._cut_off = cut_off
         self._number = 0
+        self._targets: set[tuple[str, ...]] = set()
+        self._checks: set[str] = set()
+        self._groups: set[str] = set()
 
     def runs(self, content: bytes) -> Iterator[Record]:
         """Each run of the file; at least one."""
@@ -294,6 +301,7 @@ class _RunReader:
                 case "adamax-conformance run" if header is None:
                     header = _header(line)
                 case "verdict" if header is not None:
+                    self._count(line)
                     verdicts.append(verdict_json.from_json(line))
                 case "end of run" if header is not None:
                     name = f"sha256:{digest.hexdigest()}"
@@ -330,6 +338,19 @@ class _RunReader:
             self._fail(wrong)
         result: dict[str, Any] = line
         return result
+
+    def _count(self, line: Mapping[str, Any]) -> None:
+        """Refuse a file of more names than a report's tables could have rows and columns."""
+        self._targets.add((line["subject"], line["dtype"], line["device"]))
+        self._checks.add(line["check"])
+        self._groups.add(line["check"].partition("/")[0])
+        for names, limit, what in (
+            (self._targets, _TARGETS, "subjects, dtypes and devices"),
+            (self._checks, _CHECKS, "checks"),
+            (self._groups, _GROUPS, "groups of checks"),
+        ):
+            if len(names) > limit:
+                self._fail(f"the file has over {limit:,} {what}; want at most so many")
 
     def _check_footer(self, record: Record, footer: Mapping[str, Any]) -> Record:
         if footer["verdicts"] != len(record.verdicts) or footer["counts"] != record.counts():

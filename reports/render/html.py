@@ -39,14 +39,18 @@ from .summary import (
     Summary,
     VerdictRow,
     facts_of,
+    few,
     in_words,
     seconds_in_words,
 )
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 
-_ROW_BYTES: Final = 1_900_000
+_ROW_BYTES: Final = 1_600_000
 _CARD_BYTES: Final = 600_000
+_MATRIX_BYTES: Final = 200_000
+_RUN_BYTES: Final = 200_000
+_CAUSE_BYTES: Final = 100_000
 _PICTURES: Final = 12
 """The most of each that the page holds, so that it stays below 3 MB for any record."""
 
@@ -116,27 +120,34 @@ def render(summary: Summary) -> str:
     carded = {finding.row.number for finding in findings[:cards_shown]}
     card_of = {row.number: f.row.number for f in findings[:cards_shown] for row in f.rows}
     rows, rows_shown = _render_within(environment, "verdict_row", _rows(summary, card_of), _ROW_BYTES)
+    subjects, subjects_shown = _render_within(
+        environment, "subject_rows", _by_subject(summary), _MATRIX_BYTES
+    )
+    runs, runs_shown = _render_within(environment, "run", _runs(summary), _RUN_BYTES)
+    causes, _ = _render_within(environment, "cause", _causes(summary, card_of), _CAUSE_BYTES)
     by_number = {row.number: row for row in summary.rows}
     return render_page(
         "page.html",
         script=Markup(script),  # noqa: S704 - our own file
         script_digest=digest,
         summary=summary,
-        subjects=[(rows[0][0], rows) for rows in _by_subject(summary)],
+        subjects=subjects,
+        subjects_left_out=len({(row.run, row.subject) for row, _ in summary.matrix}) - subjects_shown,
         headline=_headline(summary),
         meaning=_MEANING,
         rows=rows,
         rows_left_out=len(summary.rows) - rows_shown,
-        causes=list(_causes(summary, card_of)),
+        causes=causes,
         cards=cards,
         findings=len(findings),
         cards_left_out=len(findings) - cards_shown,
         accuracy=[(by_number[n], pictures) for n, pictures in drawn if n not in carded],
         formula=evidence.FORMULA,
-        others=list(
+        others=few(
             dict.fromkeys(c.held_to for _, cells in summary.matrix for c in cells.values() if c.held_to)
         ),
-        facts=[facts_of(record) for record in summary.records],
+        runs=runs,
+        runs_left_out=len(summary.records) - runs_shown,
     )
 
 
@@ -144,6 +155,12 @@ def render_page(template: str, **shown: Any) -> str:
     """Render a page with the style that all pages have."""
     style = Markup((TEMPLATES / "page.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
     return _environment().get_template(template).render(shown, style=style)
+
+
+def _runs(summary: Summary) -> Iterator[dict[str, Any]]:
+    count = len(summary.records)
+    for number, record in enumerate(summary.records, start=1):
+        yield {"record": record, "number": number, "count": count, "facts": facts_of(record)}
 
 
 def _causes(summary: Summary, card_of: Mapping[int, int]) -> Iterator[dict[str, Any]]:
@@ -154,18 +171,22 @@ def _causes(summary: Summary, card_of: Mapping[int, int]) -> Iterator[dict[str, 
             for finding in group.findings[:_SCRIPTS]
             if group.model and (text := reproduce.script(finding.row.verdict)) is not None
         ]
+        seen = [(check, card_of.get(row.number)) for x in group.findings for check, row in _firsts(x)]
         yield {
-            "group": group,
-            "formulas": [evidence.mark_words(*pair) for pair in group.model],
-            "life": _life(group.life),
-            "script": min(scripts, key=len, default=None),
-            "links": [(check, card_of.get(row.number)) for x in group.findings for check, row in _firsts(x)],
+            "item": {
+                "group": group,
+                "formulas": [evidence.mark_words(*pair) for pair in group.model],
+                "life": _life(group.life),
+                "script": min(scripts, key=len, default=None),
+                "links": seen,
+            }
         }
 
 
 def _firsts(finding: Finding) -> Iterator[tuple[str, VerdictRow]]:
+    firsts = {row.verdict.check: row for row in reversed(finding.rows)}
     for check in finding.checks:
-        yield check, next(row for row in finding.rows if row.verdict.check == check)
+        yield check, firsts[check]
 
 
 def _life(life: Mapping[str, Any] | None) -> list[str]:
@@ -183,12 +204,13 @@ def _headline(summary: Summary) -> Status:
     return next((status for status in order if summary.counts[status]), Status.SKIPPED)
 
 
-def _by_subject(summary: Summary) -> list[list[Row]]:
-    """Split the matrix by run and subject."""
+def _by_subject(summary: Summary) -> Iterator[dict[str, Any]]:
+    """The rows of the matrix by run and subject."""
     parts: dict[tuple[int, str], list[Row]] = {}
     for row in summary.matrix:
         parts.setdefault((row[0].run, row[0].subject), []).append(row)
-    return list(parts.values())
+    for rows in parts.values():
+        yield {"summary": summary, "subject": rows[0][0], "rows": rows}
 
 
 def _rows(summary: Summary, card_of: Mapping[int, int]) -> Iterator[dict[str, Any]]:

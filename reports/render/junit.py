@@ -7,7 +7,7 @@ One `testsuite` a configuration, one `testcase` a verdict. `diverges` is a failu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from xml.etree import ElementTree as ET
 
@@ -26,8 +26,17 @@ def render(summary: Summary) -> bytes:
     ordered = sorted(summary.rows, key=lambda item: item.configuration.run)
     by_row = {row: index for index, (row, _) in enumerate(summary.matrix)}
     ordered.sort(key=lambda item: by_row[item.configuration])
+    causes = {
+        row.number: group.title
+        for group in summary.groups_by_cause()
+        if group.model
+        for finding in group.findings
+        for row in finding.rows
+    }
+    undetermined = _undetermined(summary)
     for configuration, group in groupby(ordered, key=lambda item: item.configuration):
-        root.append(_suite(summary, configuration, list(group)))
+        words = undetermined.get((configuration.run, configuration.subject), [])
+        root.append(_suite(summary, configuration, list(group), causes, words))
     for number, record in enumerate(summary.records, start=1):
         if not record.complete:
             root.append(_unfinished_suite(number, record))
@@ -39,7 +48,23 @@ def render(summary: Summary) -> bytes:
     return document + b"\n"
 
 
-def _suite(summary: Summary, configuration: Configuration, rows: list[VerdictRow]) -> ET.Element:
+def _undetermined(summary: Summary) -> dict[tuple[int, str], list[str]]:
+    """The sentences of the diagnoses without a cause, by run and subject."""
+    found: dict[tuple[int, str], list[str]] = {}
+    for run, record in enumerate(summary.records, start=1):
+        for entry, (subject, words) in zip(record.diagnoses, summary.diagnoses_of_run(run), strict=True):
+            if "explains" not in entry:
+                found.setdefault((run, subject), []).append(words)
+    return found
+
+
+def _suite(
+    summary: Summary,
+    configuration: Configuration,
+    rows: list[VerdictRow],
+    causes: Mapping[int, str],
+    undetermined: Sequence[str],
+) -> ET.Element:
     statuses = [item.verdict.status for item in rows]
     suite = ET.Element(
         "testsuite",
@@ -51,22 +76,6 @@ def _suite(summary: Summary, configuration: Configuration, rows: list[VerdictRow
         time=f"{sum(item.verdict.duration for item in rows):.3f}",
         timestamp=one_line(summary.records[configuration.run - 1].header.created),
     )
-    causes = {
-        row.number: group.title
-        for group in summary.groups_by_cause()
-        if group.model
-        for finding in group.findings
-        for row in finding.rows
-    }
-    undetermined = [
-        words
-        for entry, (subject, words) in zip(
-            summary.records[configuration.run - 1].diagnoses,
-            summary.diagnoses_of_run(configuration.run),
-            strict=True,
-        )
-        if subject == configuration.subject and "explains" not in entry
-    ]
     for item in rows:
         suite.append(_case(item, [causes[item.number]] if item.number in causes else undetermined))
     return suite

@@ -82,6 +82,15 @@ OTHER_FORMULA: Final = "≠"
 """Marks a cell whose values were held to another formula than the documented one."""
 WITHOUT_VALUES: Final = frozenset({"contract", "rule", "ledger"})
 """The check groups that hold no value to a formula."""
+_FEW: Final = 30
+"""How many names or notes are listed; a record from elsewhere may have thousands."""
+
+
+def few(items: Iterable[str], limit: int = _FEW) -> list[str]:
+    """The first items, and how many more there are."""
+    listed = list(items)
+    more = len(listed) - limit
+    return [*listed[:limit], f"and {more:,} more"] if more > 0 else listed
 
 
 @dataclass(frozen=True)
@@ -172,7 +181,7 @@ class Finding:
             dict.fromkeys(one.dtype for one in found),
             dict.fromkeys(one.device for one in found),
         )
-        return " · ".join(", ".join(part) for part in parts)
+        return " · ".join(", ".join(few(part)) for part in parts)
 
 
 @dataclass(frozen=True)
@@ -301,13 +310,15 @@ class Summary:
             words = held_to_in_words(row.verdict)
             if words:
                 found.setdefault(words, []).append(row.verdict.subject)
-        parts = (f"{', '.join(dict.fromkeys(subjects))}: {words}" for words, subjects in found.items())
-        return f"values were held to another formula than the page's ({', '.join(parts)})" if found else ""
+        parts = [f"{', '.join(few(dict.fromkeys(subjects)))}: {words}" for words, subjects in found.items()]
+        return (
+            f"values were held to another formula than the page's ({', '.join(few(parts))})" if found else ""
+        )
 
     @property
     def diagnoses(self) -> tuple[str, ...]:
         """The cause of what diverges, a sentence for each subject that was diagnosed."""
-        return tuple(words for record in self.records for _, words in _diagnoses_of(record))
+        return tuple(few(words for record in self.records for _, words in _diagnoses_of(record)))
 
     def diagnoses_of_run(self, run: int) -> tuple[tuple[str, str], ...]:
         """The sentence of each diagnosis of a run, counted from 1, with its subject."""
@@ -315,12 +326,15 @@ class Summary:
 
     def groups_by_cause(self) -> tuple[FindingGroup, ...]:
         """The divergences by their cause, those on arguments as one group, and the rest."""
-        rest = list(self.of(Status.DIVERGES))
+        wrong = self.of(Status.DIVERGES)
+        by_subject: dict[tuple[int, str], list[VerdictRow]] = {}
+        for row in wrong:
+            by_subject.setdefault((row.configuration.run, row.configuration.subject), []).append(row)
+        taken: set[int] = set()
         groups: list[FindingGroup] = []
 
         def take(title: str, chosen: Sequence[VerdictRow], entry: Mapping[str, Any] | None = None) -> None:
-            taken = {row.number for row in chosen}
-            rest[:] = [row for row in rest if row.number not in taken]
+            taken.update(row.number for row in chosen)
             model = () if entry is None else model_lines(entry["causes"][0])
             groups.append(
                 FindingGroup(title, _findings(chosen, (Status.DIVERGES,)), model, entry and entry.get("life"))
@@ -332,24 +346,18 @@ class Summary:
                 pairs = {(check, dtype) for check, dtype in entry.get("explains", ())}
                 chosen = [
                     row
-                    for row in rest
-                    if row.configuration.run == run
-                    and row.configuration.subject == entry["subject"]
-                    and (row.verdict.check, row.verdict.dtype) in pairs
+                    for row in by_subject.get((run, entry["subject"]), ())
+                    if row.number not in taken and (row.verdict.check, row.verdict.dtype) in pairs
                 ]
                 if chosen and entry["causes"]:
                     take(sentences[str(entry["subject"])], chosen, entry)
-        for subject in dict.fromkeys(row.configuration.subject for row in rest):
-            asked = [
-                row
-                for row in self.rows
-                if row.configuration.subject == subject
-                and row.verdict.check in REFUSALS
-                and row.verdict.status is not Status.SKIPPED
-            ]
+        refusals = _refusals(self.rows)
+        left = dict.fromkeys(row.configuration.subject for row in wrong if row.number not in taken)
+        for subject in left:
+            asked = refusals.get(subject, [])
             if chosen := [row for row in asked if row.verdict.status is Status.DIVERGES]:
                 take(f"{subject}: does not validate arguments: {len(chosen)} of {len(asked)}", chosen)
-        if rest and groups:
+        if groups and (rest := [row for row in wrong if row.number not in taken]):
             apart = "Apart: what no cause explains, or could not be performed again"
             groups.append(FindingGroup(apart, _findings(rest, (Status.DIVERGES,)), is_one=False))
         return tuple(groups)
@@ -361,6 +369,15 @@ class Summary:
     def findings(self, *statuses: Status) -> tuple[Finding, ...]:
         """The verdicts of these statuses, equal ones grouped, the most informative first."""
         return _findings(self.of(*statuses), statuses)
+
+
+def _refusals(rows: Iterable[VerdictRow]) -> dict[str, list[VerdictRow]]:
+    """The verdicts on how arguments are refused, by subject."""
+    found: dict[str, list[VerdictRow]] = {}
+    for row in rows:
+        if row.verdict.check in REFUSALS and row.verdict.status is not Status.SKIPPED:
+            found.setdefault(row.configuration.subject, []).append(row)
+    return found
 
 
 def _findings(rows: Iterable[VerdictRow], statuses: Sequence[Status]) -> tuple[Finding, ...]:
@@ -443,7 +460,7 @@ def summarize(records: Iterable[Record]) -> Summary:
     )
     tally = Counter(row.verdict.status for row in rows)
     counts = {status: tally[status] for status in WORST_FIRST}
-    return Summary(records, tuple(rows), groups, matrix, counts, tuple(_notes(records)))
+    return Summary(records, tuple(rows), groups, matrix, counts, tuple(few(_notes(records))))
 
 
 def _cell(counts: Mapping[Status, int], group: str, held_to: str) -> StatusCounts:

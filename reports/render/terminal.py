@@ -34,6 +34,7 @@ STYLE: Final = {
 }
 _ANSWER: Final = {ExitCode.CONFORMS: "bold green", ExitCode.DIVERGES: "bold red"}
 _SHOWN: Final = 20
+_ROWS: Final = 200
 _WIDEST: Final = 1000
 
 
@@ -74,6 +75,8 @@ def show(summary: Summary, console: Console) -> None:
     else:
         for line in lines(summary):
             console.print(line, soft_wrap=True)
+    if (more := len(summary.matrix) - _ROWS) > 0:
+        console.print(text(f"… and {more:,} more rows in the report"))
     console.print(_legend(summary), soft_wrap=True)
     for note in summary.notes:
         console.print(text(note, "yellow"), soft_wrap=True)
@@ -98,7 +101,7 @@ def _show_causes(summary: Summary, console: Console) -> list[Finding]:
     Of each cause that is one finding; of what no cause explains it is each.
     """
     groups = summary.groups_by_cause()
-    for group in groups:
+    for group in groups[:_SHOWN]:
         checks = list(dict.fromkeys(check for finding in group.findings for check in finding.checks))
         shown = [text(group.title, "bold red")]
         for documented, line in group.model:
@@ -106,8 +109,12 @@ def _show_causes(summary: Summary, console: Console) -> list[Finding]:
                 shown += [text(f"documented:  {documented}"), text(f"the subject: {line}")]
         shown.append(text(f"seen in {', '.join(checks)}", "dim", limit=400))
         console.print(Text("\n  ").join(shown), soft_wrap=True)
-    left_out = [finding for group in groups if group.is_one for finding in group.findings[1:]]
-    return [x for x in summary.findings(Status.DIVERGES, Status.BROKEN) if x not in left_out]
+    left_out = {_numbers(finding) for group in groups if group.is_one for finding in group.findings[1:]}
+    return [x for x in summary.findings(Status.DIVERGES, Status.BROKEN) if _numbers(x) not in left_out]
+
+
+def _numbers(finding: Finding) -> tuple[int, ...]:
+    return tuple(row.number for row in finding.rows)
 
 
 def print_line(line: str, console: Console) -> None:
@@ -122,7 +129,7 @@ def matrix(summary: Summary) -> Table:
         table.add_column(name, no_wrap=True)
     for group in summary.groups:
         table.add_column(text(group), justify="right")
-    for configuration, cells in summary.matrix:
+    for configuration, cells in summary.matrix[:_ROWS]:
         name = f"{configuration.subject} {configuration.version}".strip()
         table.add_row(
             text(name, limit=40),
@@ -135,7 +142,7 @@ def matrix(summary: Summary) -> Table:
 
 def lines(summary: Summary) -> Iterator[Text]:
     """The matrix for a narrow terminal, in two lines for each configuration."""
-    for configuration, cells in summary.matrix:
+    for configuration, cells in summary.matrix[:_ROWS]:
         name = f"{configuration.subject} {configuration.version}".strip()
         yield text(f"{name} · {configuration.dtype} · {configuration.device}", "bold", limit=100)
         judged = [

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections import Counter
@@ -85,6 +86,9 @@ _NARROWING: Final = (
 )
 """The options of pytest's with which a user runs a part of the suite."""
 _SUITE: Final = Path(__file__).parent
+_SAFE_PATH: Final = "PYTHONSAFEPATH"
+_OURS: Final = "adamax-conformance"
+"""The value that says that the variable is not the user's."""
 _RULE: Final = "rule/documented"
 _TENTHS: Final = 10
 _WIDEST_FIRST: Final = ("float64", "float32", "float16", "bfloat16")
@@ -140,6 +144,7 @@ class _Suite:
         """The id of the test that gave each verdict of the record."""
         self.concluded: set[str] = set()
         self.bar: _Bar | None = None
+        self._show_folder()
         try:
             require_matches(
                 [glob for name in ("check", "skip") for glob in split_globs(option(f"--adamax-{name}"))],
@@ -281,6 +286,19 @@ class _Suite:
                     self.reporters[target] = item.nodeid
                 self.reporters.setdefault(target, item.nodeid)
         self._expect(item.nodeid for item in session.items)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_setupnodes(self) -> None:
+        """Keep a json.py of the user's out of the processes that start now."""
+        os.environ.setdefault(_SAFE_PATH, _OURS)
+
+    def pytest_collection(self) -> None:
+        """Let subjects find the user's folder, now that these processes run."""
+        self._show_folder()
+
+    def _show_folder(self) -> None:
+        if os.environ.get(_SAFE_PATH) == _OURS:
+            del os.environ[_SAFE_PATH]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:

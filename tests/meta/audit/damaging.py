@@ -17,11 +17,11 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import click
 import numpy as np
 from adamax_conformance.impl.recording.format import MANIFEST, file_name
 from adamax_conformance.oracles.verdict import Status
 from adamax_conformance.reports.audit import run
+from adamax_conformance.reports.cli.errors import CommandError
 from adamax_conformance.reports.cli.main import cli
 from adamax_conformance.reports.record.exit_codes import ExitCode
 from adamax_conformance.reports.record.record import read_record
@@ -224,7 +224,7 @@ class Damaged:
                 code = cli.main(
                     ["audit", str(copy), "--report", str(report), "--quiet"], standalone_mode=False
                 )
-        except click.UsageError as error:
+        except CommandError as error:
             return "" if str(copy) in error.message else f"a message that names nothing: {error.message}"
         except Exception as error:  # noqa: BLE001 - a traceback is what is looked for
             return f"a traceback: {type(error).__name__}: {error}"

@@ -19,6 +19,7 @@ from adamax_conformance.reports.audit.executors import executor
 from adamax_conformance.reports.audit.manifest import read_manifest
 from adamax_conformance.reports.audit.progress import FILE_NAME, ProgressFile, from_json, to_json
 from adamax_conformance.reports.audit.work_items import plan
+from adamax_conformance.reports.cli.errors import CommandError
 from adamax_conformance.reports.record.exit_codes import ExitCode
 from adamax_conformance.tests.meta.audit import runs
 from adamax_conformance.tests.meta.audit.auditing import audited, numbers, said
@@ -195,7 +196,7 @@ def test_a_recording_without_a_step_judges_nothing(tmp_path):
     "options", [["--step", "9"], ["--known", "missing.toml"], ["--arithmetic", "no.toml"]]
 )
 def test_wrong_usage_is_said_in_one_line(whole, tmp_path, options):
-    with pytest.raises(click.UsageError):
+    with pytest.raises(CommandError):
         audited(whole, tmp_path, *options)
 
 
@@ -330,12 +331,12 @@ def test_any_number_of_processes_finds_the_same_to_the_bit_even_if_one_dies(alte
 
 def test_a_scheduler_that_does_not_answer_is_reported(whole, tmp_path):
     pytest.importorskip("distributed")
-    with pytest.raises(click.UsageError, match="does not answer"):
+    with pytest.raises(CommandError, match="does not answer"):
         audited(whole, tmp_path, "--scheduler", "no-scheme-at-all://")
 
 
 def test_without_dask_a_recording_is_judged_in_this_process(whole, tmp_path, monkeypatch):
     monkeypatch.setattr(executors, "find_spec", lambda _: None)
     assert audited(whole, tmp_path)[0] == ExitCode.CONFORMS
-    with pytest.raises(click.UsageError, match="pip install"):
+    with pytest.raises(CommandError, match="pip install"):
         audited(whole, tmp_path, "--workers", "2")

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -17,6 +19,8 @@ from adamax_conformance.oracles.verdict import Status
 from adamax_conformance.reports.audit.manifest import NotARecordingError, read_manifest
 from adamax_conformance.reports.audit.progress import FILE_NAME
 from adamax_conformance.reports.audit.work_items import plan
+from adamax_conformance.reports.cli.errors import CommandError
+from adamax_conformance.reports.record.record import read_record
 from adamax_conformance.tests.meta.audit import runs
 from adamax_conformance.tests.meta.audit.auditing import audited, said
 
@@ -159,10 +163,56 @@ def test_an_audit_follows_no_link_out_of_its_folder(recording, tmp_path):
     for name in (FILE_NAME, "verdicts.jsonl", "index.html"):
         (tmp_path / f"of-{name}").write_text("kept")
         (report / name).symlink_to(tmp_path / f"of-{name}")
-    with pytest.raises(Exception, match="cannot be written to"):
+    with pytest.raises(CommandError, match="cannot be written to"):
         audited(recording, report, "--workers", "1")
     (report / FILE_NAME).unlink()
     code, _ = audited(recording, report, "--workers", "1")
     assert code == 0
     for name in (FILE_NAME, "verdicts.jsonl", "index.html"):
         assert (tmp_path / f"of-{name}").read_text() == "kept"
+
+
+_FULL = """
+import resource, sys
+from adamax_conformance.reports.cli import main
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), resource.RLIM_INFINITY))
+main.main()
+"""
+
+
+def audited_on_a_full_disk(recording, report, room):
+    """Audit in a process whose files may have so many bytes."""
+    words = ["audit", str(recording), "--report", str(report), "--workers", "1"]
+    return subprocess.run(
+        [sys.executable, "-c", _FULL, str(room), *words], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of a file's size")
+@pytest.mark.parametrize("room", [100, 20_000])
+def test_an_audit_whose_report_cannot_be_written_is_not_green_and_keeps_what_it_judged(
+    recording, tmp_path, room
+):
+    report = tmp_path / "report"
+    ran = audited_on_a_full_disk(recording, report, room)
+    assert ran.returncode == 3, ran.stdout + ran.stderr
+    assert "Traceback" not in ran.stderr
+    (line,) = [line for line in ran.stderr.splitlines() if line.startswith("Error")]
+    assert "cannot be written to" in line
+    assert not (report / "verdicts.jsonl").exists() or read_record(report).complete
+    assert (report / FILE_NAME).exists()
+    code, record = audited(recording, report, "--workers", "1")
+    assert code == 0
+    assert record.complete
+    assert not (report / FILE_NAME).exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of a file's size")
+def test_a_wrong_run_is_wrong_though_its_report_cannot_be_written(tmp_path):
+    runs.ours(tmp_path / "run", steps=_STEPS)
+    (tmp_path / "run" / file_name(1)).unlink()
+    ran = audited_on_a_full_disk(tmp_path / "run", tmp_path / "report", 100)
+    assert ran.returncode == 1
+    assert "Does not conform" in ran.stdout
+    assert "cannot be written to" in ran.stderr

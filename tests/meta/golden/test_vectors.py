@@ -6,7 +6,6 @@ import copy
 import json
 import random
 
-import click
 import jsonschema
 import pytest
 from adamax_conformance.oracles.golden import files
@@ -14,6 +13,7 @@ from adamax_conformance.oracles.golden.files import DIGESTS
 from adamax_conformance.reference.contract import CLAUSES
 from adamax_conformance.reference.golden.cases import GOLDEN_CASES
 from adamax_conformance.reports.cli import vectors as command
+from adamax_conformance.reports.cli.errors import CommandError
 from adamax_conformance.reports.cli.vectors import PUBLISHED, UnreadableError, problems, vectors
 from click.testing import CliRunner
 
@@ -221,7 +221,7 @@ def test_a_file_or_a_case_that_is_published_and_not_there_is_found(tmp_path, few
 
 
 def test_a_folder_without_a_file_is_not_right(tmp_path):
-    with pytest.raises(click.UsageError, match="has no file of golden trajectories"):
+    with pytest.raises(CommandError, match="has no file of golden trajectories"):
         run_raising("validate", tmp_path)
 
 

@@ -100,6 +100,18 @@ def test_hostile_words_do_not_leave_their_cells():
     assert all(line.startswith("| ") and line.endswith(" |") for line in table)
 
 
+def test_the_page_of_thousands_of_subjects_stays_a_page_and_its_data_are_whole():
+    found = [
+        verdict(Status.DIVERGES, check="value/x", subject=f"subject-{n}", reason=f"reason {n}")
+        for n in range(3_000)
+    ]
+    matrix = gather_matrix([record(*found)])
+    rendered = page(matrix)
+    assert len(rendered.encode()) < 200_000
+    assert "2,600 more rows are left out here" in rendered
+    assert len(from_json(json.loads(text(to_json(matrix)))).rows) == 3_000
+
+
 def test_a_part_that_cannot_be_told_is_taken_for_one_that_is_not_there():
     matrix = gather_matrix([record(rule("documented", open={"decay": "", "ascent": ""}))])
     (found,) = followers(matrix)

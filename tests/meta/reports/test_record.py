@@ -258,6 +258,12 @@ def test_a_file_that_is_not_a_whole_record_is_refused(path, lines, change, messa
     assert re.search(message, str(error)), error
 
 
+def test_a_file_of_more_groups_of_checks_than_a_table_has_columns_is_refused(path):
+    record.write_record(path, header(), [verdict(check=f"group-{n}/x") for n in range(65)])
+    with pytest.raises(RecordError, match="line 66: the file has over 64 groups of checks"):
+        read_record(path)
+
+
 def test_a_file_of_a_foreign_kind_is_refused_though_cut_off_ones_are_read(path):
     refused(path, [b'{"kind": "something else"}\n'], cut_off=True)
     refused(path, [b"no record"], cut_off=True)

@@ -6,6 +6,7 @@ import ast
 import csv
 import io
 import re
+import time
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import cycle
@@ -469,6 +470,23 @@ def test_ten_thousand_verdicts_of_a_usual_run_are_all_on_the_page():
     rendered = html.render(summary_of(*verdicts))
     assert len(re.findall(r"<tr id=v\d+", rendered)) == 10_000
     assert rendered.count("<article") == 50
+
+
+def test_hundreds_of_subjects_are_rendered_in_time_and_within_the_size():
+    verdicts = [
+        verdict(status, subject=f"subject-{n}", reason=f"reason {n}", check=f"group-{n % 40}/x")
+        for n in range(600)
+        for status in (Status.DIVERGES, Status.CONFORMS)
+    ]
+    summary = summary_of(*verdicts)
+    began = time.process_time()
+    assert len(html.render(summary).encode()) < 3_000_000
+    assert len(markdown.render(summary).encode()) <= markdown.LIMIT
+    assert junit.render(summary).count(b"<testcase") == 1_200
+    shown = Console(file=io.StringIO(), width=200)
+    terminal.show(summary, shown)
+    assert shown.file.getvalue().count("\n") < 1_000
+    assert time.process_time() - began < 60
 
 
 # JUnit
