@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from adamax_conformance.reference.documentation import PAGE_ADDRESS
 from adamax_conformance.tests.meta.browser.my_optim import MyAdamax
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -36,3 +37,7 @@ def test_the_optimizer_of_the_picture_uses_a_rate_one_step_late():
     assert theta[0] == pytest.approx(-1.0)
     optimizer([np.ones(1)])
     assert theta[0] == pytest.approx(-1.5)
+
+
+def test_the_readme_links_the_page_that_is_meant():
+    assert f"[page]: {PAGE_ADDRESS}" in (ROOT / "README.md").read_text("utf-8")
