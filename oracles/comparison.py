@@ -372,7 +372,9 @@ def trajectory(
         tallies: the tallies to add to; quantities that are missing in it are not judged.
         brief: whether to stop at the first error beyond its bound.
     """
-    judge = _Judge(case, error_model, tallies, "trajectory", brief=brief)
+    shows = all(snapshot.m is not None and snapshot.u is not None for snapshot in observed)
+    seen_whole = observed if shows else ()
+    judge = _Judge(case, error_model, tallies, "trajectory", brief=brief, observed=seen_whole)
     with suppress(_DivergenceFoundError):
         for number, group, parameter in case.indexed_parameters():
             shown = [tuple(None if a is None else a[number] for a in (s.theta, s.m, s.u)) for s in observed]

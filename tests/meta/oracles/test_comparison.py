@@ -354,3 +354,31 @@ def test_a_narrow_run_is_beyond_the_bound_of_a_finer_format(compare) -> None:
     )
     found = compare_all(compare, ORDINARY, states)
     assert found[Quantity.THETA].exceeded
+
+
+# The step worked out ----------------------------------------------------------------------------------------
+
+
+@BOTH
+def test_the_step_of_a_wrong_number_is_worked_out_from_what_was_seen(compare) -> None:
+    states = change_state(run(ORDINARY), 2, Quantity.U, 1, move_by(64))
+    found = compare_all(compare, ORDINARY, states)[Quantity.U].divergence
+    assert found is not None
+    lines = {line["name"]: line for line in found.extra["worked"]}
+    assert [name for name, line in lines.items() if line["off"] and name in {"g", "m", "u"}] == ["u"]
+    assert float(lines["u"]["subject"]) == states[1].u[0][1]
+
+
+@BOTH
+def test_nothing_is_worked_out_in_a_brief_comparison(compare) -> None:
+    states = change_state(run(ORDINARY), 2, Quantity.U, 1, move_by(64))
+    found = [tally.divergence for tally in compare_all(compare, ORDINARY, states, brief=True).values()]
+    assert [each.extra for each in found if each is not None] == [{}]
+
+
+def test_nothing_is_worked_out_of_a_run_that_hides_its_state() -> None:
+    states = change_state(run(ORDINARY), 2, Quantity.THETA, 1, move_by(64))
+    hidden = [replace(state, m=None, u=None) for state in states]
+    found = compare_all(trajectory, ORDINARY, hidden)[Quantity.THETA].divergence
+    assert found is not None
+    assert found.extra == {}

@@ -403,6 +403,19 @@ def test_a_step_that_is_worked_out_is_shown_with_what_is_off():
     assert "uncertain by" in markdown.render(summary_of(found))
 
 
+def test_a_step_that_is_right_by_itself_is_said_to_be():
+    numbers = worked_step(
+        (1.0, 0.25, 0.5, 0.125),
+        (0.9964909553527832, 0.23749999701976776, 0.49950000643730164),
+        Hyperparameters(),
+        3,
+        BINARY32,
+    )
+    shown = html.render(summary_of(verdict(Status.DIVERGES, divergence=divergence(extra=numbers))))
+    assert "This step alone is right" in shown
+    assert '<tr class="off">' not in shown
+
+
 @pytest.mark.parametrize("lines", [None, 3, [None], [{"name": "g"}], [{"name": "x", "exact": "1"}]])
 def test_a_worked_step_that_is_not_well_formed_is_left_out(lines):
     found = verdict(Status.DIVERGES, divergence=divergence(extra={"worked": lines}))
