@@ -33,14 +33,15 @@ from ..ledger.choice import choose
 from ..matrix.page import write_matrix
 from ..options import OPTIONS, STATE_HELP, StateNames, pytest_arguments
 from ..record.exit_codes import ExitCode
-from ..record.merge import merge
-from ..record.record import FILE_NAME, PARTIAL_SUFFIX, Record, RecordError
+from ..record.merge import find_records, merge
+from ..record.record import Record, RecordError
 from ..record.run_result import RunResult
 from ..render import terminal
 from ..render.report import render
 from ..render.summary import Summary, summarize
 from . import diff, subjects
 from .audit import audit_recording
+from .badge import write_badges
 from .checks import list_checks
 from .diagnose import diagnose_command
 from .errors import CommandError, make_folder, unwritten
@@ -418,26 +419,15 @@ def compare_records(old: Path, new: Path, form: str) -> int:
 
 def _merge(*files: Path) -> tuple[Record, ...]:
     try:
-        return merge(path for file in files for path in _records_in(file))
+        return merge(path for file in files for path in find_records(file))
     except RecordError as error:
         raise CommandError(str(error)) from error
-
-
-def _records_in(file: Path) -> list[Path]:
-    """The record itself, or those in the subfolders of a folder without one.
-
-    A run that was killed has left a partial record.
-    """
-    if not file.is_dir() or (file / FILE_NAME).exists():
-        return [file]
-    if (partial := file / f"{FILE_NAME}{PARTIAL_SUFFIX}").exists():
-        return [partial]
-    return sorted(file.glob(f"*/{FILE_NAME}")) or [file]
 
 
 cli.add_command(vectors)
 cli.add_command(audit_recording)
 cli.add_command(list_checks)
+cli.add_command(write_badges)
 cli.add_command(diagnose_command)
 
 if __name__ == "__main__":

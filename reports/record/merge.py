@@ -38,3 +38,15 @@ def _read(path: Path, *, cut_off: bool) -> tuple[Record, ...]:
         return read_records(file, cut_off=cut_off or file.name.endswith(PARTIAL_SUFFIX))
     except OSError as error:
         raise RecordError(file, 0, f"cannot be read ({error.strerror})") from error
+
+
+def find_records(file: Path) -> list[Path]:
+    """Find the record itself, or those in the subfolders of a folder without one.
+
+    A run that was killed has left a partial record.
+    """
+    if not file.is_dir() or (file / FILE_NAME).exists():
+        return [file]
+    if (partial := file / f"{FILE_NAME}{PARTIAL_SUFFIX}").exists():
+        return [partial]
+    return sorted(file.glob(f"*/{FILE_NAME}")) or [file]
