@@ -18,6 +18,7 @@ from ...oracles.verdict import Status, Verdict
 from ..record.exit_codes import ExitCode
 from ..record.merge import find_records, merge
 from ..record.record import Record, RecordError
+from .errors import CommandError
 
 _LONGEST: Final = 80
 _JUDGED: Final = frozenset({Status.CONFORMS, Status.KNOWN})
@@ -92,7 +93,7 @@ def write_badges(files: tuple[Path, ...], output: Path) -> int:
             (output / name).write_text(json.dumps(badge, indent=2) + "\n", encoding="utf-8")
             click.echo(f"{output / name}: {badge['message']}")
     except RecordError as error:
-        raise click.UsageError(str(error)) from error
+        raise CommandError(str(error), ExitCode.USAGE) from error
     except OSError as error:
-        raise click.UsageError(f"{output} cannot be written to ({error.strerror})") from error
+        raise CommandError(f"{output} cannot be written to ({error.strerror})", ExitCode.USAGE) from error
     return int(ExitCode.CONFORMS)
