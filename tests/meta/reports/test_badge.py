@@ -58,5 +58,5 @@ def test_each_subject_has_a_file_whatever_its_name(tmp_path):
 
 def test_a_record_that_cannot_be_read_is_wrong_use(tmp_path):
     done = CliRunner().invoke(cli, ["badge", str(tmp_path / "nothing")], standalone_mode=False)
-    assert done.exception.code == 2
+    assert done.exception.exit_code == 2
     assert "cannot be read" in str(done.exception)
