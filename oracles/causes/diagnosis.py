@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -249,6 +249,71 @@ def explains(
     return batch.evaluate(cause.model, books).is_empty
 
 
+@dataclass(frozen=True)
+class Explained:
+    """The rows of some traces that are wrong, and what explains them.
+
+    Attributes:
+        causes: that explain all of them.
+        wrong: the indices of the rows that the documented step does not explain.
+        scope: the rows among which the causes hold, and the documented step elsewhere; None for all.
+    """
+
+    causes: tuple[Cause, ...]
+    wrong: frozenset[int]
+    scope: frozenset[int] | None = None
+
+
+def causes_of(
+    traces: Sequence[LifeTrace],
+    format_: Format,
+    budget: float,
+    limited: Callable[[set[int]], set[int]],
+) -> Explained:
+    """Find the causes of what some traces show, in all rows or among some of them.
+
+    A narrower format is named only where no other cause fits.
+
+    Args:
+        traces: of steps.
+        format_: the working format.
+        budget: processor seconds for the search for two causes at once.
+        limited: gives, for the rows that are wrong, those among which a cause may hold.
+    """
+    search = _Search(traces, format_, budget)
+    wrong = _wrong_rows(search.all, search.documented)
+    if not wrong:
+        return Explained((), frozenset())
+    kinds = [
+        kind
+        for kind in (*CATALOGUE, *fitted(search.all, search.documented))
+        if not kind.needs_process and not kind.moves_refused and _is_narrower(kind, format_)
+    ]
+    if fit := _fitting(search, kinds):
+        fit = [kind for kind in fit if kind.narrows is None] or fit
+        return Explained(_named(_distinct(search, fit)), frozenset(wrong))
+    scope, part = limited(wrong), search.batch_of(range(len(traces)))
+    if len(wrong) > 1 and len(scope) < len(search.all.rows):
+        kinds = [kind for kind in kinds if kind.narrows is None]
+        fit = [kind for kind in kinds if not _wrong_rows(search.all, part.judge(kind)) & scope]
+        return Explained(_named(_distinct(search, fit)), frozenset(wrong), frozenset(scope))
+    return Explained((), frozenset(wrong))
+
+
+def _wrong_rows(batch: Batch, found: Unexplained) -> set[int]:
+    return {int(k) for k in batch.owner[np.flatnonzero(found.wrong.any(axis=0))]}
+
+
+def _distinct(search: _Search, kinds: Sequence[type[Machine]]) -> list[type[Machine]]:
+    """Of deviations of the books alone whose every step reads the same, the first."""
+    known: dict[Any, type[Machine]] = {}
+    for kind in kinds:
+        inputs = tuple(tuple(each.inputs) for each in search.all.books(kind))
+        of_books = _overridden(kind) <= set(_BOOKKEEPING)
+        known.setdefault(inputs if of_books else kind, kind)
+    return list(known.values())
+
+
 def fits(cause: Cause, observed: tuple[Life, Sequence[Observation]], format_: Format) -> bool:
     """Whether a cause explains a life, the first of its process."""
     batch = Batch(trace([observed]), format_)
@@ -256,6 +321,17 @@ def fits(cause: Cause, observed: tuple[Life, Sequence[Observation]], format_: Fo
 
 
 def _causes(search: _Search) -> tuple[Cause, ...]:
+    moves = any(check.moment == "theta" for check in search.documented.checks)
+    singles = [
+        kind
+        for kind in (*CATALOGUE, *fitted(search.all, search.documented))
+        if _is_narrower(kind, search.format_) and (moves or not kind.moves_refused)
+    ]
+    return _named(_fitting(search, singles))
+
+
+def _fitting(search: _Search, singles: Sequence[type[Machine]]) -> list[type[Machine]]:
+    """The deviations that explain everything: single ones, or else two at once."""
     order = sorted(search.wrong_lives, key=lambda k: len(search.all.traces[k].rows))
     sound = [k for k in range(len(search.all.traces)) if k not in search.wrong_lives]
     # A life that is wrong and a few that are right settle most deviations.
@@ -263,17 +339,15 @@ def _causes(search: _Search) -> tuple[Cause, ...]:
     spread = order[:: max(1, len(order) // 12)]
     medium = search.batch_of({*order[:8], *spread, *sound[:12]})
     whole = search.batch_of(range(len(search.all.traces)))
-    singles = [*CATALOGUE, *fitted(search.all, search.documented)]
-    moves = any(check.moment == "theta" for check in search.documented.checks)
-    singles = [
-        kind for kind in singles if _is_narrower(kind, search.format_) and (moves or not kind.moves_refused)
-    ]
     found = [kind for kind in singles if _explains((quick, medium, whole), kind)]
-    if not found:
-        found = _pairs(search, singles, medium, whole)
+    return found or _pairs(search, singles, medium, whole)
+
+
+def _named(kinds: Sequence[type[Machine]]) -> tuple[Cause, ...]:
+    """The causes by their slugs; of two with one slug the first."""
     causes = {
         kind.slug: Cause(kind.slug, kind.sentence, kind.documented, kind.line, kind)
-        for kind in reversed(found)
+        for kind in reversed(kinds)
     }
     return tuple(reversed(causes.values()))
 

@@ -10,10 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ...oracles.batch.lockstep import QUANTITIES
-from ...oracles.error_model import CORRECTLY_ROUNDED, Arithmetic, ErrorModel
+from ...oracles.error_model import CORRECTLY_ROUNDED, Arithmetic, ErrorModel, EvaluationScheme
 from ...oracles.formats import Format
 from ...oracles.identify.result import Identification
 from ...oracles.identify.search import identify_observed
+from ...oracles.verdict import Quantity
+from ...reference.rules import DOCUMENTED
+from .causes import Findings, find_causes
 from .element_reader import ElementReader
 from .executors import Judge
 from .manifest import Manifest
@@ -56,12 +59,14 @@ class AuditReport:
         models: by dtype.
         result: of all work items.
         declared: the declared arithmetic.
+        findings: what explains the errors of each dtype that has some.
     """
 
     manifest: Manifest
     models: Mapping[str, DtypeModel]
     result: AuditResult
     declared: Arithmetic
+    findings: Mapping[str, Findings] = field(default_factory=dict)
 
 
 @dataclass
@@ -116,8 +121,75 @@ def audit(
         if not again or round_ == _ROUNDS - 1:
             break
         models = {**models, **again}
+    findings = {
+        dtype: found
+        for dtype, model in models.items()
+        if _is_odd(model, result, dtype, arithmetic)
+        and (found := _find_causes(reader, chosen, dtype, result))
+    }
+    others = {
+        dtype: _documented(dtype, models[dtype], arithmetic)
+        for dtype, found in findings.items()
+        if _is_better(found, models[dtype], arithmetic)
+    }
+    if others:
+        models = {**models, **others}
+        findings |= {dtype: replace(findings[dtype], explains_rule=True) for dtype in others}
+        callbacks.begins(sum(item.size for item in items), models)
+        error_models = {dtype: each.error_model for dtype, each in models.items()}
+        result = _judge_all(items, error_models, judge, progress, callbacks)
     damages = frozenset({*result.damages, *manifest.damages, *reader.chunk_reader.damages})
-    return AuditReport(manifest, models, replace(result, damages=damages), arithmetic)
+    return AuditReport(manifest, models, replace(result, damages=damages), arithmetic, findings)
+
+
+def _find_causes(
+    reader: ElementReader, numbers: Sequence[int], dtype: str, result: AuditResult
+) -> Findings | None:
+    return find_causes(reader, numbers, dtype, {q.value: _tally(result, dtype, q) for q in QUANTITIES})
+
+
+def _tally(result: AuditResult, dtype: str, quantity: Quantity) -> QuantityTally:
+    return result.tallies.get((dtype, quantity), QuantityTally())
+
+
+def _is_rule_alone(model: DtypeModel, declared: Arithmetic) -> bool:
+    """Whether a known rule explains everything, in the working precision."""
+    found = model.identification
+    return found.rule is not None and found.admissible and model.arithmetic == declared
+
+
+def _is_odd(model: DtypeModel, result: AuditResult, dtype: str, declared: Arithmetic) -> bool:
+    """Whether anything is to be explained."""
+    exceeded = any(_tally(result, dtype, quantity).exceeded for quantity in QUANTITIES)
+    return exceeded or model.identification.rule != DOCUMENTED or not _is_rule_alone(model, declared)
+
+
+def _is_better(found: Findings, model: DtypeModel, declared: Arithmetic) -> bool:
+    """Whether a finding explains more than the identification.
+
+    What a cause explains is put down neither to a precision nor to flushing, and what goes wrong in one place
+    is not an unknown rule.
+    """
+    if _is_rule_alone(model, declared):
+        return False
+    other = [c for c in found.causes if c.model.narrows is None and not c.slug.startswith("subnormal")]
+    return bool(other) or (found.is_local and not found.causes and model.identification.rule is None)
+
+
+def _documented(dtype: str, model: DtypeModel, declared: Arithmetic) -> DtypeModel:
+    """The documented rule with scalars of the working format."""
+    format_ = Format.of(dtype)
+    scheme = EvaluationScheme(model.identification.scheme.form).with_scalars(format_)
+    found = replace(
+        model.identification,
+        nearest=DOCUMENTED,
+        alternatives=(),
+        scheme=scheme,
+        computes_in=format_,
+        mismatches={},
+        kept_in={},
+    )
+    return DtypeModel(replace(found, rule=DOCUMENTED), declared)
 
 
 def _draw_samples(reader: ElementReader, numbers: Sequence[int]) -> dict[str, RecordingSample]:
@@ -155,7 +227,7 @@ def _reconsider(
     about the precision of the scalars; the rare ones decide about the rule, the form and flushing only. An error
     of a few elements is never put down to coarse scalars.
     """
-    tallies = [result.tallies.get((dtype, quantity), QuantityTally()) for quantity in QUANTITIES]
+    tallies = [_tally(result, dtype, quantity) for quantity in QUANTITIES]
     elements = {
         error.index for t in tallies for error in (*t.worst, *_maybe(t.first)) if error.over_bound > 1
     }

@@ -69,6 +69,7 @@ class ParameterInfo:
         index: among all parameters.
         name: as the framework knows it; may be empty.
         t: the number of its step, from 1.
+        group: the index of its group.
         options: the hyperparameters in force.
         before: where each of theta, m and u before the step lies.
     """
@@ -76,6 +77,7 @@ class ParameterInfo:
     index: int
     name: str
     t: int
+    group: int
     options: Hyperparameters
     before: Mapping[str, BeforeLocation]
 
@@ -204,7 +206,7 @@ def _parameter(own: Mapping[str, Any], groups: Sequence[Hyperparameters]) -> Par
     place, group = _integer(own["place"]), _integer(own["group"])
     if place < 0 or not 0 <= group < len(groups):
         raise ValueError(f"parameter {place} of group {group}; there are {len(groups)} groups, from 0")
-    return ParameterInfo(place, str(own["name"]), own["t"], groups[group], before)
+    return ParameterInfo(place, str(own["name"]), own["t"], group, groups[group], before)
 
 
 def _integer(value: object) -> int:

@@ -15,6 +15,7 @@ from ...oracles.worked import worked_step
 from ..ledger.ledger import Ledger
 from ..rule import verdicts as rule_verdicts
 from ..rule.verdicts import CheckResult
+from .causes import Findings
 from .element_reader import ElementReader, ElementSample, judge_exactly
 from .run import AuditReport, DtypeModel
 from .sample import element_evidence
@@ -82,12 +83,46 @@ def verdicts(
     return all_verdicts
 
 
+def diagnoses(audited: AuditReport, judged: Sequence[Verdict]) -> Iterator[dict[str, Any]]:
+    """The findings on each dtype, as a record keeps them."""
+    subject = str(audited.manifest.facts["subject"])
+    for dtype, found in audited.findings.items():
+        explains = [
+            [v.check, v.dtype]
+            for v in judged
+            if v.status is Status.DIVERGES and v.dtype == dtype and v.check not in {RECORDING, UNJUDGED}
+        ]
+        causes = [
+            {"cause": c.slug, "sentence": c.sentence, "documented": c.documented, "line": c.line}
+            for c in found.causes
+        ]
+        yield {
+            "subject": subject,
+            "dtype": dtype,
+            "diagnosis": found.sentence,
+            "causes": causes,
+            "conditions": "" if causes else found.where,
+            "seen": f"{found.wrong} of {found.seen} steps of tensors",
+            "lives": found.seen,
+            "diverging_lives": found.wrong,
+            **({"explains": explains} if causes else {}),
+        }
+
+
 def _of_dtype(
     audited: AuditReport, reader: ElementReader, dtype: str, model: DtypeModel
 ) -> Iterator[CheckResult]:
     subject = str(audited.manifest.facts["subject"])
-    yield rule_verdicts.judge_rule(model.identification, subject)
-    yield rule_verdicts.judge_scalars(model.identification, subject)
+    tallies = {q: audited.result.tallies.get((dtype, q), QuantityTally()) for q in QUANTITIES}
+    finding = audited.findings.get(dtype)
+    known = rule_verdicts.judge_rule(model.identification, subject)
+    if finding is not None and finding.explains_rule:
+        yield _cause_result(reader, finding, model, tallies, known) if finding.causes else known
+        words = f"not judged, since something else explains the errors: {finding.sentence}"
+        yield CheckResult("rule/scalars", Status.SKIPPED, words)
+    else:
+        yield known
+        yield rule_verdicts.judge_scalars(model.identification, subject)
     if model.arithmetic != audited.declared:
         yield CheckResult(
             "rule/subnormals",
@@ -102,8 +137,29 @@ def _of_dtype(
     yield _non_finite_result(reader, audited.result.non_finite.get(dtype, NonFinite()))
     for quantity in QUANTITIES:
         yield _lockstep_result(
-            reader, quantity, model, audited.result.tallies.get((dtype, quantity), QuantityTally())
+            reader, quantity, model, tallies[quantity], "" if finding is None else finding.sentence
         )
+
+
+def _cause_result(
+    reader: ElementReader,
+    finding: Findings,
+    model: DtypeModel,
+    tallies: Mapping[Quantity, QuantityTally],
+    known: CheckResult,
+) -> CheckResult:
+    """The result on the rule where a cause explains what is off.
+
+    The evidence is the first element that shows it.
+    """
+    shown = ((q, tally.first) for q, tally in tallies.items() if tally.first is not None)
+    quantity, error = min(shown, key=lambda each: each[1].index, default=(Quantity.THETA, None))
+    if error is None:
+        divergence = Divergence(Quantity.OUTCOME, finding.sentence, "the documented rule", finding.sentence)
+    else:
+        found = _divergence(reader, quantity, model, error)
+        divergence = replace(found, reason=f"{finding.sentence}: {found.reason}")
+    return CheckResult("rule/documented", Status.DIVERGES, divergence=divergence, measured=known.measured)
 
 
 def _recording_result(audited: AuditReport, *, unfinished: bool) -> CheckResult:
@@ -165,7 +221,7 @@ def _non_finite_result(reader: ElementReader, found: NonFinite) -> CheckResult:
 
 
 def _lockstep_result(
-    reader: ElementReader, quantity: Quantity, model: DtypeModel, tally: QuantityTally
+    reader: ElementReader, quantity: Quantity, model: DtypeModel, tally: QuantityTally, finding: str
 ) -> CheckResult:
     check = f"audit/lockstep/{quantity.value}"
     if not tally.judged:
@@ -179,6 +235,8 @@ def _lockstep_result(
     if tally.first is None:
         return CheckResult(check, Status.CONFORMS, measured=measured)
     divergence = _divergence(reader, quantity, model, tally.first)
+    if finding:
+        divergence = replace(divergence, reason=f"{finding}: {divergence.reason}")
     if tally.exceeded > 1:
         more = f"{divergence.reason}; {tally.exceeded - 1} more elements are beyond their bounds"
         divergence = replace(divergence, reason=more)

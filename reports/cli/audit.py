@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +28,7 @@ from ..audit.executors import ExecutorError, WorkersGoneError, executor
 from ..audit.manifest import Manifest, NotARecordingError, read_manifest
 from ..audit.progress import ProgressFile
 from ..audit.run import DtypeModel, ProgressCallbacks, audit
-from ..audit.verdicts import verdicts
+from ..audit.verdicts import diagnoses, verdicts
 from ..escape import terminal_line
 from ..ledger import ledger
 from ..ledger.choice import choose
@@ -169,7 +169,8 @@ def _run_audit(
     except ExecutorError as error:
         raise CommandError(str(error)) from error
     header = _header(manifest, started, arithmetic if options["model"] else None, sorted(audited.models))
-    return Record.of(header, verdicts(audited, known, _arguments(options), unfinished=options["unfinished"]))
+    judged = verdicts(audited, known, _arguments(options), unfinished=options["unfinished"])
+    return replace(Record.of(header, judged), diagnoses=tuple(diagnoses(audited, judged)))
 
 
 def _arguments(options: Mapping[str, Any]) -> list[str]:

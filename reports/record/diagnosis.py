@@ -83,7 +83,8 @@ def diagnosis_in_words(entry: Mapping[str, Any], diverging: int) -> str:
 
 
 def _causes_in_words(entry: Mapping[str, Any], diverging: int) -> str:
-    subject, seen = entry["subject"], f"{entry['diverging_lives']} of {entry['lives']} lives"
+    subject = entry["subject"]
+    seen = entry.get("seen", f"{entry['diverging_lives']} of {entry['lives']} lives")
     verdicts = f"{diverging} {'divergence' if diverging == 1 else 'divergences'}"
     if lacking := entry.get("lacks"):
         verdicts = f"{verdicts}, no argument {' and no argument '.join(lacking)}"

@@ -60,7 +60,54 @@ def script(verdict: Verdict) -> str | None:
         Python source that needs the subject's framework and nothing else. None for a subject that is a program, a
         check that compares several runs, or a case too long.
     """
-    return _generated_script(verdict) or _shipped_script(verdict)
+    return _recorded_script(verdict) or _generated_script(verdict) or _shipped_script(verdict)
+
+
+_ROLES: Final = ("theta before", "m before", "u before", "gradient")
+_SCALARS: Final = ("lr", "eps", "weight_decay")
+
+
+def _recorded_script(verdict: Verdict) -> str | None:
+    """One recorded step of one element, next to what the formula gives for it."""
+    divergence = verdict.divergence
+    if divergence is None or not set(_ROLES) <= set(divergence.extra):
+        return None
+    facts, quantity = divergence.extra, divergence.quantity.value
+    try:
+        before = [_recorded(facts[role]) for role in _ROLES]
+        after = [_recorded(facts[f"{name} after"]) for name in ("m", "u", quantity)]
+        scalars = [float(facts[name]) for name in _SCALARS]
+        beta1, beta2 = (float(x) for x in str(facts["betas"]).strip("()").split(","))
+        t, bound = int(facts["t"]), float(divergence.bound or "0")
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return None  # a record from elsewhere: not well formed
+    if not all(map(math.isfinite, (*before, *after, *scalars, beta1, beta2, bound))) or not 0 < t < 1 << 53:
+        return None
+    lines = [
+        f"# {one_line(verdict.check, 80)}: {one_line(divergence.reason, 160)}",
+        "from decimal import Decimal, getcontext",
+        "",
+        "getcontext().prec = 60",
+        f"theta, m, u, g = map(Decimal, {tuple(before)!r})  # as they were recorded before the step",
+        f"m_after, u_after, recorded = map(Decimal, {tuple(after)!r})  # and after it",
+        f"t, beta1, beta2 = {t}, Decimal({beta1!r}), Decimal({beta2!r})",
+        f"lr, eps, weight_decay = map(Decimal, {tuple(scalars)!r})",
+        f"g = {'-g' if facts.get('maximize') == 'True' else 'g'} + weight_decay * theta",
+        "page = {",
+        '    "m": beta1 * m + (1 - beta1) * g,',
+        '    "u": max(beta2 * u, abs(g) + eps),',
+        '    "theta": theta - lr * m_after / ((1 - beta1**t) * u_after),',
+        "}",
+        f"off, bound = abs(recorded - page[{quantity!r}]), Decimal({bound!r})",
+        f"print({quantity!r}, 'is', float(recorded), 'and the page gives', float(page[{quantity!r}]))",
+        "print('diverges' if off > bound else 'conforms', 'by', float(off), 'where', float(bound), 'is admissible')",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _recorded(text: str) -> float:
+    """A number of a recording, written as `1.5 (0x1.8p+0)`."""
+    return float.fromhex(text.rpartition("(")[2].rstrip(")"))
 
 
 def _shipped_script(verdict: Verdict) -> str | None:

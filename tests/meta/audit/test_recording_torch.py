@@ -8,6 +8,7 @@ import pytest
 from adamax_conformance.impl.recording import record
 from adamax_conformance.impl.recording.format import file_name
 from adamax_conformance.reports.audit.manifest import read_manifest
+from adamax_conformance.tests.meta.audit.auditing import audited
 from safetensors import safe_open
 
 torch = pytest.importorskip("torch")
@@ -88,3 +89,23 @@ def test_an_optimizer_without_adamax_s_options_is_refused(tmp_path):
     optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)])
     with pytest.raises(TypeError, match="no 'betas'"), record(optimizer, tmp_path):
         pass
+
+
+def test_a_learning_rate_that_is_a_step_late_is_named_as_the_cause(tmp_path):
+    torch.manual_seed(0)
+    weight = torch.nn.Parameter(torch.randn(6, 4))
+    optimizer = torch.optim.Adamax([weight], lr=0.1)
+    rates = []
+
+    def use_rate_of_step_before(*_):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.param_groups[0]["lr"] = rates[-2:][0]
+
+    with record(optimizer, tmp_path / "recording"):
+        optimizer.register_step_pre_hook(use_rate_of_step_before)
+        for t in range(1, 7):
+            optimizer.param_groups[0]["lr"] = 0.1 / t
+            weight.grad = torch.randn(6, 4)
+            optimizer.step()
+    _, found = audited(tmp_path / "recording", tmp_path / "report")
+    assert [entry["causes"][0]["cause"] for entry in found.diagnoses] == ["lr-of-step-before"]
