@@ -242,11 +242,19 @@ def explains(
         process: what the models of earlier lives of the same process left.
     """
     traces = trace([observed])
-    batch = Batch(traces, format_)
-    books = batch.books(cause.model, process)
-    if not batch.rows or batch.evaluate(Machine, batch.books(Machine)).is_empty:
+    batches = [Batch(traces, Format.of(dtype)) for dtype in _dtypes(traces, format_)]
+    books = batches[0].books(cause.model, process)
+    documented = batches[0].books(Machine)
+    wrong = [batch for batch in batches if not batch.evaluate(Machine, documented).is_empty]
+    if not batches[0].rows or not wrong:
         return None
-    return batch.evaluate(cause.model, books).is_empty
+    return all(batch.evaluate(cause.model, books).is_empty for batch in wrong)
+
+
+def _dtypes(traces: Sequence[LifeTrace], format_: Format) -> list[str]:
+    """The dtypes of the parameters of some lives; that of a format if there are none."""
+    found = {str(row.features["dtype"]) for each in traces for row in each.rows}
+    return sorted(found) or [format_.dtype]
 
 
 @dataclass(frozen=True)

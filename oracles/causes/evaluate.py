@@ -68,6 +68,10 @@ class Batch:
         }
         self.visible = np.array([row.m is not None and row.u is not None for row in rows], bool)
         self.shown = np.array([row.after[1] is not None and row.after[2] is not None for row in rows], bool)
+        # Of other dtypes than the working format's there is nothing to be said here.
+        self.foreign = np.array(
+            [row.features.get("dtype", format_.dtype) != format_.dtype for row in rows], bool
+        )
         self.old_g = _joined(_filled([row.old and row.old[0] for row in rows], zeros))
         self.old_theta = _joined(_filled([row.old and row.old[1] for row in rows], zeros))
         self.old_decay = np.array([row.old[2] if row.old else 0.0 for row in rows])[self.owner]
@@ -138,7 +142,7 @@ class _Evaluation:
         for level in range(max(self.levels, default=-1) + 1):
             self._step([k for k, each in enumerate(self.levels) if each == level])
         self._exchange()
-        self.wrong[:, self.open[self.batch.owner]] = False
+        self.wrong[:, (self.open | self.batch.foreign)[self.batch.owner]] = False
         return self.wrong
 
     def _source(self, k: int, source: Source) -> _From | None:

@@ -159,11 +159,11 @@ def _is_traceable(life: Life) -> bool:
             case Construct() | AddGroup():
                 groups = action.groups if isinstance(action, Construct) else (action.group,)
                 specs = [spec for group in groups for spec in group.parameters]
-                if any(spec.dtype not in {None, life.dtype} or spec.memory.is_special for spec in specs):
+                if any(spec.memory.is_special for spec in specs):
                     return False
                 numbers += sum(spec.values.size for spec in specs)
             case Step():
-                special = any(g.memory.is_special or g.parameter is not None for g in action.gradients)
+                special = any(g.memory.is_special for g in action.gradients)
                 if action.call != PLAIN_CALL or special:
                     return False
                 steps += 1

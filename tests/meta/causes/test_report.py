@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from adamax_conformance.impl.subject.client import Subject
+from adamax_conformance.oracles.causes.diagnosis import explains
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.identify.cases import rule_cases
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status
@@ -17,6 +18,8 @@ from adamax_conformance.reports.render import html, junit, markdown
 from adamax_conformance.reports.render.summary import summarize
 from adamax_conformance.reports.rule.diagnose import diagnose_subject
 from adamax_conformance.reports.rule.explain import explained
+from adamax_conformance.tests.conformance.cases.lives import Feature
+from adamax_conformance.tests.conformance.cases.probes import PROBES
 from adamax_conformance.tests.meta.causes.subjects import Known, NextCorrection, SwappedBetas
 from adamax_conformance.tests.meta.reports.samples import header, verdict
 
@@ -91,6 +94,20 @@ def test_a_cause_explains_what_it_gives_and_nothing_else() -> None:
     for factory, expected in ((NextCorrection, (("value/x", "float64"),)), (SwappedBetas, ()), (Known, ())):
         with Subject.in_process(factory, factory.__name__) as subject:
             assert explained(subject, cause, [wrong], 60.0) == expected
+
+
+@pytest.mark.parametrize("feature", [Feature.MIXED, Feature.ALIASED], ids=lambda feature: feature.value)
+def test_a_cause_explains_lives_of_several_dtypes_and_gradients_in_the_memory_of_parameters(
+    feature: Feature,
+) -> None:
+    format_, dtypes = Format.BINARY64, {"dtypes": ("float32", "float64")}
+    with Subject.in_process(NextCorrection, "ahead") as subject:
+        cause = diagnose_subject(subject, "float64").causes[0]
+    lives = next(probe for probe in PROBES if probe.feature is feature).make(format_)
+    for kind, expected in ((NextCorrection, True), (SwappedBetas, False), (Known, None)):
+        with Subject.in_process(type(kind.__name__, (kind,), dtypes), kind.__name__) as subject:
+            for life in lives:
+                assert explains(cause, (life, subject.live(life)), format_, {}) is expected
 
 
 def test_an_annotation_is_one_line_whatever_its_text() -> None:
