@@ -160,14 +160,10 @@ class _Steps:
             if not follows:
                 traces.append(self._begin(len(traces), steps[first], step))
             history = steps[number - 1] if follows else None
-            # The step before a run only says what it was like: what came before it is not known.
-            judged = number in wanted or not self._has_next(number, steps)
-            self._add(traces[-1], number, step, history, judged=judged)
+            # The step before a run only shows what the run follows: what came before is not known there.
+            self._add(traces[-1], number, step, history, judged=number in wanted)
             before = number
         return traces, [(row.action, row.parameter) for each in traces for row in each.rows]
-
-    def _has_next(self, number: int, steps: dict[int, _Step]) -> bool:
-        return number + 1 in steps and _follows(steps[number], steps[number + 1])
 
     def _with_history(self, numbers: Sequence[int]) -> list[int]:
         known = self.reader.manifest.steps
