@@ -126,6 +126,8 @@ class Adapter(ABC):
     """Whether gradients are an argument of the step, so that there may be too few."""
     takes_generators: ClassVar[bool] = False
     """Whether `params` may be any iterable, as far as the adapter is concerned."""
+    whole_float64: str = ""
+    """Why a float64 parameter cannot be next to one of another dtype, if it cannot."""
     is_copied: bool = False
     """Whether the optimizer may be copied together with its parameters."""
 

@@ -54,6 +54,8 @@ class KerasAdapter(Adapter):
             raise UnsupportedDeviceError(f"keras runs on the cpu here, not on {device}")
         self.device = device
         self.backend = mode or _default_backend()
+        if self.backend == "jax":
+            self.whole_float64 = "JAX's float64 is a setting of the whole process, not of one parameter"
         # Keras reads it when it is imported, which therefore comes last.
         os.environ["KERAS_BACKEND"] = self.backend
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -80,6 +80,7 @@ class OptaxAdapter(Adapter):
 
     tensor_types = (jax.Array,)
     layout_reason = "an array of JAX copies what it is made from, so none is {layout}"
+    whole_float64 = "JAX's float64 is a setting of the whole process, not of one parameter"
 
     def __init__(self, device: str, mode: str = "") -> None:
         self.device = device

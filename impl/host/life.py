@@ -222,6 +222,8 @@ class LifePerformer:
         for each in dtypes:
             if each not in self._dtypes:
                 raise SkippedError(f"the subject has no {each}")
+        if self._adapter.whole_float64 and "float64" in (used := {*dtypes, self._dtype}) and len(used) > 1:
+            raise SkippedError(self._adapter.whole_float64)
         if specs and all(spec.memory is Memory.NEIGHBOURS for spec in specs) and len(set(dtypes)) == 1:
             return self._adapter.make_neighbours([spec.values.expand() for spec in specs], dtypes[0])
         return [

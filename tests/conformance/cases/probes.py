@@ -73,6 +73,11 @@ class Probe:
         """The last part of the check's id."""
         return self.feature.value
 
+    @property
+    def sets_options(self) -> bool:
+        """Whether its lives are about an option that is set."""
+        return self.feature in {Feature.SET_LR, Feature.INT_LR, Feature.ARRAY_LR, Feature.SET_OPTIONS}
+
 
 class LifeBuilder:
     """Builds a life of one optimizer over small arrays."""

@@ -60,6 +60,8 @@ def _steps(
         shapes = [*shapes[::2], *shapes[1::2]]
     actions: list[Action] = [Construct(0, groups, options, container)]
     for t in range(2):
+        if t and Feature.SET_LR in features:
+            actions += [SetLr(0, group, Number(0.25)) for group in range(len(groups))]
         gradients = (_tiled(format_, 3500 + 331 * t + i, shape) for i, shape in enumerate(shapes))
         actions.append(Step(0, tuple(GradientSpec(each, memory) for each in gradients)))
     return Life(f"lives/{name}", format_.dtype, tuple(actions))
@@ -80,8 +82,10 @@ def sizes(format_: Format, features: frozenset[Feature], *, full: bool) -> tuple
     ]  # fmt: skip
     scattered = [(300,), (5000,), (20000,), (65, 70), (150, 130), (32, 16, 3, 3)]
     return (
-        _steps(format_, "sizes/small", [*small, *multiples], features),
-        _steps(format_, "sizes/remainders", remainders, features),
+        _steps(format_, "sizes/small", small, features),
+        _steps(format_, "sizes/multiples", multiples, features),
+        _steps(format_, "sizes/remainders", remainders[:32], features),
+        _steps(format_, "sizes/remainders", remainders[32:], features),
         _steps(format_, "sizes/matrices", matrices, features),
         _steps(format_, "sizes/middle", middle, features),
         _steps(format_, "sizes/large", large, features),
@@ -146,9 +150,11 @@ def counters(format_: Format, features: frozenset[Feature], *, full: bool) -> It
     start = Construct(0, (GroupSpec(specs),), options, Container.LIST)
     actions: list[Action] = [start]
     done = 0
-    for end in ends:
+    for index, end in enumerate(ends):
         actions += [Run(0, end - done, (values[1], values[2], values[3]))]
-        actions += [step(t) for t in range(4)]
+        actions += [step(t) for t in range(2)]
+        actions += [SetLr(0, 0, Number(0.125 - index / 64))] * (Feature.SET_LR in features)
+        actions += [step(t) for t in range(2, 4)]
         done = end + 4
     yield Life("lives/counters/steps", format_.dtype, tuple(actions))
     if not {Feature.LOAD_FRESH, Feature.LOAD_USED} & features:

@@ -13,6 +13,7 @@ from adamax_conformance.oracles.life.findings import Finding, LifeFindings
 from adamax_conformance.oracles.life.judge import LifeJudge
 from adamax_conformance.oracles.verdict import Divergence
 from adamax_conformance.reference.life import Life, Observation, Watched
+from adamax_conformance.tests.conformance.cases.combined import combine
 from adamax_conformance.tests.conformance.cases.lives import Feature, Scope
 from adamax_conformance.tests.conformance.cases.probes import PROBES, Probe
 from adamax_conformance.tests.conformance.cases.whole_lives import is_whole
@@ -172,6 +173,18 @@ class LifePerformer:
                 found = self._judge_ignored(life, probe) or found
             tally.add(found)
             if tally.divergence is not None or tally.unsupported:
+                break
+        return tally
+
+    def probe_in_company(self, probe: Probe) -> LifeTally:
+        """Perform the lives of a probe, and again with other options."""
+        tally = self.probe(probe)
+        if probe.sets_options or tally.divergence is not None or tally.unsupported:
+            return tally
+        for life in probe.make(self.target.format):
+            found = self.judge(combine(life, self.features()), probe.watched)
+            tally.add(found)
+            if found.findings:
                 break
         return tally
 
