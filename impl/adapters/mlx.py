@@ -184,7 +184,7 @@ class MLXAdapter(Adapter):
     def save(self, optimizer: _Optimizer) -> str:
         dtypes = {array.dtype for _, array in tree_flatten(optimizer.native.state)}
         if mx.float64 in dtypes and dtypes & {mx.float16, mx.bfloat16, mx.float32}:
-            raise SkippedError("mx.save_safetensors has no float64, of which a parameter here is")
+            raise SkippedError("mx.save_safetensors has no float64, and one parameter here is float64")
         handle, file = tempfile.mkstemp(suffix=".safetensors", dir=Path.cwd())
         os.close(handle)
         mx.save_safetensors(file, dict(tree_flatten(optimizer.native.state)))

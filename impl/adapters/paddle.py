@@ -169,6 +169,8 @@ class PaddleAdapter(Adapter):
 
     def set_lr(self, optimizer: Any, group: int, lr: Any) -> None:
         if not _has_groups(optimizer):
+            if isinstance(lr, paddle.Tensor):
+                raise SkippedError("set_lr of Paddle takes a float, as documented")
             optimizer.set_lr(lr)
             return
         for parameter in optimizer._param_groups[group]["params"]:

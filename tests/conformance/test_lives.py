@@ -93,7 +93,7 @@ def test_a_feature_is_right_wherever_it_occurs(context: CheckContext, probe: Pro
     if missing := [feature.value for feature in probe.needs if feature not in context.lives.features()]:
         context.skip(f"it needs what the subject lacks or gets wrong: {', '.join(missing)}")
         return
-    _decide(context, context.lives.probe_in_company(probe))
+    _decide(context, context.lives.probe(probe))
 
 
 @check("lives/{pinned}", title="{pinned.title}", since="0.1.0", pinned=PINNED)

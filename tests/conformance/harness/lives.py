@@ -83,7 +83,7 @@ class LifePerformer:
 
     Attributes:
         target: the subject, in one dtype.
-        tallies: of checks that others build on, by name.
+        tallies: of the probes, by id, and of checks that others build on, by name.
     """
 
     target: Target
@@ -165,24 +165,25 @@ class LifePerformer:
         return found.divergence
 
     def probe(self, probe: Probe) -> LifeTally:
+        """The tally of a probe: its lives, and then each joined with other options."""
+        self.features()
+        if probe.id not in self.tallies:
+            self.tallies[probe.id] = self._perform(probe, self.features())
+        return self.tallies[probe.id]
+
+    def _perform(self, probe: Probe, known: frozenset[Feature]) -> LifeTally:
         """Perform the lives of a probe until one goes wrong or is not supported."""
         tally = LifeTally()
-        for life in probe.make(self.target.format):
+        lives = probe.make(self.target.format)
+        for life in lives:
             found = self.judge(life, probe.watched)
             if found.findings and probe.ignorable is not None:
                 found = self._judge_ignored(life, probe) or found
             tally.add(found)
-            if tally.divergence is not None or tally.unsupported:
-                break
-        return tally
-
-    def probe_in_company(self, probe: Probe) -> LifeTally:
-        """Perform the lives of a probe, and again with other options."""
-        tally = self.probe(probe)
-        if probe.sets_options or tally.divergence is not None or tally.unsupported:
-            return tally
-        for life in probe.make(self.target.format):
-            found = self.judge(combine(life, self.features()), probe.watched)
+            if found.findings or tally.unsupported:
+                return tally
+        for life in () if probe.sets_options else lives:
+            found = self.judge(combine(life, known), probe.watched)
             tally.add(found)
             if found.findings:
                 break
@@ -211,7 +212,7 @@ class LifePerformer:
                 known.add(Feature.ZERO_BETAS)
             for probe in PROBES:
                 if known.issuperset(probe.needs):
-                    tally = self.probe(probe)
+                    tally = self.tallies[probe.id] = self._perform(probe, frozenset(known))
                     if tally.divergence is None and not tally.unsupported and not tally.unrefused:
                         known.add(probe.feature)
             self._features = frozenset(known)
