@@ -183,7 +183,9 @@ class LifePerformer:
             if found.findings or tally.unsupported:
                 return tally
         for life in () if probe.sets_options else lives:
-            found = self.judge(combine(life, known), probe.watched)
+            # Next to decay, an infinity makes a NaN of itself: where that does not spread, `lives/nan` says so.
+            spreads = probe.feature is Feature.NAN or Feature.NAN in known
+            found = self.judge(combine(life, known), probe.watched, nan_spreads=spreads)
             tally.add(found)
             if found.findings:
                 break
