@@ -19,6 +19,7 @@ class RunResult:
         record: the verdicts; complete only if none is missing and nothing interrupted the run.
         missing: the names of the verdicts that the run had to give and did not.
         interrupted: whether an interrupt ended the run.
+        failed: whether a test or pytest failed, and no verdict says so.
         unwritten: why the report could not be written; empty if it was.
         notes: what the user may want to correct, such as a ledger's entry for a subject that is not in the run.
     """
@@ -26,6 +27,7 @@ class RunResult:
     record: Record
     missing: tuple[str, ...] = ()
     interrupted: bool = False
+    failed: bool = False
     unwritten: str = ""
     notes: tuple[str, ...] = ()
 
@@ -51,6 +53,8 @@ class RunResult:
             named = ", ".join(self.missing[:_SHOWN])
             more = f" and {len(self.missing) - _SHOWN} more" if len(self.missing) > _SHOWN else ""
             parts.append(f"the run has no verdict of {_counted(len(self.missing), 'check')}: {named}{more}")
+        if self.failed:
+            parts.append("a test failed, and no verdict says why")
         if self.unwritten:
             parts.append(self.unwritten)
         return "; ".join(parts)

@@ -54,7 +54,7 @@ from adamax_conformance.reports.record.diagnosis import (
     undiagnosed_to_json,
 )
 from adamax_conformance.reports.record.environment import machine, versions
-from adamax_conformance.reports.record.exit_codes import ExitCode
+from adamax_conformance.reports.record.exit_codes import ExitCode, outcome
 from adamax_conformance.reports.record.folder_lock import FolderLock, FolderLockedError
 from adamax_conformance.reports.record.record import FILE_NAME, Header, RecordWriter, verdict_line
 from adamax_conformance.reports.record.run_result import RunResult
@@ -415,7 +415,8 @@ class _Suite:
         interrupted = session.exitstatus == pytest.ExitCode.INTERRUPTED
         if not interrupted:
             self._diagnose()
-        complete = not missing and not interrupted
+        failed = self._has_failed(session.exitstatus)
+        complete = not (missing or interrupted or failed)
         unwritten = ""
         directory = session.config.getoption("--adamax-report")
         try:
@@ -426,7 +427,7 @@ class _Suite:
             record = self.writer.record(complete=complete)
             unwritten = f"the report cannot be written to {directory} ({error.strerror})"
         notes = (*self.ledgers.notes(versions), *self._hidden(), *self._printed())
-        self.result = RunResult(record, missing, interrupted, unwritten, notes)
+        self.result = RunResult(record, missing, interrupted, failed, unwritten, notes)
         if session.exitstatus == pytest.ExitCode.OK and self.result.problem:
             session.exitstatus = self.result.exit_code
 
@@ -443,6 +444,13 @@ class _Suite:
                 )
             else:
                 yield f"{name} has no m and u under the names {','.join(names)}, and theta alone was judged"
+
+    def _has_failed(self, status: int | pytest.ExitCode) -> bool:
+        """Whether a test or pytest failed, and no verdict says so."""
+        told = outcome(self.writer.verdicts) is not ExitCode.CONFORMS
+        return status == pytest.ExitCode.INTERNAL_ERROR or (
+            status == pytest.ExitCode.TESTS_FAILED and not told
+        )
 
     def _printed(self) -> Iterator[str]:
         """The last line that each of the user's own optimizers printed."""

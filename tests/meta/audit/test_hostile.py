@@ -11,11 +11,13 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from adamax_conformance.impl.recording.format import MANIFEST, chain_digest, file_name
 from adamax_conformance.oracles.verdict import Status
+from adamax_conformance.reports.audit.executors import WorkersGoneError
 from adamax_conformance.reports.audit.manifest import NotARecordingError, read_manifest
 from adamax_conformance.reports.audit.progress import FILE_NAME
 from adamax_conformance.reports.audit.work_items import plan
@@ -170,6 +172,21 @@ def test_an_audit_follows_no_link_out_of_its_folder(recording, tmp_path):
     assert code == 0
     for name in (FILE_NAME, "verdicts.jsonl", "index.html"):
         assert (tmp_path / f"of-{name}").read_text() == "kept"
+
+
+def test_an_audit_whose_workers_are_gone_is_not_completed(recording, tmp_path, monkeypatch):
+    @contextmanager
+    def dying(*_arguments, **_options):
+        def judge(_items, _error_models):
+            raise WorkersGoneError("the workers or their scheduler are gone")
+
+        yield judge
+
+    monkeypatch.setattr("adamax_conformance.reports.cli.audit.executor", dying)
+    with pytest.raises(CommandError, match="are gone") as caught:
+        audited(recording, tmp_path / "report")
+    assert caught.value.exit_code == 3
+    assert not (tmp_path / "report" / "verdicts.jsonl").exists()
 
 
 _FULL = """

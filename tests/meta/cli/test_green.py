@@ -52,6 +52,10 @@ def pytest_runtest_setup(item):
     if seen == AT:
         do_harm(item)
 
+def pytest_runtest_teardown(nextitem):
+    if KIND == "last" and nextitem is None:
+        raise RuntimeError("a plugin fails when every verdict is there")
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     if KIND == "drop":
@@ -96,6 +100,7 @@ def run_with_fault(run):
         ("error", 5, [], 3, "no verdict of 1 check: contract/lr/"),
         ("exit", 4, [], 3, "no verdict of"),
         ("drop", 7, [], 3, "no verdict of 1 check: contract/lr/"),
+        ("last", 1, [], 3, "a test failed, and no verdict says why"),
     ],
 )
 def test_a_verdict_that_is_missing_is_never_green(run_with_fault, kind, at, passed, code, said):

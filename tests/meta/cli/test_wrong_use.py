@@ -40,6 +40,12 @@ _OPEN = "optimizers.py:Adamax"
         (["check", "torch.optim"], 2, "'torch.optim' is unknown"),
         (["chekc"], 2, "No such command 'chekc'"),
         (["identify", "nunpy"], 2, "'nunpy' is unknown"),
+        (["diagnose", "nunpy"], 2, "'nunpy' is unknown"),
+        (["diagnose", "optimizers.py:Adamaxx"], 3, "has no attribute 'Adamaxx'"),
+        (["audit", "missing"], 2, "missing/recording.jsonl cannot be read"),
+        (["audit", "optimizers.py"], 2, "optimizers.py/recording.jsonl cannot be read"),
+        (["vectors", "validate", "."], 2, "has no file of golden trajectories"),
+        (["report", "missing", "--output", "optimizers.py"], 2, "cannot be read"),
         (["identify", "numpy", "--dtype", "float16"], 3, "numpy has no float16"),
         (["report", "missing", "--output", "merged"], 2, "cannot be read"),
         (["report", "optimizers.py", "--output", "merged"], 2, "optimizers.py, line 1"),
@@ -125,6 +131,21 @@ def test_a_subject_that_is_not_there_is_skipped_when_that_is_asked_for(run):
     assert ran.code == 0
     assert "skipped" in ran.out
     assert "not on cuda" in ran.err
+
+
+def test_a_subject_that_raises_in_every_life_is_not_right_and_its_words_are_no_command(run):
+    folder = run("--version").folder
+    (folder / "raising.py").write_text("def F(params):\n    raise RuntimeError('##[error]x')\n")
+    ran = run("diagnose", "raising.py:F")
+    assert ran.code == 1
+    assert "raises" in ran.out
+    assert "##[" not in ran.out + ran.err
+
+
+def test_an_interpreter_without_any_subject_is_not_green(run):
+    ran = run("subjects", "--python", "/nowhere/python")
+    assert ran.code == 3
+    assert "/nowhere/python cannot be started" in ran.out
 
 
 def test_identify_names_the_rule_and_its_scalars(run):
