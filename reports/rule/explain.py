@@ -42,6 +42,8 @@ from ...reference.life import (
 
 _LARGEST: Final = 200_000
 """The numbers of a life, over all its steps, up to which it is performed again."""
+_PATIENCE: Final = 6
+"""A machine that does other work takes so many times longer."""
 _MEMORY: Final = {
     Layout.CONTIGUOUS: Memory.CONTIGUOUS,
     Layout.STRIDED: Memory.STRIDED,
@@ -63,14 +65,15 @@ def explained(
         subject: newly opened, so that no optimizer was made in its process.
         cause: of the subject.
         verdicts: its divergences.
-        seconds: the time after which no further one is performed.
+        seconds: the processor time of this process after which no further one is performed. By the clock it may be
+            several times as long.
         groups: whether the subject has parameter groups.
     """
     process: MutableMapping[str, Any] = {}
-    deadline = time.monotonic() + seconds
+    deadline, busy = time.monotonic() + _PATIENCE * seconds, time.process_time() + seconds
     found: list[tuple[str, str]] = []
     for verdict in verdicts:
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline or time.process_time() > busy:
             break
         if _is_explained(subject, cause, verdict, process, groups=groups):
             found.append((verdict.check, verdict.dtype))

@@ -134,6 +134,13 @@ class Target:
             raise self._identification
         return self._identification
 
+    def follows_known_rule(self) -> bool:
+        """Whether a known rule explains ordinary numbers, as far as one was looked for."""
+        try:
+            return self.identification().rule is not None
+        except (RejectedError, SkippedError, SubjectBrokenError):
+            return True
+
     def shows_state(self) -> bool:
         """Whether the subject shows m and u after a step."""
         if self._shows_state is None:
@@ -170,8 +177,10 @@ class Target:
 
         It flushes them if some numbers of a case of subnormal numbers are beyond the bound, all are within the bound
         for flushing, and each is what flushing gives. The case's numbers are those of the format that the subject
-        computes in.
+        computes in. Nothing is put down to flushing where no known rule explains ordinary numbers.
         """
+        if self._underflow is None and not self.follows_known_rule():
+            self._underflow = (None,)
         if self._underflow is None:
             # Of two formats, the subnormal numbers of the narrower range are numbers of both.
             formats = (self.format, self._error_model(flushes=False).format_)

@@ -64,6 +64,12 @@ def test_the_cause_of_a_wrong_factory_of_a_plain_list_is_named(check):
     assert "the bias correction uses t + 1" in ran.out
 
 
+def test_nothing_is_put_down_to_flushing_where_another_cause_explains_ordinary_numbers(check):
+    ran = check("UncheckingAhead", *globs("rule/*"))
+    assert ran.diverging() == {"rule/documented"}
+    assert statuses(ran)["rule/subnormals"] is Status.SKIPPED
+
+
 def test_a_wrong_factory_of_a_plain_list_is_named(check):
     ran = check("WithoutBiasCorrection", *globs("rule/*"))
     assert ran.diverging() == {"rule/documented"}
