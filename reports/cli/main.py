@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import sys
 import traceback
@@ -25,6 +26,7 @@ import click
 import pytest
 from rich.console import Console
 
+from ...impl.adapters.registry import parse_name
 from ...impl.protocol.messages import DEVICES, DTYPES
 from .. import arithmetic_file, documentation_file
 from ..escape import github_error, terminal_line, terminal_text
@@ -157,7 +159,7 @@ def cli() -> None:
     "--print-known", is_flag=True, help="Write ledger entries for what diverges to standard output."
 )
 @click.option(
-    "--skip-absent", is_flag=True, help="If the subject or the device is missing, say so and exit 0."
+    "--skip-absent", is_flag=True, help="If the framework or the device is missing, say so and exit 0."
 )
 @click.option("--quiet", is_flag=True, help="Print nothing but the answer.")
 @click.option(
@@ -185,7 +187,7 @@ def check(passed: tuple[str, ...], /, **options: Any) -> int:
     if result is None:
         if watch.interrupted:
             raise click.Abort
-        return _code_without_run(code, skip_absent=options["skip_absent"])
+        return _code_without_run(code, skip_absent=options["skip_absent"] and _may_be_absent(options))
     _show_run(result, options)
     if code == pytest.ExitCode.TESTS_FAILED and result.exit_code == ExitCode.CONFORMS:
         raise CommandError("a test failed, and no verdict says why", ExitCode.NOTHING_JUDGED)
@@ -262,6 +264,18 @@ def _without_pytest_settings(*, plugins: bool) -> Iterator[None]:
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
+
+
+def _may_be_absent(options: dict[str, Any]) -> bool:
+    """Whether a framework or a device can be what is missing.
+
+    An interpreter or a file that the user named may have moved: then nothing would be checked any more.
+    """
+    if options["python"] is not None and shutil.which(options["python"]) is None:
+        return False
+    own = [name for name in map(parse_name, options["subject"]) if not name.is_builtin]
+    files = [f"{name.target.partition('.py:')[0]}.py" for name in own if ".py:" in name.target]
+    return all(map(os.path.exists, files)) and (not own or options["device"] != "cpu")
 
 
 def _code_without_run(code: int, *, skip_absent: bool) -> int:
