@@ -37,7 +37,12 @@ def cause(slug: str) -> Cause:
 
 
 BOTH = Diagnosis(
-    "float64", 2, 2, (cause("maximize-always"), cause("maximize-frozen-in-process")), "theta is off"
+    dtype="float64",
+    diverges=2,
+    lives=2,
+    steps=8,
+    causes=(cause("maximize-always"), cause("maximize-frozen-in-process")),
+    conditions="theta is off",
 )
 
 
