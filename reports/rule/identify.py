@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 from ...impl.protocol.errors import RejectedError, SkippedError, SubjectError
 from ...impl.subject.client import Handle, Subject
@@ -11,8 +12,8 @@ from ...oracles.formats import Format
 from ...oracles.identify.cases import ObservedRun, rule_cases, scheme_cases
 from ...oracles.identify.result import Identification, Refusal
 from ...oracles.identify.search import identify
-from ...reference.case import Case
-from ...reference.hyperparameters import Hyperparameters
+from ...reference.case import Case, Group, Parameter
+from ...reference.hyperparameters import DEFAULTS, Hyperparameters
 
 
 def identify_rule(subject: Subject, dtype: str, arithmetic: Arithmetic = CORRECTLY_ROUNDED) -> Identification:
@@ -34,7 +35,13 @@ def identify_rule(subject: Subject, dtype: str, arithmetic: Arithmetic = CORRECT
     runs: list[ObservedRun] = []
     refusals: list[Refusal] = []
     first: SubjectError | None = None
-    for case in rule_cases(format_):
+    fixed = "eps" not in subject.info.arguments
+    cases = (
+        (*map(_with_default_eps, rule_cases(format_)), _tiny_gradients(format_))
+        if fixed
+        else rule_cases(format_)
+    )
+    for case in cases:
         try:
             handle = _construct(subject, case, dtype)
         except (RejectedError, SkippedError) as error:
@@ -44,10 +51,28 @@ def identify_rule(subject: Subject, dtype: str, arithmetic: Arithmetic = CORRECT
             runs.append(_run_case(subject, handle, case))
     if not runs and first is not None:
         raise first
-    for case in scheme_cases(format_):
+    schemes = scheme_cases(format_)
+    for case in map(_with_default_eps, schemes) if fixed else schemes:
         with suppress(RejectedError, SkippedError):
             runs.append(_run_case(subject, _construct(subject, case, dtype), case))
     return identify(runs, format_, arithmetic, refusals)
+
+
+def _with_default_eps(case: Case) -> Case:
+    """The case with the eps that a subject without that argument may have."""
+    groups = (
+        replace(group, hyperparameters=replace(group.hyperparameters, eps=DEFAULTS.eps))
+        for group in case.groups
+    )
+    return replace(case, groups=tuple(groups))
+
+
+def _tiny_gradients(format_: Format) -> Case:
+    """A case with gradients of the size of the default eps, so that its place shows."""
+    sizes = [format_.round_float(k * DEFAULTS.eps) for k in (1.0, -0.75, 3.0, -2.5)]
+    gradients = [[scale * size for size in sizes] for scale in (1.0, 2.0, 0.5)]
+    setting = Hyperparameters(lr=0.3, beta1=0.6, beta2=0.7, eps=DEFAULTS.eps)
+    return Case("identify/eps", (Group(setting, (Parameter.of([1.0, -2.0, 0.5, 4.0], gradients),)),))
 
 
 def _run_case(subject: Subject, handle: Handle, case: Case) -> ObservedRun:
@@ -61,6 +86,7 @@ def _construct(subject: Subject, case: Case, dtype: str) -> Handle:
     """Construct the optimizer; retry without options that have no effect."""
     known = subject.info.arguments
     lacking = {name for group in case.groups for name in _needed(group.hyperparameters) if name not in known}
+    lacking.discard("eps")  # the default is in force, or there is none
     if lacking:
         raise SkippedError(f"{subject.name} has no argument {' and '.join(sorted(lacking))}")
     told = subject.groups(case)

@@ -191,12 +191,20 @@ class Target:
             plain = self._error_model(flushes=False)
             compare(case, observed, plain, strict)
             compare(case, observed, self._error_model(flushes=True), flushing)
-            found = next((t.divergence for t in strict.values() if t.divergence is not None), None)
+            # Of a theta that no known rule gives, flushing explains nothing.
+            told = NUMBERS if self._follows_known_rule() else (Quantity.M, Quantity.U)
+            found = next((strict[q].divergence for q in told if strict[q].divergence is not None), None)
             explained = not any(t.exceeded for t in flushing.values())
             if found is not None:
                 explained = explained and is_explained_by_flushing((case, observed), plain)
             self._underflow = (found if explained else None,)
         return self._underflow[0]
+
+    def _follows_known_rule(self) -> bool:
+        try:
+            return self.identification().rule is not None
+        except (RejectedError, SkippedError, SubjectBrokenError):
+            return True
 
     def divides_by_reciprocal(self) -> bool:
         """Whether the step is a product with a reciprocal.

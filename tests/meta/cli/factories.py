@@ -79,6 +79,44 @@ class EpsOutside:
             p[...] -= lr / (1 - beta1**self.t) * m / (u + eps)
 
 
+class WithoutEps:
+    """An optimizer that has no eps, nor an argument for it."""
+
+    state_names = ("m", "u")
+
+    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), weight_decay=0.0):
+        self.params, self.options, self.t = list(params), (lr, *betas, weight_decay), 0
+        self.m, self.u = ([np.zeros_like(p) for p in self.params] for _ in range(2))
+
+    def correction(self, beta1):
+        return 1 - beta1**self.t
+
+    def __call__(self, gradients):
+        lr, beta1, beta2, weight_decay = self.options
+        self.t += 1
+        with np.errstate(all="ignore"):
+            for p, g, m, u in zip(self.params, gradients, self.m, self.u, strict=True):
+                total = g + p.dtype.type(weight_decay) * p if weight_decay else g
+                m[...] = beta1 * m + (1 - beta1) * total
+                u[...] = np.maximum(beta2 * u, np.abs(total))
+                p[...] -= lr / self.correction(beta1) * (m / u)
+
+
+class CorrectionSquared(WithoutEps):
+    """The bias correction is squared, which no known rule has."""
+
+    def correction(self, beta1):
+        return (1 - beta1**self.t) ** 2
+
+
+class StateStaysZero(Plain):
+    """An optimizer whose m and u are shown, and never stored."""
+
+    def __init__(self, params, **options):
+        super().__init__(params, **options)
+        self.exp_avg, self.exp_inf = ([np.zeros_like(p) for p in self.params] for _ in range(2))
+
+
 class Still(Plain):
     """An optimizer that never steps."""
 

@@ -145,3 +145,23 @@ def test_an_identification_looks_at_m_and_u_under_the_names_that_are_said(ask):
     ran = ask("identify", "EpsOutside", "--state", "m,u")
     assert "  u: within the bound" in ran.out
     assert "  u: within" not in ask("identify", "EpsOutside").out
+
+
+def test_an_optimizer_that_has_no_eps_is_identified_and_its_values_conform(check):
+    ran = check("WithoutEps", *globs("value/scales/*", "rule/*"))
+    found = {verdict.check: verdict for verdict in ran.verdicts()}
+    assert "without eps" in found.pop("rule/documented").reason
+    assert {verdict.status for verdict in found.values()} == {Status.CONFORMS}, ran.out
+
+
+def test_what_has_no_known_rule_is_not_said_to_flush_subnormal_numbers(check):
+    ran = check("CorrectionSquared", *globs("rule/*"))
+    assert ran.diverging() == {"rule/documented"}
+    assert "flush" not in ran.out
+    assert "no known rule" in ran.out
+
+
+def test_a_theta_that_was_never_compared_does_not_conform(check):
+    ran = check("StateStaysZero", *globs("value/lockstep/*", "value/scales/*"))
+    assert ran.code == 1
+    assert not [each for each in ran.verdicts(Status.CONFORMS) if each.check.endswith("/theta")]

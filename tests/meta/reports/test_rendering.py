@@ -203,6 +203,11 @@ def test_every_cell_of_the_matrix_names_another_formula_that_its_values_were_hel
     assert f"≠ {words}" in terminal_text(summary)
 
 
+def test_one_check_is_counted_as_one():
+    summary = summarize([Record.of(header(), [verdict(Status.DIVERGES)])])
+    assert summary.answer.startswith("Does not conform: of 1 check, 1 diverges")
+
+
 def test_subjects_are_shown_with_their_framework_s_version():
     summary = summary_of(verdict(), verdict(subject="numpy"))
     assert [row.version for row, _ in summary.matrix] == ["2.13.0", ""]
