@@ -136,7 +136,10 @@ class Adapter(ABC):
         return self.make_gradient(value, dtype, Layout.CONTIGUOUS)
 
     def make_neighbours(self, values: Sequence[FloatArray], dtype: str) -> list[Any]:
-        """Parameters that follow one another in memory, where there are such."""
+        """Parameters that follow one another in one block of memory, where there are such.
+
+        `neighbouring` says where each lies.
+        """
         return [self.make_parameter(x, dtype, Layout.CONTIGUOUS, i) for i, x in enumerate(values)]
 
     def memory_of(self, parameter: Any, like: Any) -> Any:
@@ -297,3 +300,19 @@ def _is_plain(value: object) -> bool:
     if isinstance(value, tuple | list):
         return all(_is_plain(x) for x in value)
     return value is None or isinstance(value, bool | int | float | complex | str | np.floating)
+
+
+def neighbouring(sizes: Sequence[int]) -> list[slice]:
+    """The places of arrays in one block; of two in a row of one size the elements alternate."""
+    places: list[slice] = []
+    start = 0
+    while len(places) < len(sizes):
+        size = sizes[len(places)]
+        if size > 1 and list(sizes[len(places) : len(places) + 2]) == [size, size]:
+            end = start + 2 * size
+            places += [slice(start, end, 2), slice(start + 1, end, 2)]
+        else:
+            end = start + size
+            places.append(slice(start, end))
+        start = end
+    return places

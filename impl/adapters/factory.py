@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ...reference.case import Layout
 from ..protocol.errors import SkippedError
 from ..protocol.messages import FloatArray, SubjectInfo
-from .base import Adapter, describe_runtime, read_signature, signature_arguments
+from .base import Adapter, describe_runtime, neighbouring, read_signature, signature_arguments
 from .layouts import allocate
 
 NUMPY_DTYPES: Final = ("float16", "float32", "float64")
@@ -104,9 +104,12 @@ class FactoryAdapter(Adapter):
         return np.broadcast_to(np.array(value.reshape(-1)[0], dtype), value.shape)
 
     def make_neighbours(self, values: Sequence[FloatArray], dtype: str) -> list[npt.NDArray[Any]]:
-        block = np.concatenate([value.reshape(-1) for value in values]).astype(dtype)
-        ends = np.cumsum([value.size for value in values])
-        return [block[end - x.size : end].reshape(x.shape) for x, end in zip(values, ends, strict=True)]
+        block = np.empty(sum(value.size for value in values), dtype)
+        made = []
+        for value, place in zip(values, neighbouring([value.size for value in values]), strict=True):
+            block[place] = value.reshape(-1)
+            made.append(block[place].reshape(value.shape))
+        return made
 
     def memory_of(self, parameter: npt.NDArray[Any], like: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return parameter.reshape(like.shape)

@@ -15,7 +15,7 @@ from ...reference.case import Layout
 from ..protocol.errors import UnsupportedDeviceError
 from ..protocol.messages import DEVICES, DTYPES, FloatArray, Schedule, SubjectInfo
 from . import schedulers
-from .base import HAS_ALL, describe_runtime, read_signature, signature_arguments
+from .base import HAS_ALL, describe_runtime, neighbouring, read_signature, signature_arguments
 from .layouts import allocate
 from .torch_features import TorchFeatures, real_view
 
@@ -163,11 +163,14 @@ class TorchAdapter(TorchFeatures):
     def make_neighbours(self, values: Sequence[FloatArray], dtype: str) -> list[torch.Tensor]:
         if self.mode == "differentiable":
             return super().make_neighbours(values, dtype)
-        block = self.make_gradient(np.concatenate([x.reshape(-1) for x in values]), dtype, Layout.CONTIGUOUS)
-        ends = np.cumsum([value.size for value in values]).tolist()
+        places = neighbouring([value.size for value in values])
+        numbers = np.empty(sum(value.size for value in values))
+        for value, place in zip(values, places, strict=True):
+            numbers[place] = value.reshape(-1)
+        block = self.make_gradient(numbers, dtype, Layout.CONTIGUOUS)
         return [
-            block[end - x.size : end].view(x.shape).detach().requires_grad_()
-            for x, end in zip(values, ends, strict=True)
+            block[place].view(value.shape).detach().requires_grad_()
+            for value, place in zip(values, places, strict=True)
         ]
 
     def memory_of(self, parameter: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
