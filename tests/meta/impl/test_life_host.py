@@ -256,7 +256,7 @@ def test_a_gradient_lies_in_memory_as_asked_where_the_subject_has_such_arrays(me
     assert strides is None or given == [strides]
 
 
-def test_neighbours_share_one_block_in_order() -> None:
+def test_neighbours_share_one_block_and_two_of_one_size_alternate() -> None:
     blocks = []
 
     class Looking(Descent):
@@ -264,11 +264,13 @@ def test_neighbours_share_one_block_in_order() -> None:
             blocks.extend(params)
             super().__init__(params, **options)
 
-    specs = tuple(ParameterSpec(ONES, Memory.NEIGHBOURS) for _ in range(2))
+    longer = Values.of([1.0, 1.0, 1.0])
+    specs = tuple(ParameterSpec(each, Memory.NEIGHBOURS) for each in (ONES, ONES, longer))
     perform(Construct(0, (GroupSpec(specs),), Options(), Container.LIST), factory=Looking)
-    first, second = blocks
-    assert first.base is second.base
-    assert second.ctypes.data - first.ctypes.data == first.nbytes
+    first, second, third = blocks
+    assert first.base is second.base is third.base
+    assert second.ctypes.data - first.ctypes.data == first.itemsize
+    assert third.ctypes.data - first.ctypes.data == first.nbytes + second.nbytes
 
 
 def test_parameters_of_several_dtypes_lie_side_by_side() -> None:
