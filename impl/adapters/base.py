@@ -303,7 +303,7 @@ def _is_plain(value: object) -> bool:
 
 
 def neighbouring(sizes: Sequence[int]) -> list[slice]:
-    """The places of arrays in one block; of two in a row of one size the elements alternate."""
+    """The places of arrays in one block; two in a row of one size alternate."""
     places: list[slice] = []
     start = 0
     while len(places) < len(sizes):
