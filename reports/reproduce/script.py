@@ -23,7 +23,7 @@ from ...oracles.formats import Format
 from ...oracles.verdict import Divergence, Quantity, Verdict
 from ...reference.case import Case, Parameter
 from ...reference.contract import CLAUSES, Outcome, Params
-from ...reference.hyperparameters import DEFAULTS
+from ...reference.hyperparameters import DEFAULTS, Hyperparameters
 from ...reference.life import Life
 from ...reference.rules import DOCUMENTED
 from ..escape import one_line
@@ -65,6 +65,8 @@ def script(verdict: Verdict) -> str | None:
 
 _ROLES: Final = ("theta before", "m before", "u before", "gradient")
 _SCALARS: Final = ("lr", "eps", "weight_decay")
+_OFTEN_LACKING: Final = ("weight_decay", "maximize")
+"""The options that an optimizer of one's own may lack; off, they are not passed to one."""
 
 
 def _recorded_script(verdict: Verdict) -> str | None:
@@ -293,15 +295,19 @@ def _arguments(case: Case, dialect: Dialect, named: SubjectName) -> str:
         flat = vars(case.groups[0].hyperparameters)
         own = {"learning_rate": flat["lr"], **{n: flat[n] for n in ("beta1", "beta2", "eps", "weight_decay")}}
         return ", ".join(["parameters", *(f"{name}={option!r}" for name, option in own.items())])
+
+    def passed(hyperparameters: Hyperparameters) -> str:
+        options = hyperparameters.options().items()
+        return ", ".join(
+            f"{n}={value(n, x)}" for n, x in options if x or named.is_builtin or n not in _OFTEN_LACKING
+        )
+
     if len(case.groups) == 1:
-        options = case.groups[0].hyperparameters.options().items()
-        return ", ".join(["parameters", *(f"{name}={value(name, option)}" for name, option in options)])
+        return f"parameters, {passed(case.groups[0].hyperparameters)}"
     groups, start = [], 0
     for group in case.groups:
         stop = start + len(group.parameters)
-        options = group.hyperparameters.options().items()
-        listed = ", ".join(f"{name}={value(name, option)}" for name, option in options)
-        groups.append(f"dict(params=parameters[{start}:{stop}], {listed})")
+        groups.append(f"dict(params=parameters[{start}:{stop}], {passed(group.hyperparameters)})")
         start = stop
     return f"[{', '.join(groups)}]"
 

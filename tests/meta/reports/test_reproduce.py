@@ -139,6 +139,19 @@ def test_a_script_of_a_file_finds_its_factory(tmp_path, monkeypatch):
     assert output(script(made)).endswith("so it conforms\n")
 
 
+def test_a_script_passes_no_option_that_is_off_to_an_optimizer_of_one_s_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = (
+        "from adamax_conformance.impl import Adamax",
+        "def few(params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8):",
+        "    return Adamax(params, lr, betas, eps)",
+    )
+    (tmp_path / "mine.py").write_text("\n".join(lines))
+    outcome = {"quantity": Quantity.OUTCOME, "error_ulp": None}
+    made = diverging(check="rule/documented", subject="mine.py:few", evidence=outcome)
+    assert output(script(made)).endswith("so it conforms\n")
+
+
 @pytest.mark.parametrize(
     ("expected", "actual_gradient", "says"),
     [("nan", 1.0, "diverges"), ("nan", float("nan"), "conforms"), ("inf", 1.0, "diverges")],
