@@ -20,7 +20,7 @@ import numpy.typing as npt
 from ..reference.case import Case, FloatArray
 from ..reference.hyperparameters import Hyperparameters
 from .batch.lockstep import QUANTITIES, Block, judge_block, judge_element
-from .batch.tally import BlockTally
+from .batch.tally import QuantityTally
 from .batch.trajectory import ExactRunJudge, RunStep, judge_trajectory
 from .batch.whole_run import StepRows, WholeRun
 from .bounds.step import StepBounds
@@ -137,7 +137,7 @@ class _Judge:
         if self.brief:
             raise _DivergenceFoundError
 
-    def add_block(self, quantity: Quantity, elements: _DistinctElements, block: BlockTally) -> None:
+    def add_block(self, quantity: Quantity, elements: _DistinctElements, block: QuantityTally[int]) -> None:
         """Add the tally of many numbers after a step, as if they were counted one by one."""
         tally = self.tallies.get(quantity)
         if tally is None:
@@ -153,8 +153,8 @@ class _Judge:
             assert worst is not None
             tally.largest_over_bound = max(tally.largest_over_bound, worst.over_bound)
             tally.at_step(elements.t, worst.in_ulp, worst.bound_in_ulp)
-        if block.first_exceeded is not None:
-            first = block.first_exceeded.index
+        if block.first is not None:
+            first = block.first.index
             self.keep(tally, quantity, elements.location(first), elements.judge(first)[quantity])
             if self.brief:
                 raise _DivergenceFoundError

@@ -25,7 +25,7 @@ from .kernels.counts import SLOW_PATH, UNDECIDED, FormatParameters, KernelTally
 from .kernels.formula_constants import formula_constants
 from .kernels.lockstep import LoopMaker, compile_loop, make_general_loop, make_safe_range_loop
 from .kernels.safe_range import NO_SAFE_RANGE, safe_ranges
-from .tally import BlockTally, IndexedError, merge
+from .tally import ElementError, QuantityTally, merge, of_block
 
 _CONFIG: Final[Any] = numba.config
 
@@ -75,7 +75,7 @@ class CompiledStep:
         )
         self._twice = True if format_ is Format.BINARY64 else None
 
-    def judge(self, block: Block, start: int) -> tuple[list[BlockTally], npt.NDArray[np.intp]]:
+    def judge(self, block: Block, start: int) -> tuple[list[QuantityTally[int]], npt.NDArray[np.intp]]:
         """Judge the elements of a block that can be judged in compiled loops.
 
         Args:
@@ -94,7 +94,7 @@ class CompiledStep:
         state = np.zeros(block.size, np.uint8)
         shares = list(pairwise(cuts))
 
-        def judge_share(share: tuple[int, int]) -> list[BlockTally]:
+        def judge_share(share: tuple[int, int]) -> list[QuantityTally[int]]:
             return self._judge_share(block.cut(*share), start + share[0], state[slice(*share)])
 
         found = [judge_share(shares[0])] if threads == 1 else list(_pool(threads).map(judge_share, shares))
@@ -103,7 +103,9 @@ class CompiledStep:
             tallies = [merge(a, b) for a, b in zip(tallies, each, strict=True)]
         return tallies, np.flatnonzero(state == UNDECIDED)
 
-    def _judge_share(self, block: Block, start: int, state: npt.NDArray[np.uint8]) -> list[BlockTally]:
+    def _judge_share(
+        self, block: Block, start: int, state: npt.NDArray[np.uint8]
+    ) -> list[QuantityTally[int]]:
         found = KernelTally.empty()
         if self._ranges is NO_SAFE_RANGE or state.size < _MANY:
             state[:] = SLOW_PATH
@@ -140,7 +142,7 @@ def _read_only(array: Array) -> Array:
     return view
 
 
-def tallies_of(found: KernelTally) -> list[BlockTally]:
+def tallies_of(found: KernelTally) -> list[QuantityTally[int]]:
     """Convert the tally of the loops; the quantities keep their order."""
     result = []
     for q in range(3):
@@ -148,21 +150,20 @@ def tallies_of(found: KernelTally) -> list[BlockTally]:
         worst = tuple(one for row in found.worst[q] if (one := _indexed_error(row)) is not None)
         sixteenths = found.sixteenths[q].tolist()
         result.append(
-            BlockTally(
+            QuantityTally(
                 judged=judged,
                 open=opened,
                 exceeded=exceeded,
                 skipped=skipped,
-                largest_over_bound=worst[0] if worst else None,
-                largest_ulp=_indexed_error(found.largest[q]),
-                first_exceeded=_indexed_error(found.first[q]),
                 worst=worst,
+                first=_indexed_error(found.first[q]),
+                by_step=of_block(_indexed_error(found.largest[q])),
                 sixteenths={number: count for number, count in enumerate(sixteenths) if count},
             )
         )
     return result
 
 
-def _indexed_error(row: npt.NDArray[np.float64]) -> IndexedError | None:
+def _indexed_error(row: npt.NDArray[np.float64]) -> ElementError[int] | None:
     index, over_bound, in_ulp = (float(x) for x in row)
-    return None if index < 0 else IndexedError(int(index), over_bound, in_ulp)
+    return None if index < 0 else ElementError(int(index), over_bound, in_ulp)

@@ -20,7 +20,7 @@ from .kernels.counts import UNDECIDED, FormatParameters, KernelTally
 from .kernels.formula_constants import formula_constants
 from .kernels.lockstep import compile_loop
 from .kernels.trajectory import TrajectoryState, make_trajectory_loop
-from .tally import BlockTally
+from .tally import QuantityTally
 
 Numbers = npt.NDArray[np.float64]
 
@@ -39,7 +39,7 @@ class CompiledTrajectory:
 
     def step(
         self, scalars: Scalars[Any], t: int, gradient: Numbers, observed: tuple[Numbers | None, ...]
-    ) -> list[BlockTally]:
+    ) -> list[QuantityTally[int]]:
         """Take a step and judge a subject's state after it.
 
         Args:

@@ -30,7 +30,7 @@ from ..judgement import Judgement, sixteenth
 from ..verdict import Quantity
 from .block import Block
 from .exact_step import QUANTITIES, ExactStepJudge
-from .tally import KEPT, BlockTally, IndexedError, by_bound, by_ulp, merge
+from .tally import KEPT, ElementError, QuantityTally, by_bound, by_ulp, merge, of_block
 
 if TYPE_CHECKING:
     from .compiled_lockstep import CompiledStep
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 __all__ = [
     "QUANTITIES",
     "Block",
-    "BlockTally",
-    "IndexedError",
+    "ElementError",
+    "QuantityTally",
     "judge_block",
     "judge_element",
     "judge_exactly",
@@ -70,7 +70,7 @@ def judge_block(
     error_model: ErrorModel,
     *,
     start: int = 0,
-) -> dict[Quantity, BlockTally]:
+) -> dict[Quantity, QuantityTally[int]]:
     """Judge one step of every element in lockstep.
 
     Each is judged from its own state before the step, and theta from its own m and u after it.
@@ -104,7 +104,7 @@ def judge_exactly(
     error_model: ErrorModel,
     *,
     start: int = 0,
-) -> dict[Quantity, BlockTally]:
+) -> dict[Quantity, QuantityTally[int]]:
     """Judge every element of a block by the exact oracle: some thousand a second.
 
     Args:
@@ -115,14 +115,16 @@ def judge_exactly(
         start: the index of the block's first element.
     """
     exact = ExactStepJudge(hyperparameters, t, error_model)
-    tallies = dict.fromkeys(QUANTITIES, BlockTally())
+    tallies: dict[Quantity, QuantityTally[int]] = dict.fromkeys(QUANTITIES, QuantityTally())
     for first in range(0, block.size, _CHUNK):
         part = block.cut(first, min(block.size, first + _CHUNK)).widen()
         _merge_into(tallies, _judge_chunk(exact, part, np.arange(start + first, start + first + part.size)))
     return tallies
 
 
-def _merge_into(tallies: dict[Quantity, BlockTally], more: dict[Quantity, BlockTally]) -> None:
+def _merge_into(
+    tallies: dict[Quantity, QuantityTally[int]], more: dict[Quantity, QuantityTally[int]]
+) -> None:
     for quantity in QUANTITIES:
         tallies[quantity] = merge(tallies[quantity], more[quantity])
 
@@ -158,7 +160,7 @@ _CHUNK: Final = 1 << 12
 
 def _judge_chunk(
     exact: ExactStepJudge, block: Block, indices: npt.NDArray[np.intp]
-) -> dict[Quantity, BlockTally]:
+) -> dict[Quantity, QuantityTally[int]]:
     """Judge every element of a block of float64 by the exact oracle."""
     judgements = [(int(index), exact.judge(*block.element(i))) for i, index in enumerate(indices)]
     return {
@@ -167,7 +169,7 @@ def _judge_chunk(
     }
 
 
-def tally_judgements(judgements: list[tuple[int, Judgement | None]]) -> BlockTally:
+def tally_judgements(judgements: list[tuple[int, Judgement | None]]) -> QuantityTally[int]:
     """Tally the exact oracle's judgements of one quantity.
 
     Args:
@@ -175,21 +177,20 @@ def tally_judgements(judgements: list[tuple[int, Judgement | None]]) -> BlockTal
     """
     made = [(index, judgement) for index, judgement in judgements if judgement is not None]
     errors = [
-        IndexedError(index, judgement.error_size.over_bound, judgement.error_size.in_ulp)
+        ElementError(index, judgement.error_size.over_bound, judgement.error_size.in_ulp)
         for index, judgement in made
         if judgement.error_size is not None
     ]
     exceeded = [x for x in errors if x.over_bound > 1]
     worst = tuple(sorted(errors, key=by_bound)[:KEPT])
     sizes = Counter(sixteenth(x.in_ulp) for x in errors if math.isfinite(x.in_ulp))
-    return BlockTally(
+    return QuantityTally(
         judged=len(made),
         open=len(made) - len(errors),
         exceeded=len(exceeded),
         skipped=len(judgements) - len(made),
-        largest_over_bound=worst[0] if worst else None,
-        largest_ulp=min(errors, key=by_ulp, default=None),
-        first_exceeded=exceeded[0] if exceeded else None,
         worst=worst,
+        first=exceeded[0] if exceeded else None,
+        by_step=of_block(min(errors, key=by_ulp, default=None)),
         sixteenths=dict(sorted(sizes.items())),
     )

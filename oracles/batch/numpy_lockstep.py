@@ -16,7 +16,7 @@ from ..error_model import ErrorModel
 from ..judgement import EDGE_SHIFT, LAST_SIXTEENTH
 from .arrays import ArraySteps, StepErrors
 from .block import Block
-from .tally import KEPT, BlockTally, IndexedError, by_bound, merge
+from .tally import KEPT, ElementError, QuantityTally, by_bound, merge, of_block
 
 Indices = npt.NDArray[np.intp]
 
@@ -36,7 +36,7 @@ class NumPyStep:
     def __init__(self, hyperparameters: Hyperparameters, t: int, error_model: ErrorModel) -> None:
         self._steps = ArraySteps([(hyperparameters, t)], error_model)
 
-    def judge(self, block: Block, start: int) -> tuple[list[BlockTally], Indices]:
+    def judge(self, block: Block, start: int) -> tuple[list[QuantityTally[int]], Indices]:
         """Judge the elements of a block that binary64 can judge.
 
         Args:
@@ -47,7 +47,7 @@ class NumPyStep:
             The tallies of m, u and theta, and the indices in the block of the elements that are left to the exact
             oracle; no tally counts these.
         """
-        tallies = [BlockTally()] * 3
+        tallies: list[QuantityTally[int]] = [QuantityTally()] * 3
         undecided: list[Indices] = []
         for first in range(0, block.size, _CHUNK):
             part = block.cut(first, min(block.size, first + _CHUNK)).widen()
@@ -61,7 +61,7 @@ class NumPyStep:
         return tallies, np.concatenate(undecided) if undecided else np.zeros(0, np.intp)
 
 
-def _tally(errors: StepErrors, q: int, counted: npt.NDArray[np.bool_], start: int) -> BlockTally:
+def _tally(errors: StepErrors, q: int, counted: npt.NDArray[np.bool_], start: int) -> QuantityTally[int]:
     """Tally a quantity of the elements that are decided."""
     judged = counted & errors.judged[q]
     rows = np.flatnonzero(judged & (errors.radius[q] < math.inf))
@@ -69,28 +69,27 @@ def _tally(errors: StepErrors, q: int, counted: npt.NDArray[np.bool_], start: in
     with np.errstate(all="ignore"):
         over = np.where(radius > 0, error / radius, np.where(error > 0, math.inf, 0.0))
 
-    def at(k: int) -> IndexedError:
-        return IndexedError(start + int(rows[k]), float(over[k]), float(ulp[k]))
+    def at(k: int) -> ElementError[int]:
+        return ElementError(start + int(rows[k]), float(over[k]), float(ulp[k]))
 
     exceeded = np.flatnonzero(over > 1)
     finite = ulp[ulp < math.inf]
     places, counts = np.unique(
         np.minimum(finite * 16 + EDGE_SHIFT, LAST_SIXTEENTH).astype(np.int64), return_counts=True
     )
-    worst: tuple[IndexedError, ...] = ()
+    worst: tuple[ElementError[int], ...] = ()
     if rows.size:
         # All that are as far off as the last one kept, so that of equal ones the first indices are kept.
         least = np.partition(over, max(0, over.size - KEPT))[max(0, over.size - KEPT)]
         candidates = np.flatnonzero(over >= least)[: 1 << 12]
         worst = tuple(sorted((at(int(k)) for k in candidates), key=by_bound)[:KEPT])
-    return BlockTally(
+    return QuantityTally(
         judged=int(judged.sum()),
         open=int(judged.sum()) - rows.size,
         exceeded=int(exceeded.size),
         skipped=int(counted.sum() - judged.sum()),
-        largest_over_bound=worst[0] if worst else None,
-        largest_ulp=at(int(np.argmax(ulp))) if rows.size else None,
-        first_exceeded=at(int(exceeded[0])) if exceeded.size else None,
         worst=worst,
+        first=at(int(exceeded[0])) if exceeded.size else None,
+        by_step=of_block(at(int(np.argmax(ulp))) if rows.size else None),
         sixteenths=dict(zip(places.tolist(), counts.tolist(), strict=True)),
     )

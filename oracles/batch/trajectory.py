@@ -22,7 +22,7 @@ from ..exact.trajectory import exact_scalars, mpmath_context, precision_for
 from ..judgement import Judgement, advance, error_size
 from ..verdict import Quantity
 from .lockstep import can_compile, tally_judgements
-from .tally import BlockTally, merge
+from .tally import QuantityTally, merge
 
 Numbers = npt.NDArray[np.float64]
 
@@ -46,7 +46,7 @@ class RunStep:
     observed: tuple[Numbers | None, ...]
 
 
-BlockTallies = dict[Quantity, BlockTally]
+BlockTallies = dict[Quantity, QuantityTally[int]]
 
 
 def judge_trajectory(theta: Numbers, steps: Sequence[RunStep], error_model: ErrorModel) -> list[BlockTallies]:
@@ -80,7 +80,7 @@ def judge_trajectory(theta: Numbers, steps: Sequence[RunStep], error_model: Erro
             if t >= since:
                 for quantity, judgement in judged.items():
                     more = tally_judgements([(index, judgement)])
-                    found[t - 1][quantity] = merge(found[t - 1].get(quantity, BlockTally()), more)
+                    found[t - 1][quantity] = merge(found[t - 1].get(quantity, QuantityTally()), more)
     return found
 
 

@@ -23,7 +23,7 @@ from ...reference.hyperparameters import Hyperparameters
 from ...reference.life import Life
 from .element_reader import ElementReader
 from .step_file import ParameterInfo
-from .tallies import ElementIndex, QuantityTally
+from .tallies import ElementIndex, RecordedTally
 from .work_items import Chunk
 
 _STEPS: Final = 24
@@ -72,7 +72,7 @@ Place = tuple[int, int]
 
 
 def find_causes(
-    reader: ElementReader, numbers: Sequence[int], dtype: str, tallies: Mapping[str, QuantityTally]
+    reader: ElementReader, numbers: Sequence[int], dtype: str, tallies: Mapping[str, RecordedTally]
 ) -> Findings | None:
     """Find what explains the errors of a recording.
 
@@ -117,7 +117,7 @@ def find_causes(
     return Findings(causes, where, len(wrong), len(places), is_local=len(scope) < len(places))
 
 
-def _errors(tally: QuantityTally) -> Iterator[Any]:
+def _errors(tally: RecordedTally) -> Iterator[Any]:
     if tally.first is not None:
         yield tally.first
     yield from (error for error in tally.worst if error.over_bound > 1)

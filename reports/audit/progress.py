@@ -20,7 +20,7 @@ from ...oracles.error_model import ErrorModel
 from ...oracles.verdict import Quantity
 from ..untrusted import UntrustedError, parse_json, read_file
 from .manifest import Damage, Manifest
-from .tallies import AuditResult, ElementError, ElementIndex, NonFinite, QuantityTally
+from .tallies import AuditResult, ElementIndex, NonFinite, RecordedError, RecordedTally
 from .work_items import WorkItem
 
 FILE_NAME: Final = "audit-progress.jsonl"
@@ -165,7 +165,7 @@ def _error_size(value: object) -> float:
     return size
 
 
-def _tally_to_json(t: QuantityTally) -> list[Any]:
+def _tally_to_json(t: RecordedTally) -> list[Any]:
     return [
         t.judged,
         t.open,
@@ -178,10 +178,10 @@ def _tally_to_json(t: QuantityTally) -> list[Any]:
     ]
 
 
-def _tally_from_json(values: list[Any]) -> QuantityTally:
+def _tally_from_json(values: list[Any]) -> RecordedTally:
     judged, open_, exceeded, skipped, worst, first, by_step, sixteenths = values
     steps = [_error_from_json(error) for error in by_step]
-    return QuantityTally(
+    return RecordedTally(
         _count(judged),
         _count(open_),
         _count(exceeded),
@@ -193,16 +193,16 @@ def _tally_from_json(values: list[Any]) -> QuantityTally:
     )
 
 
-def _error_to_json(error: ElementError) -> list[Any]:
+def _error_to_json(error: RecordedError) -> list[Any]:
     return [_index_to_json(error.index), error.over_bound, error.in_ulp]
 
 
-def _error_from_json(values: list[Any]) -> ElementError:
+def _error_from_json(values: list[Any]) -> RecordedError:
     index, over_bound, in_ulp = values
     found = _index_from_json(index)
     if found is None:
         raise ValueError("an error without an index")
-    return ElementError(found, _error_size(over_bound), _error_size(in_ulp))
+    return RecordedError(found, _error_size(over_bound), _error_size(in_ulp))
 
 
 def _index_to_json(index: ElementIndex | None) -> list[int] | None:

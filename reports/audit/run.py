@@ -22,7 +22,7 @@ from .executors import Judge
 from .manifest import Manifest
 from .progress import ProgressFile
 from .sample import RecordingSample, draw_elements, identify_sample, steps_to_sample
-from .tallies import AuditResult, ElementError, QuantityTally, merge_results
+from .tallies import AuditResult, RecordedError, RecordedTally, merge_results
 from .work_items import WorkItem, plan
 
 _ROUNDS: Final = 3
@@ -148,8 +148,8 @@ def _find_causes(
     return find_causes(reader, numbers, dtype, {q.value: _tally(result, dtype, q) for q in QUANTITIES})
 
 
-def _tally(result: AuditResult, dtype: str, quantity: Quantity) -> QuantityTally:
-    return result.tallies.get((dtype, quantity), QuantityTally())
+def _tally(result: AuditResult, dtype: str, quantity: Quantity) -> RecordedTally:
+    return result.tallies.get((dtype, quantity), RecordedTally())
 
 
 def _is_rule_alone(model: DtypeModel, declared: Arithmetic) -> bool:
@@ -260,5 +260,5 @@ def _equally_precise(one: DtypeModel, other: DtypeModel) -> bool:
     return (a.format_, replace(a.scheme, form=b.scheme.form)) == (b.format_, b.scheme)
 
 
-def _maybe(value: ElementError | None) -> tuple[ElementError, ...]:
+def _maybe(value: RecordedError | None) -> tuple[RecordedError, ...]:
     return () if value is None else (value,)

@@ -119,7 +119,7 @@ class RecordingSample:
     def mismatch(self, quantity: Quantity, error_model: ErrorModel) -> Divergence | None:
         """The first error of a quantity beyond its bound; None where all are within."""
         for part in (*(p.select(range(min(_TRIED_FIRST, len(p.elements)))) for p in self.parts), *self.parts):
-            found = _judge_sample(part, error_model)[quantity].first_exceeded
+            found = _judge_sample(part, error_model)[quantity].first
             if found is not None:
                 return element_evidence(part, found.index, quantity, error_model)
         return None

@@ -19,7 +19,7 @@ from .causes import Findings
 from .element_reader import ElementReader, ElementSample, judge_exactly
 from .run import AuditReport, DtypeModel
 from .sample import element_evidence
-from .tallies import ElementError, ElementIndex, NonFinite, QuantityTally
+from .tallies import ElementIndex, NonFinite, RecordedError, RecordedTally
 
 RECORDING: Final = "audit/recording"
 """Whether the recording is whole, and as it was written."""
@@ -113,7 +113,7 @@ def _of_dtype(
     audited: AuditReport, reader: ElementReader, dtype: str, model: DtypeModel
 ) -> Iterator[CheckResult]:
     subject = str(audited.manifest.facts["subject"])
-    tallies = {q: audited.result.tallies.get((dtype, q), QuantityTally()) for q in QUANTITIES}
+    tallies = {q: audited.result.tallies.get((dtype, q), RecordedTally()) for q in QUANTITIES}
     finding = audited.findings.get(dtype)
     known = rule_verdicts.judge_rule(model.identification, subject)
     if finding is not None and finding.explains_rule:
@@ -145,7 +145,7 @@ def _cause_result(
     reader: ElementReader,
     finding: Findings,
     model: DtypeModel,
-    tallies: Mapping[Quantity, QuantityTally],
+    tallies: Mapping[Quantity, RecordedTally],
     known: CheckResult,
 ) -> CheckResult:
     """The result on the rule where a cause explains what is off.
@@ -221,7 +221,7 @@ def _non_finite_result(reader: ElementReader, found: NonFinite) -> CheckResult:
 
 
 def _lockstep_result(
-    reader: ElementReader, quantity: Quantity, model: DtypeModel, tally: QuantityTally, finding: str
+    reader: ElementReader, quantity: Quantity, model: DtypeModel, tally: RecordedTally, finding: str
 ) -> CheckResult:
     check = f"audit/lockstep/{quantity.value}"
     if not tally.judged:
@@ -244,7 +244,7 @@ def _lockstep_result(
 
 
 def _divergence(
-    reader: ElementReader, quantity: Quantity, model: DtypeModel, error: ElementError
+    reader: ElementReader, quantity: Quantity, model: DtypeModel, error: RecordedError
 ) -> Divergence:
     """The exact oracle's evidence on an element that the vectorised one found."""
     sampled = reader.element(error.index)
@@ -262,7 +262,7 @@ def _divergence(
 
 
 def _element_facts(
-    reader: ElementReader, quantity: Quantity, model: DtypeModel, error: ElementError
+    reader: ElementReader, quantity: Quantity, model: DtypeModel, error: RecordedError
 ) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "recorded step": error.index.number,
@@ -323,8 +323,8 @@ def _where(reader: ElementReader, element: ElementIndex) -> str:
     )
 
 
-def _tally_figures(tally: QuantityTally) -> dict[str, Any]:
-    steps = [tally.by_step[number] for number in sorted(tally.by_step)]
+def _tally_figures(tally: RecordedTally) -> dict[str, Any]:
+    steps = sorted(tally.by_step.values(), key=lambda error: error.index.number)
     kept = steps if len(steps) <= _POINTS else steps[:: -(-len(steps) // _POINTS)]
     largest = max((error.in_ulp for error in steps), default=0.0)
     return {

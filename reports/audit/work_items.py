@@ -27,7 +27,7 @@ from ...reference.hyperparameters import Hyperparameters
 from .chunks import Array, read_chunk
 from .manifest import Damage, Manifest, ManifestEntry
 from .step_file import DamagedError, ParameterInfo, StepFile, Tensor, read_step_file
-from .tallies import AuditResult, ElementIndex, NonFinite, QuantityTally, merge_results, tally_of
+from .tallies import AuditResult, ElementIndex, NonFinite, RecordedTally, merge_results
 
 _ITEM: Final = 1 << 27
 """Bytes of a work item: enough that handing it out costs nothing, and few enough to lose."""
@@ -333,8 +333,9 @@ def index_lookup(chunks: Sequence[Chunk], number: int, chunk_size: int) -> Index
 
 def _judge_batch(block: Block, element_at: IndexLookup, batch: Batch, error_model: ErrorModel) -> AuditResult:
     found = judge_block(block, batch.options, batch.t, error_model)
-    tallies: dict[tuple[str, Quantity], QuantityTally] = {
-        (batch.dtype, quantity): tally_of(found[quantity], element_at) for quantity in QUANTITIES
+    number = element_at(0).number
+    tallies: dict[tuple[str, Quantity], RecordedTally] = {
+        (batch.dtype, quantity): found[quantity].at(number, element_at) for quantity in QUANTITIES
     }
     if batch.options.lr == 0:
         # That a theta stays where it is has been judged, and shows nothing of the formula.

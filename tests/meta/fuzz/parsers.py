@@ -43,10 +43,10 @@ from adamax_conformance.reports.audit.manifest import NotARecordingError, read_m
 from adamax_conformance.reports.audit.progress import FILE_NAME, ProgressFile, to_json
 from adamax_conformance.reports.audit.tallies import (
     AuditResult,
-    ElementError,
     ElementIndex,
     NonFinite,
-    QuantityTally,
+    RecordedError,
+    RecordedTally,
 )
 from adamax_conformance.reports.audit.work_items import plan
 from adamax_conformance.reports.cli.vectors import PUBLISHED, UnreadableError, problems
@@ -271,8 +271,8 @@ def _manifest_seed() -> bytes:
 
 def _progress_seed() -> bytes:
     index = ElementIndex(1, 0, 5)
-    error = ElementError(index, 0.5, 0.25)
-    tally = QuantityTally(9, 1, 0, 2, (error,), error, {1: error}, {4: 9})
+    error = RecordedError(index, 0.5, 0.25)
+    tally = RecordedTally(9, 1, 0, 2, (error,), error, {1: error}, {4: 9})
     result = AuditResult({("float32", Quantity.THETA): tally}, {"float32": NonFinite(1, index, 0, None)})
     return json.dumps({"stamp": "stamp", **to_json(result)}).encode() + b"\n"
 

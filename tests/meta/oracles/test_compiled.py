@@ -16,7 +16,7 @@ from adamax_conformance.oracles.batch.kernels import lockstep as kernel
 from adamax_conformance.oracles.batch.kernels.counts import KernelTally
 from adamax_conformance.oracles.batch.kernels.lockstep import make_safe_range_loop
 from adamax_conformance.oracles.batch.lockstep import QUANTITIES, judge_block, judge_exactly, tally_judgements
-from adamax_conformance.oracles.batch.tally import KEPT, BlockTally
+from adamax_conformance.oracles.batch.tally import KEPT, QuantityTally
 from adamax_conformance.oracles.batch.trajectory import ORDER, ExactRunJudge, judge_trajectory
 from adamax_conformance.oracles.error_model import Form
 from adamax_conformance.oracles.exact.trajectory import exact_scalars, mpmath_context, precision_for
@@ -44,10 +44,10 @@ def agree(step: Step) -> None:
         alike(found[quantity], expected[quantity])
 
 
-def alike(a: BlockTally, b: BlockTally) -> None:
+def alike(a: QuantityTally, b: QuantityTally) -> None:
     """Assert that two tallies agree but for the last bits of errors."""
     assert (a.judged, a.open, a.exceeded, a.skipped) == (b.judged, b.open, b.exceeded, b.skipped)
-    assert (a.first_exceeded and a.first_exceeded.index) == (b.first_exceeded and b.first_exceeded.index)
+    assert (a.first and a.first.index) == (b.first and b.first.index)
     sizes = {one.index: (one.over_bound, one.in_ulp) for one in b.worst}
     assert sizes.keys() == {one.index for one in a.worst}
     for one in a.worst:
@@ -164,4 +164,4 @@ def test_a_trajectory_is_judged_as_by_the_exact_oracle(format_) -> None:
                     expected[t - 1].setdefault(quantity, []).append((index, judgement))
         for tallies, judgements in zip(found, expected, strict=True):
             for quantity in ORDER:
-                alike(tallies.get(quantity, BlockTally()), tally_judgements(judgements.get(quantity, [])))
+                alike(tallies.get(quantity, QuantityTally()), tally_judgements(judgements.get(quantity, [])))

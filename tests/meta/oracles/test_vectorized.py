@@ -11,7 +11,7 @@ from adamax_conformance.oracles.batch import lockstep as vectorized
 from adamax_conformance.oracles.batch.lockstep import (
     QUANTITIES,
     Block,
-    BlockTally,
+    QuantityTally,
     judge_block,
     judge_element,
     judge_exactly,
@@ -78,7 +78,7 @@ def test_what_is_not_finite_before_the_step_is_skipped_and_counted() -> None:
         Quantity.U: (98, 2, 1),
         Quantity.THETA: (97, 3, 0),
     }
-    assert tallies[Quantity.U].first_exceeded.index == 7
+    assert tallies[Quantity.U].first.index == 7
 
 
 def test_the_worst_elements_are_named_and_can_be_judged_again_for_the_record() -> None:
@@ -88,7 +88,7 @@ def test_the_worst_elements_are_named_and_can_be_judged_again_for_the_record() -
     assert tally.exceeded == 2
     assert [error.index for error in tally.worst[:2]] == [1040, 1011]
     assert tally.largest_over_bound == tally.worst[0]
-    assert tally.first_exceeded.index == 1011
+    assert tally.first.index == 1011
     judged = judge_element(block, 40, SETTING, 2, ErrorModel(Format.BINARY32))[Quantity.THETA]
     divergence = divergence_of(Quantity.THETA, "it is wrong", judged, (2, 0, (40,)), None)
     assert divergence.error_over_bound == pytest.approx(tally.worst[0].over_bound, rel=2.0**-20)
@@ -105,7 +105,7 @@ def test_a_block_cut_anywhere_adds_up_to_the_same_to_the_bit() -> None:
             for a, b in pairwise(cuts)
         ]
         for quantity in QUANTITIES:
-            left = right = BlockTally()
+            left = right = QuantityTally()
             for part in parts:
                 left = merge(left, part[quantity])
             for part in reversed(parts):
@@ -159,7 +159,7 @@ def test_without_a_compiler_a_step_is_judged_as_by_the_exact_oracle(monkeypatch,
                 few.skipped,
             )
             assert many.sixteenths == few.sixteenths
-            firsts = [None if x.first_exceeded is None else x.first_exceeded.index for x in (many, few)]
+            firsts = [None if x.first is None else x.first.index for x in (many, few)]
             assert firsts[0] == firsts[1]
             assert [x.over_bound for x in many.worst] == pytest.approx(
                 [x.over_bound for x in few.worst], rel=2.0**-19, abs=2.0**-19
