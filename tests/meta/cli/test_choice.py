@@ -129,3 +129,12 @@ class MyAdamax:
             u[...] = np.maximum(beta2 * u, np.abs(g))
             theta[...] -= self.lr / (1 - beta1**self.t) * m / (u + self.eps)
 """
+
+
+def test_a_piped_list_of_subjects_wraps_no_line(run):
+    ran = run("subjects", COLUMNS="40")
+    assert ran.code == 0
+    (row,) = [line for line in ran.out.splitlines() if line.startswith("numpy ")]
+    assert row.split()[-2:] == ["without", "features"]
+    absent = [line for line in ran.out.splitlines() if "is not here" in line]
+    assert all("get it with: " in line and "-m pip install" in line for line in absent)
