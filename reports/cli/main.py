@@ -11,7 +11,6 @@ import io
 import json
 import os
 import re
-import shlex
 import shutil
 import signal
 import sys
@@ -329,9 +328,7 @@ def _pytest_arguments(options: dict[str, Any], passed: Sequence[str]) -> list[st
     if options["fail_fast"]:
         arguments.append("--maxfail=1")
     if (workers := options["workers"]) > 1:
-        # Without -P, a json.py where the user is would pass for Python's own.
-        process = f"popen//python={shlex.quote(sys.executable)} -P"
-        arguments += ["-p", "xdist", "--dist=loadgroup", f"--tx={workers}*{process}"]
+        arguments += ["-p", "xdist", "--dist=loadgroup", f"--numprocesses={workers}"]
     if not options["quiet"] and not passed:
         arguments.append("--adamax-progress")
     return arguments
