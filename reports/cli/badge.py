@@ -88,6 +88,8 @@ def write_badges(files: tuple[Path, ...], output: Path) -> int:
     """
     try:
         badges = list(_badges(merge(path for file in files for path in find_records(file))))
+        if not badges:
+            raise CommandError("the records hold no verdict, so there is no badge", ExitCode.NOTHING_JUDGED)
         output.mkdir(parents=True, exist_ok=True)
         for name, badge in badges:
             (output / name).write_text(json.dumps(badge, indent=2) + "\n", encoding="utf-8")

@@ -60,3 +60,11 @@ def test_a_record_that_cannot_be_read_is_wrong_use(tmp_path):
     done = CliRunner().invoke(cli, ["badge", str(tmp_path / "nothing")], standalone_mode=False)
     assert done.exception.exit_code == 2
     assert "cannot be read" in str(done.exception)
+
+
+def test_a_record_without_verdicts_has_no_badge(tmp_path):
+    write_records(tmp_path / "verdicts.jsonl", [Record.of(header(), [])])
+    arguments = ["badge", str(tmp_path), "--output", str(tmp_path / "out")]
+    done = CliRunner().invoke(cli, arguments, standalone_mode=False)
+    assert done.exception.exit_code == 3
+    assert not (tmp_path / "out").exists()
