@@ -127,7 +127,7 @@ class Adapter(ABC):
     takes_generators: ClassVar[bool] = False
     """Whether `params` may be any iterable, as far as the adapter is concerned."""
     whole_float64: str = ""
-    """Why a float64 parameter cannot be next to one of another dtype, if it cannot."""
+    """Why no life has a float64 parameter next to one of another dtype, if none has."""
     is_copied: bool = False
     """Whether the optimizer may be copied together with its parameters."""
 
