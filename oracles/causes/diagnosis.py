@@ -233,7 +233,9 @@ def explains(
 ) -> bool | None:
     """Judge a life that the documented step does not explain by a cause.
 
-    None where the documented step explains it.
+    None where the documented step explains it. Every element of its arrays is compared. Where the documented step
+    explains it only because scalars of the working format may be far off (betas next to 1), both are judged again with
+    scalars of binary64: if the documented step then fails and the cause holds, it explains the life.
 
     Args:
         cause: the cause.
@@ -241,14 +243,16 @@ def explains(
         format_: the working format.
         process: what the models of earlier lives of the same process left.
     """
-    traces = trace([observed])
+    traces = trace([observed], whole=True)
     batches = [Batch(traces, Format.of(dtype)) for dtype in _dtypes(traces, format_)]
     books = batches[0].books(cause.model, process)
     documented = batches[0].books(Machine)
-    wrong = [batch for batch in batches if not batch.evaluate(Machine, documented).is_empty]
-    if not batches[0].rows or not wrong:
-        return None
-    return all(batch.evaluate(cause.model, books).is_empty for batch in wrong)
+    for scalars in (None, Format.BINARY64):
+        wrong = [batch for batch in batches if not batch.evaluate(Machine, documented, scalars).is_empty]
+        if wrong and batches[0].rows:
+            holds = all(batch.evaluate(cause.model, books, scalars).is_empty for batch in wrong)
+            return holds or (None if scalars else False)
+    return None
 
 
 def _dtypes(traces: Sequence[LifeTrace], format_: Format) -> list[str]:

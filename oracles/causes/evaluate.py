@@ -89,11 +89,19 @@ class Batch:
         process = {} if process is None else process
         return [each.books(kind, process) for each in self.traces]
 
-    def evaluate(self, kind: type[Machine], books: Sequence[Books]) -> Unexplained:
-        """Find what a deviation leaves unexplained, given the books of its machines."""
+    def evaluate(
+        self, kind: type[Machine], books: Sequence[Books], scalars: Format | None = None
+    ) -> Unexplained:
+        """Find what a deviation leaves unexplained, given the books of its machines.
+
+        Args:
+            kind: the deviation.
+            books: of its machines.
+            scalars: the format in which alone the scalars may be computed; the working one or a wider by default.
+        """
         checks = [check for each in books for check in each.wrong]
         with np.errstate(all="ignore"):
-            wrong = _Evaluation(self, kind, [x for each in books for x in each.inputs]).run()
+            wrong = _Evaluation(self, kind, [x for each in books for x in each.inputs], scalars).run()
         return Unexplained(wrong, checks)
 
     def slice(self, row: int) -> slice:
@@ -120,11 +128,18 @@ class _From:
 class _Evaluation:
     """One deviation on one batch."""
 
-    def __init__(self, batch: Batch, kind: type[Machine], inputs: Sequence[Inputs]) -> None:
+    def __init__(
+        self, batch: Batch, kind: type[Machine], inputs: Sequence[Inputs], scalars: Format | None
+    ) -> None:
         self.batch, self.kind, self.inputs = batch, kind, inputs
         self.machine = kind({})
         format_ = batch.format_ if kind.computes_in is None else Format.of(kind.computes_in)
         self.rounding = Rounding(format_, format_.unit_roundoff * ROUNDINGS)
+        self.scalars = (
+            None
+            if scalars is None or kind.computes_in is not None
+            else Rounding(scalars, scalars.unit_roundoff * ROUNDINGS)
+        )
         count = batch.owner.size
         self.computed = {name: (np.zeros(count), np.zeros(count)) for name in ("m", "u")}
         self.wrong = np.zeros((3, count), bool)
@@ -236,9 +251,12 @@ class _Evaluation:
         return x
 
     def _scalar(self, name: str, mine: Sequence[Inputs], owner: npt.NDArray[np.intp]) -> Number:
-        """A scalar of each element, as exact as the working format holds it."""
+        """A scalar of each element, as exact as the working format or its own holds it."""
         values = np.array([getattr(each, name) for each in mine], np.float64)
         value = self.machine.narrowed(name, Number(values, 0.0, self.rounding)).value
+        if self.scalars is not None:
+            roundoff = 0.0 if self.scalars.format_ is Format.BINARY64 else self.scalars.format_.unit_roundoff
+            return Number(value[owner], np.abs(value[owner]) * roundoff, self.scalars)
         return Number(value[owner], np.abs(value[owner]) * self.rounding.format_.unit_roundoff, self.rounding)
 
     def _norm(self, name: str, elements: Any) -> Number:

@@ -59,9 +59,24 @@ class Number:
             other if isinstance(other, Number) else Number(np.asarray(other, np.float64), 0.0, self.rounding)
         )
 
-    def __add__(self, other: Any) -> Number:
+    def _with(self, other: Any) -> tuple[Number, Number]:
+        """This and another one in the coarser of their two arithmetics."""
         other = self._other(other)
-        return self._new(self.value + other.value, self.radius + other.radius)
+        if self.rounding.roundoff == other.rounding.roundoff:
+            return self, other
+        if self.rounding.roundoff < other.rounding.roundoff:
+            return self.entering(other.rounding), other
+        return self, other.entering(self.rounding)
+
+    def entering(self, rounding: Rounding) -> Number:
+        """This as it enters an operation of a coarser arithmetic: rounded to it."""
+        size = np.abs(self.value) + self.radius
+        error = rounding.format_.unit_roundoff * size + rounding.underflow * self._is_something
+        return Number(self.value, self.radius + error, rounding)
+
+    def __add__(self, other: Any) -> Number:
+        one, two = self._with(other)
+        return one._new(one.value + two.value, one.radius + two.radius)
 
     __radd__ = __add__
 
@@ -69,40 +84,39 @@ class Number:
         return Number(-self.value, self.radius, self.rounding)
 
     def __sub__(self, other: Any) -> Number:
-        other = self._other(other)
-        return self._new(self.value - other.value, self.radius + other.radius)
+        one, two = self._with(other)
+        return one._new(one.value - two.value, one.radius + two.radius)
 
     def __rsub__(self, other: Any) -> Number:
         return self._other(other) - self
 
     def __mul__(self, other: Any) -> Number:
-        other = self._other(other)
-        radius = (
-            np.abs(self.value) * other.radius + np.abs(other.value) * self.radius + self.radius * other.radius
-        )
-        return self._new(self.value * other.value, radius, self._is_something & other._is_something)
+        one, two = self._with(other)
+        radius = np.abs(one.value) * two.radius + np.abs(two.value) * one.radius + one.radius * two.radius
+        return one._new(one.value * two.value, radius, one._is_something & two._is_something)
 
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> Number:
-        other = self._other(other)
-        value = self.value / other.value
-        least = np.abs(other.value) - other.radius
-        radius = (self.radius + np.abs(value) * other.radius) / least
-        radius = np.where(least > 0, radius, np.where(other.radius == 0, 0.0, np.inf))
-        return self._new(value, radius, self._is_something)
+        one, two = self._with(other)
+        value = one.value / two.value
+        least = np.abs(two.value) - two.radius
+        radius = (one.radius + np.abs(value) * two.radius) / least
+        radius = np.where(least > 0, radius, np.where(two.radius == 0, 0.0, np.inf))
+        return one._new(value, radius, one._is_something)
 
     def __rtruediv__(self, other: Any) -> Number:
         return self._other(other) / self
 
     def __pow__(self, power: Any) -> Number:
         """A power of a scalar: its relative error is multiplied by the exponent."""
-        value = self.value**power
-        relative = self.radius / np.where(self.value == 0, 1.0, np.abs(self.value))
-        radius = np.abs(value) * np.expm1(
-            np.minimum(np.abs(power) * (relative + self.rounding.roundoff), 1.0)
-        )
-        return Number(value, radius, self.rounding)
+        value, size = self.value**power, np.abs(self.value)
+        relative = self.radius / np.where(size == 0, 1.0, size)
+        roundings = np.abs(power)
+        if self.rounding.format_ is Format.BINARY64:
+            roundings = np.where((value >= 0.5) & (value <= 1), _roundings_below_one(value, power), roundings)
+        error = np.abs(power) * relative + roundings * self.rounding.roundoff
+        return Number(value, np.abs(value) * np.expm1(np.minimum(error, 1.0)), self.rounding)
 
     def __abs__(self) -> Number:
         return Number(np.abs(self.value), self.radius, self.rounding)
@@ -115,11 +129,11 @@ class Number:
 
     def hypot(self, other: Any) -> Number:
         """The root of the sum of two squares, which may be formed and underflow."""
-        other = self._other(other)
-        value = np.hypot(self.value, other.value)
-        radius = self.radius + other.radius + 4 * self.rounding.roundoff * value
-        lost = math.sqrt(self.rounding.underflow) * (value < 1)
-        return Number(value, radius + lost, self.rounding)
+        one, two = self._with(other)
+        value = np.hypot(one.value, two.value)
+        radius = one.radius + two.radius + 4 * one.rounding.roundoff * value
+        lost = math.sqrt(one.rounding.underflow) * (value < 1)
+        return Number(value, radius + lost, one.rounding)
 
     @property
     def _is_something(self) -> Any:
@@ -128,24 +142,24 @@ class Number:
 
     def maximum(self, other: Any) -> Number:
         """The larger of two."""
-        other = self._other(other)
-        value = np.maximum(self.value, other.value)
-        sure = self.value - self.radius > other.value + other.radius
-        surely_not = other.value - other.radius > self.value + self.radius
+        one, two = self._with(other)
+        value = np.maximum(one.value, two.value)
+        sure = one.value - one.radius > two.value + two.radius
+        surely_not = two.value - two.radius > one.value + one.radius
         radius = np.where(
             sure,
-            self.radius,
-            np.where(surely_not, other.radius, np.maximum(self.radius, other.radius)),
+            one.radius,
+            np.where(surely_not, two.radius, np.maximum(one.radius, two.radius)),
         )
-        return Number(value, radius, self.rounding)
+        return Number(value, radius, one.rounding)
 
     def where(self, condition: Any, other: Any) -> Number:
         """This where a condition holds, and the other elsewhere."""
-        other = self._other(other)
+        one, two = self._with(other)
         return Number(
-            np.where(condition, self.value, other.value),
-            np.where(condition, self.radius, other.radius),
-            self.rounding,
+            np.where(condition, one.value, two.value),
+            np.where(condition, one.radius, two.radius),
+            one.rounding,
         )
 
     def rounded(self, dtype: str) -> Number:
@@ -175,6 +189,15 @@ class Number:
         """Zero where it is NaN, or not finite."""
         kept = ~np.isnan(self.value) if nan_only else np.isfinite(self.value)
         return Number(np.where(kept, self.value, 0.0), self.radius, self.rounding)
+
+
+def _roundings_below_one(value: Array, power: Any) -> Array:
+    """The error of a power in [1/2, 1], in operations of its size (BOUNDS.md).
+
+    Products, or a power function within 1 ulp; or by the logarithm. The first power is the scalar itself.
+    """
+    products = np.where(np.abs(power) > 1, np.maximum(np.abs(power) - 1, 2) / 4 / np.maximum(value, 0.5), 0.0)
+    return np.asarray(np.maximum(products, 1.5 * np.abs(np.log(np.maximum(value, 0.5)))))
 
 
 def round_to(value: Array, dtype: str) -> Array:

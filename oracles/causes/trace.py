@@ -89,8 +89,8 @@ def _kind(lr: Number | None) -> str:
 class _Tracer:
     """Reads one life."""
 
-    def __init__(self, index: int, life: Life) -> None:
-        self.index, self.trace = index, LifeTrace(life)
+    def __init__(self, index: int, life: Life, *, whole: bool) -> None:
+        self.index, self.trace, self.whole = index, LifeTrace(life), whole
         self.known: dict[int, _Known] = {}
         self.savers: dict[int, int] = {}
         self.checkpoints: dict[int, tuple[OptimizerState, tuple[int, ...], dict[int, int | None]]] = {}
@@ -311,7 +311,7 @@ class _Tracer:
     ) -> Row:
         size = gradient.size
         indices = np.arange(size)
-        if size > 2 * _SAMPLE:
+        if size > 2 * _SAMPLE and not self.whole:
             middle = np.linspace(0, size - 1, 3 * _SAMPLE).astype(np.intp)
             seen = [arrays[i] for arrays in (state.theta, state.m, state.u) if arrays is not None]
             odd = [k for each in seen if each is not None for k, _ in each.exceptions[:_SAMPLE]]
@@ -457,11 +457,16 @@ def _named(options: Any) -> dict[str, Any]:
     return {name: getattr(options, name) for name in _NAMES}
 
 
-def trace(lives: Iterable[tuple[Life, Sequence[Observation]]]) -> list[LifeTrace]:
-    """Read what was observed of some lives."""
+def trace(lives: Iterable[tuple[Life, Sequence[Observation]]], *, whole: bool = False) -> list[LifeTrace]:
+    """Read what was observed of some lives.
+
+    Args:
+        lives: with what was observed of each.
+        whole: whether every element of a long array is judged, and not a sample.
+    """
     result = []
     for index, (life, observations) in enumerate(lives):
-        tracer = _Tracer(index, life)
+        tracer = _Tracer(index, life, whole=whole)
         for number, (action, seen) in enumerate(zip(life.actions, observations, strict=False)):
             if not tracer.take(number, action, seen):
                 break

@@ -40,7 +40,7 @@ from ...reference.life import (
     Values,
 )
 
-_LARGEST: Final = 200_000
+_LARGEST: Final = 500_000
 """The numbers of a life, over all its steps, up to which it is performed again."""
 _PATIENCE: Final = 6
 """A machine that does other work takes so many times longer."""

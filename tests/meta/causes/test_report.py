@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,14 +12,18 @@ from adamax_conformance.oracles.causes.diagnosis import explains
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.identify.cases import rule_cases
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status
+from adamax_conformance.reference.case import Case, Group, Parameter
+from adamax_conformance.reference.hyperparameters import Hyperparameters
+from adamax_conformance.reference.life import Values
 from adamax_conformance.reports import escape
 from adamax_conformance.reports.record.diagnosis import diagnosis_in_words, undiagnosed_to_json
 from adamax_conformance.reports.record.record import Record, RecordWriter, read_record
 from adamax_conformance.reports.render import html, junit, markdown
 from adamax_conformance.reports.render.summary import summarize
 from adamax_conformance.reports.rule.diagnose import diagnose_subject
-from adamax_conformance.reports.rule.explain import explained
+from adamax_conformance.reports.rule.explain import explained, life_of
 from adamax_conformance.tests.conformance.cases.lives import Feature
+from adamax_conformance.tests.conformance.cases.pinned import large
 from adamax_conformance.tests.conformance.cases.probes import PROBES
 from adamax_conformance.tests.meta.causes.subjects import Known, NextCorrection, SwappedBetas
 from adamax_conformance.tests.meta.reports.samples import header, verdict
@@ -82,18 +87,47 @@ def test_the_report_groups_by_cause_what_was_explained_and_arguments_and_the_res
     assert [titles[0] in each for each in failures] == [True, False, False]
 
 
-def test_a_cause_explains_what_it_gives_and_nothing_else() -> None:
+def _near_one(_: Format) -> Case:
+    """Betas next to 1, where scalars of the working format would be 1."""
+    setting = Hyperparameters(beta1=1 - 2.0**-53, beta2=1 - 2.0**-53)
+    return Case("near one", (Group(setting, (Parameter.of([1.0, -0.5], [[0.5, 0.25]]),)),))
+
+
+def _of_rule(format_: Format) -> Case:
+    return next(case for case in rule_cases(format_) if case.steps > 1)
+
+
+@pytest.mark.parametrize("make", [_of_rule, large, _near_one])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_cause_explains_what_it_gives_and_nothing_else(make: Callable[[Format], Case], dtype: str) -> None:
     with Subject.in_process(NextCorrection, "ahead") as subject:
         cause = diagnose_subject(subject, "float64").causes[0]
-    case = next(case for case in rule_cases(Format.BINARY64) if case.steps > 1)
     wrong = replace(
         verdict(Status.DIVERGES, check="value/x"),
-        dtype="float64",
-        divergence=Divergence(Quantity.THETA, "", expected="1", actual="2", case=case.to_json()),
+        dtype=dtype,
+        divergence=Divergence(
+            Quantity.THETA, "", expected="1", actual="2", case=make(Format.of(dtype)).to_json()
+        ),
     )
-    for factory, expected in ((NextCorrection, (("value/x", "float64"),)), (SwappedBetas, ()), (Known, ())):
-        with Subject.in_process(factory, factory.__name__) as subject:
+    for factory, expected in ((NextCorrection, (("value/x", dtype),)), (SwappedBetas, ()), (Known, ())):
+        own = type(factory.__name__, (factory,), {"dtypes": (dtype,)})
+        with Subject.in_process(own, factory.__name__) as subject:
             assert explained(subject, cause, [wrong], 60.0) == expected
+
+
+def test_a_cause_is_held_to_every_element_of_a_long_array() -> None:
+    with Subject.in_process(NextCorrection, "ahead") as subject:
+        cause = diagnose_subject(subject, "float64").causes[0]
+    life = life_of(large(Format.BINARY64), "float64")
+    with Subject.in_process(NextCorrection, "ahead") as subject:
+        seen = list(subject.live(life))
+    assert explains(cause, (life, seen), Format.BINARY64, {}) is True
+    last = seen[-1].optimizers[0]
+    theta = last.theta[0].expand()
+    theta[777] += 2.0**-20
+    odd = replace(last, theta=(Values.of(theta), *last.theta[1:]))
+    seen[-1] = replace(seen[-1], optimizers={0: odd})
+    assert explains(cause, (life, seen), Format.BINARY64, {}) is False
 
 
 @pytest.mark.parametrize("feature", [Feature.MIXED, Feature.ALIASED], ids=lambda feature: feature.value)
