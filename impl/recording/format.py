@@ -1,8 +1,9 @@
 """The layout of a recording on disk, for writers and readers.
 
 A recording is a folder. `recording.jsonl` is its manifest: a header, one line for each recorded step in the order
-in which they were taken, and an end. Each line carries the digest of itself and of the line before (`chain`), which
-shows a line that was changed, lost or moved. Each recorded step is one safetensors file:
+in which they were taken, one for each step that was skipped, and an end. Each line carries the digest of itself and of
+the line before (`chain`), which shows a line that was changed, lost or moved. Each recorded step is one safetensors
+file:
 
     gradient.N                       the gradient of parameter N, as it was passed
     theta.N, m.N, u.N                the state after the step
@@ -10,8 +11,10 @@ shows a line that was changed, lost or moved. Each recorded step is one safetens
 
 and its metadata holds, under `step`, the step's description as JSON (`schema/recording.schema.json`): the
 hyperparameters in force, the number t of the step of each parameter, the location of its state before, and a CRC-32 of
-each `CHUNK` elements of every tensor, which locates damage. The manifest holds the SHA-256 of the
-file's header, which protects the description.
+each `CHUNK` elements of every tensor, which locates damage. From format 2 on it says of each parameter what the
+optimizer's own count was before and after the step, and what was changed since the step before; and it names the
+parameters that moved without a gradient. The manifest holds the SHA-256 of the file's header, which protects the
+description.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """The version of this layout."""
 
 MANIFEST: Final = "recording.jsonl"

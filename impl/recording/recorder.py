@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Any, Final
+from tempfile import TemporaryFile
+from types import TracebackType
+from typing import IO, Any, Final, Literal, Self
 
 import numpy as np
 
 from ...reference.hyperparameters import Hyperparameters
 from ..adamax.optimizer import Adamax
 from .format import CHUNK, FORMAT, MANIFEST, QUANTITIES, BeforeLocation, chain_digest, checksums, file_name
-from .sources.base import ParameterState, Source
+from .sources.base import ParameterInfo, ParameterState, Source
 from .step_file import RawTensor, StepFile
 
 _FRAMEWORKS: Final = (
@@ -25,29 +31,41 @@ _FRAMEWORKS: Final = (
     ("mindspore", "mindspore.experimental.optim", "Optimizer"),
 )
 """The frameworks whose optimizers can be recorded: package, module and class of the base class."""
+_ARRAYS: Final = 5
+"""Arrays of a parameter's size in the first step's file: its gradient, theta before it, and the state after it."""
 
 
-@contextmanager
-def record(optimizer: Any, directory: str | os.PathLike[str], every: int = 1) -> Iterator[Recorder]:
-    """Record the steps that an optimizer takes within the block.
+def record(
+    optimizer: Any,
+    directory: str | os.PathLike[str],
+    every: int = 1,
+    *,
+    on_error: Literal["raise", "warn"] = "raise",
+) -> Recorder:
+    """Record the steps that an optimizer takes within a `with` block.
 
     Every recorded step is one safetensors file: the gradient, and theta, m and u before and after it. The file holds
     the state before only if it differs from the one after the previous recorded step. The recorder finishes a file
     and its line of the manifest right after the step, so a run that crashes leaves all its steps but the last.
+
+    The number t of a step is read from the optimizer's own count. A step that changes neither the state nor the count,
+    as under a loss scaler that skips it, is listed and has no file.
 
     Args:
         optimizer: a `torch.optim.Optimizer` with Adamax's options and state, a
             `mindspore.experimental.optim.Adamax` that is not inside a compiled function, or our own.
         directory: the folder of the recording; it is made if need be, and must be empty.
         every: the distance of recorded steps; the first of the block is one.
+        on_error: what a step does when it cannot be recorded: `raise` the error, or `warn` and go on without recording.
+            The optimizer has taken the step in either case.
 
-    Yields:
-        The recorder, whose `recorded` counts the steps.
+    Returns:
+        The recorder, a context manager; its `recorded` counts the steps.
 
     Raises:
         TypeError: an optimizer that cannot be recorded, or an array of a dtype other than the four.
         ValueError: `every` is not a positive integer, or the directory is not empty.
-        OSError: the recording cannot be written; the optimizer's step raises it, too.
+        OSError: the recording cannot be written, or has no room for one step; the optimizer's step raises it, too.
 
     Example:
         >>> import tempfile
@@ -62,22 +80,26 @@ def record(optimizer: Any, directory: str | os.PathLike[str], every: int = 1) ->
     """
     if not isinstance(every, int) or isinstance(every, bool) or every < 1:
         raise ValueError(f"every is {every!r}; it must be an integer of at least 1")
+    if on_error not in {"raise", "warn"}:
+        raise ValueError(f"on_error is {on_error!r}; it must be 'raise' or 'warn'")
+    source = _open_source(optimizer)
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
     if found := next(folder.iterdir(), None):
         raise ValueError(f"the directory {folder} holds {found.name}; it must be empty")
-    recorder = Recorder(_open_source(optimizer), folder, every)
-    detach = recorder.begin()
-    ended = "Error"
-    try:
-        yield recorder
-        ended = ""
-    except BaseException as error:
-        ended = type(error).__name__
-        raise
-    finally:
-        detach()
-        recorder.end(ended)
+    _require_room(folder, source)
+    return Recorder(source, folder, every, on_error)
+
+
+def _require_room(folder: Path, source: Source) -> None:
+    """Require a folder that can be written to, with room for the first step."""
+    with TemporaryFile(dir=folder):
+        pass
+    need = _ARRAYS * sum(getattr(parameter.key, "nbytes", 0) for parameter in source.parameters())
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        words = f"the first step needs {need:,} bytes; {free:,} are free"
+        raise OSError(errno.ENOSPC, words, str(folder))
 
 
 def _open_source(optimizer: object) -> Source:
@@ -96,140 +118,346 @@ def _open_source(optimizer: object) -> Source:
     )
 
 
+_Content = tuple[str, tuple[int, ...], tuple[str, ...]]
+"""Dtype, shape and checksums of a tensor."""
+
+
+@dataclass
+class _Known:
+    """The state of a parameter at the end of a step, as it was seen.
+
+    Attributes:
+        call: the number of the step among the optimizer's.
+        number: the recorded step whose file holds the state; 0 for none.
+        content: of theta, m and u; None for those that it did not have.
+        count: the optimizer's own count; None where it shows none.
+    """
+
+    call: int = -1
+    number: int = 0
+    content: dict[str, _Content | None] = field(default_factory=dict)
+    count: int | None = None
+
+
+@dataclass
+class _Watched:
+    """A parameter in the step in progress.
+
+    Attributes:
+        place: its number in the recording, which it keeps.
+        info: as it is at present.
+        before: the content of its state before the step.
+        count: the optimizer's own count before it.
+        changed: what is not as it was at the end of the step before.
+        entry: of the step's description, for a parameter that takes part.
+    """
+
+    place: int
+    info: ParameterInfo
+    before: dict[str, _Content | None]
+    count: int | None
+    changed: list[str]
+    entry: dict[str, Any] | None = None
+
+
 class Recorder:
-    """A recording in progress.
+    """A recording in progress, as a context manager.
 
     Attributes:
         recorded: the number of steps on disk.
+        stopped: why the recorder stopped before the block's end; empty if it did not.
     """
 
-    def __init__(self, source: Source, folder: Path, every: int) -> None:
+    def __init__(self, source: Source, folder: Path, every: int, on_error: str = "raise") -> None:
         self.recorded = 0
+        self.stopped = ""
         self._source = source
         self._folder = folder
         self._every = every
-        self._steps = 0
-        self._counts = list(source.steps_taken())
+        self._on_error = on_error
+        self._calls = 0
+        self._is_open = False
+        self._error: Exception | None = None
+        self._places: dict[int, int] = {}
+        # The parameters themselves: as long as they are held, no other has their identity.
+        self._keys: list[Any] = []
+        self._known: dict[int, _Known] = {}
+        self._counts: dict[int, int] = {}
+        self._offsets: dict[int, int] = {}
+        self._seen: set[str] = set()
         self._file: StepFile | None = None
-        self._description: dict[str, Any] = {}
-        # For each tensor dtype, shape and checksums after the previous recorded step, to compare a state with.
-        self._last: dict[str, tuple[str, tuple[int, ...], list[str]]] = {}
+        self._has_begun = False
+        self._step: list[_Watched] = []
+        self._options: list[Hyperparameters] = []
+        self._finite = True
         self._chain = ""
-        self._manifest: IO[bytes] = (folder / MANIFEST).open("xb")
+        self._manifest: IO[bytes] | None = None
+        self._detach = source.attach(self._warn_of_no_block, lambda: None)
+
+    def _warn_of_no_block(self) -> None:
+        self._detach()
+        warnings.warn(
+            f"nothing is recorded in {self._folder}: write `with record(optimizer, directory):` around the training",
+            stacklevel=4,
+        )
+
+    def __enter__(self) -> Self:
+        """Watch the optimizer."""
+        if self._manifest is not None:
+            raise ValueError(f"the recording {self._folder} has been made; make another one by `record`")
+        self._detach()
+        self._manifest = (self._folder / MANIFEST).open("xb")
+        self._is_open = True
         self._write_line(
             {
                 "kind": "recording",
                 "format": FORMAT,
                 "created": datetime.now(UTC).isoformat(timespec="seconds"),
                 "chunk": CHUNK,
-                "every": every,
-                **vars(source.facts),
+                "every": self._every,
+                **vars(self._source.facts),
                 "python": ".".join(map(str, sys.version_info[:3])),
                 "numpy": np.__version__,
             }
         )
+        self._detach = self._source.attach(
+            lambda: self._guard(self._before_step), lambda: self._guard(self._after_step, last=True)
+        )
+        return self
 
-    def begin(self) -> Callable[[], None]:
-        """Watch the optimizer, and return a function that ends it."""
-        return self._source.attach(self._before_step, self._after_step)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        """Write the manifest's end."""
+        self._detach()
+        with ExitStack() as stack:
+            assert self._manifest is not None
+            stack.callback(self._manifest.close)
+            try:
+                if self._file is not None:
+                    self._file.discard()
+                end = {"kind": "end", "steps": self.recorded, "ended": "" if kind is None else kind.__name__}
+                self._write_line({**end, "stopped": self.stopped} if self.stopped else end)
+            except OSError as error:
+                # A recording without its end is what a crash leaves; the block's own exception is not hidden by it.
+                if kind is None and self._on_error == "raise":
+                    raise
+                self._warn(error)
 
-    def end(self, ended: str) -> None:
-        """Write the manifest's end.
+    def _warn(self, error: Exception) -> None:
+        warnings.warn(f"the recording {self._folder} stopped: {_describe(error)}", stacklevel=2)
 
-        Args:
-            ended: the name of the exception that ended the block; empty if none did.
-        """
-        if self._file is not None:
-            self._file.discard()
-        self._write_line({"kind": "end", "steps": self.recorded, "ended": ended})
-        self._manifest.close()
+    def _guard(self, act: Callable[[], None], *, last: bool = False) -> None:
+        """Act as long as nothing has gone wrong; raise errors after the step alone."""
+        if self._is_open and self._error is None:
+            try:
+                act()
+            except Exception as caught:  # noqa: BLE001 - whatever it is, it is raised or shown below
+                self._error = caught
+        if not last or self._error is None:
+            return
+        error, self._error = self._error, None
+        self._is_open = False
+        self.stopped = _describe(error)
+        if self._on_error == "raise":
+            raise error
+        self._warn(error)
 
     def _write_line(self, values: Mapping[str, Any]) -> None:
-        self._chain = chain_digest(values, self._chain)
-        line = json.dumps({**values, "chain": self._chain}, separators=(",", ":"))
+        assert self._manifest is not None
+        chain = chain_digest(values, self._chain)
+        line = json.dumps({**values, "chain": chain}, separators=(",", ":"))
         self._manifest.write(line.encode() + b"\n")
         self._manifest.flush()
+        self._chain = chain
 
     def _before_step(self) -> None:
         """Write the gradients and the state that the next step reads."""
-        if self._file is not None:  # the step before raised
+        if not self._has_begun:
+            self._calls += 1
+        elif self._file is not None:  # the step before raised, or a closure has made other gradients since
             self._file.discard()
             self._file = None
-        gradients = self._source.gradients()
-        parameters = self._source.parameters()
-        self._counts += [0] * (len(parameters) - len(self._counts))
-        taking_part = [n for n, gradient in enumerate(gradients) if gradient is not None]
-        for n in taking_part:
-            self._counts[n] += 1
-        self._steps += 1
-        if (self._steps - 1) % self._every:
+        self._has_begun = True
+        if (self._calls - 1) % self._every:
             return
-        sizes = sum(g.data.size for g in gradients if g is not None)
-        longest = max((len(parameter.name) for parameter in parameters), default=0)
-        number = self.recorded + 1
+        infos = self._source.parameters()
+        self._step, self._options, self._finite = [], list(self._source.options()), True
+        longest = max((len(info.name) for info in infos), default=0)
+        size = sum(getattr(info.key, "nbytes", 0) for info in infos)
         self._file = StepFile(
-            self._folder / file_name(number), len(taking_part) * (7 + longest // 50), 7 * sizes
+            self._folder / file_name(self.recorded + 1), len(infos) * (7 + longest // 50), 4 * size
         )
-        descriptions = []
-        for n in taking_part:
-            gradient = gradients[n]
-            assert gradient is not None
-            self._file.add(f"gradient.{n}", gradient)
-            descriptions.append(
-                {
-                    "place": n,
-                    "name": parameters[n].name,
-                    "group": parameters[n].group,
-                    "t": self._counts[n],
-                    "before": self._store_before(n, self._source.state(n)),
-                }
-            )
-        self._description = {
-            "number": number,
-            "groups": [_encode_options(own) for own in self._source.options()],
-            "parameters": descriptions,
-        }
+        for info in infos:
+            self._step.append(self._write_before(info))
 
-    def _store_before(self, n: int, state: ParameterState) -> dict[str, str]:
+    def _write_before(self, info: ParameterInfo) -> _Watched:
+        """Write what a parameter's step reads, and find what was changed before it."""
+        place, count, state = self._place_of(info), self._source.count(info), self._source.state(info)
+        before, changed = _contents(state), []
+        known = self._known.get(place, _Known())
+        if known.call == self._calls - 1:
+            changed = [quantity for quantity in QUANTITIES if before[quantity] != known.content[quantity]]
+            changed += ["t"] if count != known.count else []
+        watched = _Watched(place, info, before, count, changed)
+        gradient = self._source.gradient(info)
+        if gradient is not None:
+            assert self._file is not None
+            self._file.add(f"gradient.{place}", gradient)
+            self._finite = self._finite and _is_finite(gradient)
+            t = self._number_of_step(watched)
+            about = {"place": place, "name": info.name, "group": info.group, "t": t}
+            watched.entry = {**about, "before": self._store_before(watched, state, t)}
+        return watched
+
+    def _place_of(self, info: ParameterInfo) -> int:
+        if id(info.key) not in self._places:
+            self._places[id(info.key)] = len(self._keys)
+            self._keys.append(info.key)
+        return self._places[id(info.key)]
+
+    def _number_of_step(self, each: _Watched) -> int:
+        """The number t of a parameter's step: its count and 1, from 1 at the first step."""
+        if each.count is None:
+            return self._counts.get(each.place, 0) + 1
+        if each.count == 0:
+            self._offsets.pop(each.place, None)
+        return max(1, each.count - self._offsets.get(each.place, 0) + 1)
+
+    def _count_unseen(self) -> None:
+        """Count a step that is not recorded, for an optimizer that shows no count."""
+        for info in self._source.parameters():
+            if self._source.count(info) is None and self._source.gradient(info) is not None:
+                place = self._place_of(info)
+                self._counts[place] = self._counts.get(place, 0) + 1
+
+    def _store_before(self, each: _Watched, state: ParameterState, t: int) -> dict[str, str]:
         """Store the parts of a state that are not on disk; return the locations."""
         where = {}
+        known = self._known.get(each.place, _Known())
         for quantity, raw in zip(QUANTITIES, state, strict=True):
-            name = f"{quantity}.{n}"
-            if raw is None or (quantity != "theta" and self._counts[n] == 1 and _is_zero(raw)):
+            content = each.before[quantity]
+            if raw is None or content is None or (quantity != "theta" and t == 1 and _is_zero(raw)):
                 where[quantity] = BeforeLocation.ZERO.value
-                continue
-            sums = checksums(raw.data)
-            if self._last.get(name) == (raw.dtype, raw.shape, sums):
+            elif known.number == self.recorded > 0 and known.content[quantity] == content:
                 where[quantity] = BeforeLocation.PREVIOUS.value
-                continue
-            where[quantity] = BeforeLocation.OWN.value
-            assert self._file is not None
-            self._file.add(f"before.{name}", raw, sums)
+            else:
+                where[quantity] = BeforeLocation.OWN.value
+                assert self._file is not None
+                self._file.add(f"before.{quantity}.{each.place}", raw, list(content[2]))
         return where
 
     def _after_step(self) -> None:
         """Write the state that the step left, and the step's line of the manifest."""
-        file = self._file
+        file, self._has_begun = self._file, False
         if file is None:
+            self._count_unseen()
             return
-        last = {}
-        for described in self._description["parameters"]:
-            n = described["place"]
-            for quantity, raw in zip(QUANTITIES, self._source.state(n), strict=True):
-                if raw is None:
-                    raise TypeError(
-                        f"{quantity} of parameter {n} cannot be seen after a step; Adamax has one"
+        states = [self._source.state(each.info) for each in self._step]
+        contents = [_contents(state) for state in states]
+        counts = [self._source.count(each.info) for each in self._step]
+        if self._is_skipped(contents, counts):
+            file.discard()
+            self._file = None
+            self._calls -= 1
+            self._write_line({"kind": "skipped", "after": self.recorded, "finite": self._finite})
+            return
+        self._require_state(states)
+        entries, idle = [], []
+        for each, state, content, count in zip(self._step, states, contents, counts, strict=True):
+            if each.entry is None:
+                moved = [quantity for quantity in QUANTITIES if content[quantity] != each.before[quantity]]
+                if moved or each.changed:
+                    about = {"place": each.place, "name": each.info.name}
+                    idle.append({**about, "changed": each.changed, "moved": moved})
+            else:
+                entries.append(self._finish_entry(each, count))
+                for quantity, raw in zip(QUANTITIES, state, strict=True):
+                    known = content[quantity]
+                    file.add(
+                        f"{quantity}.{each.place}",
+                        _zeros_like(state[0]) if raw is None else raw,
+                        None if known is None else list(known[2]),
                     )
-                name = f"{quantity}.{n}"
-                file.add(name, raw)
-                last[name] = (raw.dtype, raw.shape, file.checksums[name])
-        size, digest = file.finish({**self._description, "checksums": file.checksums})
+        description = {
+            "number": self.recorded + 1,
+            "groups": [_encode_options(own) for own in self._options],
+            "parameters": entries,
+            "without gradient": {"count": len(self._step) - len(entries), "notable": idle},
+            "checksums": file.checksums,
+        }
+        size, digest = file.finish(description)
         self._file = None
-        self._last = last
         self.recorded += 1
+        for each, content, count in zip(self._step, contents, counts, strict=True):
+            number = 0 if each.entry is None else self.recorded
+            self._known[each.place] = _Known(self._calls, number, content, count)
         self._write_line(
             {"kind": "step", "number": self.recorded, "file": file.path.name, "bytes": size, "header": digest}
         )
+
+    def _require_state(self, states: Sequence[ParameterState]) -> None:
+        """Require that m and u of some parameter are seen, or were seen before."""
+        taking_part = [k for k, each in enumerate(self._step) if each.entry is not None]
+        for index, quantity in enumerate(QUANTITIES):
+            if any(states[k][index] is not None for k in taking_part):
+                self._seen.add(quantity)
+            elif taking_part and quantity not in self._seen:
+                place = self._step[taking_part[0]].place
+                raise TypeError(
+                    f"{quantity} of parameter {place} cannot be seen after a step; Adamax has one"
+                )
+
+    def _finish_entry(self, each: _Watched, count: int | None) -> dict[str, Any]:
+        """A parameter's part of the description of a step that it took."""
+        assert each.entry is not None
+        self._counts[each.place] = each.entry["t"]
+        more: dict[str, Any] = {}
+        if each.count is not None and count is not None:
+            more["count"] = [each.count, count]
+            if each.count == 0 and count > 0:
+                self._offsets[each.place] = count - 1
+        return {**each.entry, **more, **({"changed": each.changed} if each.changed else {})}
+
+    def _is_skipped(
+        self, contents: Sequence[Mapping[str, _Content | None]], counts: Sequence[int | None]
+    ) -> bool:
+        """Whether the step has done nothing: neither the state nor the count is another.
+
+        Without a count, a step is skipped only if its gradients give a reason.
+        """
+        taking_part = [k for k, each in enumerate(self._step) if each.entry is not None]
+        if not taking_part or any(contents[k] != each.before for k, each in enumerate(self._step)):
+            return False
+        known = [self._step[k].count is not None and counts[k] is not None for k in taking_part]
+        if all(known):
+            return all(self._step[k].count == counts[k] for k in taking_part)
+        return not self._finite
+
+
+def _describe(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _contents(state: ParameterState) -> dict[str, _Content | None]:
+    """The content of theta, m and u of a parameter."""
+    return {
+        quantity: None if raw is None else (raw.dtype, raw.shape, tuple(checksums(raw.data)))
+        for quantity, raw in zip(QUANTITIES, state, strict=True)
+    }
+
+
+def _zeros_like(raw: RawTensor) -> RawTensor:
+    return RawTensor(raw.dtype, raw.shape, np.zeros_like(raw.data))
+
+
+def _is_finite(raw: RawTensor) -> bool:
+    if raw.dtype == "bfloat16":
+        return bool(((raw.data & 0x7F80) != 0x7F80).all())  # the bits of its exponent
+    return bool(np.isfinite(raw.data).all())
 
 
 def _is_zero(raw: RawTensor) -> bool:

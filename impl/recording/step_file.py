@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -101,7 +102,8 @@ class StepFile:
 
     def discard(self) -> None:
         """Remove the file of a step that did not end."""
-        self._file.close()
+        with suppress(OSError):  # what a full disk does not take is thrown away
+            self._file.close()
         self._partial.unlink(missing_ok=True)
 
     def _enlarge_header(self, size: int) -> None:

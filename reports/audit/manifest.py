@@ -80,6 +80,19 @@ class ManifestEntry:
 
 
 @dataclass(frozen=True)
+class SkippedStep:
+    """A step that changed neither the state nor the optimizer's count.
+
+    Attributes:
+        after: the number of the recorded step before it; 0 for none.
+        finite: whether all its gradients were finite.
+    """
+
+    after: int
+    finite: bool
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The contents of a recording's manifest.
 
@@ -88,6 +101,9 @@ class Manifest:
         facts: the header: subject, framework, version, device, chunk, ...
         steps: by their numbers, in order.
         ended: the exception that ended the training; empty for none; None where the recording has no end.
+        stopped: the error that ended the recording before the training; empty for none.
+        skipped: of each step that did nothing, the recorded step before it and whether its gradients were finite.
+        remains: what a recording that was cut off leaves, besides its whole steps.
         digest: the chain's last link: another recording has another.
         damages: what is wrong with it.
     """
@@ -98,6 +114,9 @@ class Manifest:
     ended: str | None
     digest: str
     damages: tuple[Damage, ...]
+    stopped: str = ""
+    skipped: tuple[SkippedStep, ...] = ()
+    remains: tuple[Damage, ...] = ()
 
 
 def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
@@ -125,15 +144,28 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
             f"{folder / MANIFEST} has no header that can be read: "
             + "; ".join(damage.what for damage in reader.damages[:1] or [Damage("", "it is empty")])
         )
+    remains: list[Damage] = []
     if cut:
-        reader.damage(f"line {len(lines) + 1} is cut off after {len(cut)} bytes")
-    damages = [
-        *reader.damages,
-        *_missing_steps(reader.steps, reader.end),
-        *_unlisted_files(present, reader.steps),
-    ]
-    ended = None if reader.end is None else str(reader.end["ended"])
-    return Manifest(folder, reader.header, reader.steps, ended, reader.chain, tuple(damages))
+        remains.append(Damage(MANIFEST, f"line {len(lines) + 1} is cut off after {len(cut)} bytes"))
+    unlisted = list(_unlisted_files(present, reader.steps))
+    # A kill leaves at most the file of the next step, without its line.
+    following = file_name(max(reader.steps, default=0) + 1)
+    remains += [damage for damage in unlisted if damage.file.startswith(following)]
+    damages = [*reader.damages, *_missing_steps(reader.steps, reader.end)]
+    damages += [damage for damage in unlisted if damage not in remains]
+    if reader.end is not None:
+        damages, remains = [*damages, *remains], []
+    return Manifest(
+        folder,
+        reader.header,
+        reader.steps,
+        None if reader.end is None else str(reader.end["ended"]),
+        reader.chain,
+        tuple(damages),
+        "" if reader.end is None else str(reader.end.get("stopped", "")),
+        tuple(reader.skipped),
+        tuple(remains),
+    )
 
 
 @dataclass
@@ -143,6 +175,7 @@ class _ManifestReader:
     header: Mapping[str, Any] | None = None
     end: Mapping[str, Any] | None = None
     steps: dict[int, ManifestEntry] = field(default_factory=dict)
+    skipped: list[SkippedStep] = field(default_factory=list)
     damages: list[Damage] = field(default_factory=list)
     chain: str = ""
 
@@ -157,7 +190,7 @@ class _ManifestReader:
             self.damage(f"line {number} is not JSON ({one_line(str(error), 100)})")
             return
         kind = line.get("kind") if isinstance(line, dict) else None
-        if not isinstance(kind, str) or kind not in {"recording", "step", "end"}:
+        if not isinstance(kind, str) or kind not in {"recording", "step", "skipped", "end"}:
             self.damage(f"line {number} is not a line of a recording")
             return
         if kind == "recording" and isinstance(line.get("format"), int) and line["format"] > FORMAT:
@@ -182,6 +215,8 @@ class _ManifestReader:
                 self.damage(f"line {number} belongs to {file_name(line['number'])}, and names {line['file']}")
             case "step" if line["number"] not in self.steps and self.end is None:
                 self.steps[line["number"]] = ManifestEntry(line["number"], line["bytes"], line["header"])
+            case "skipped" if self.end is None and line["after"] == next(reversed(self.steps), 0):
+                self.skipped.append(SkippedStep(line["after"], line["finite"]))
             case "end" if self.end is None:
                 self.end = line
             case _:

@@ -20,7 +20,7 @@ from ...oracles.error_model import ErrorModel
 from ...oracles.verdict import Quantity
 from ..untrusted import UntrustedError, parse_json, read_file
 from .manifest import Damage, Manifest
-from .tallies import AuditResult, ElementIndex, NonFinite, RecordedError, RecordedTally
+from .tallies import AuditResult, ElementIndex, Event, NonFinite, Occurrence, RecordedError, RecordedTally
 from .work_items import WorkItem
 
 FILE_NAME: Final = "audit-progress.jsonl"
@@ -125,6 +125,12 @@ def to_json(result: AuditResult) -> dict[str, Any]:
         ],
         "damages": sorted([d.file, d.what] for d in result.damages),
         "unjudged": sorted([d.file, d.what] for d in result.unjudged),
+        "events": [
+            [event.value, what, index, o.count, o.first, o.last, o.name, o.what]
+            for (event, what, index), o in result.events.items()
+        ],
+        "counted": result.counted,
+        "idle": result.idle,
     }
 
 
@@ -144,6 +150,14 @@ def from_json(values: Mapping[str, Any]) -> AuditResult:
         },
         damages=frozenset(Damage(_text(file), _text(what)) for file, what in values["damages"]),
         unjudged=frozenset(Damage(_text(file), _text(what)) for file, what in values["unjudged"]),
+        events={
+            (Event(event), _text(what), _count(index)): Occurrence(
+                _count(count), _count(first), _count(last), _text(name), _text(words)
+            )
+            for event, what, index, count, first, last, name, words in values["events"]
+        },
+        counted=_count(values["counted"]),
+        idle=_count(values["idle"]),
     )
 
 

@@ -24,6 +24,8 @@ _LONGEST_HEADER: Final = 1 << 28
 _MOST_DIMENSIONS: Final = 64
 """NumPy's limit."""
 _LAST_STEP: Final = 1 << 53
+COUNT: Final = "t"
+"""The optimizer's count, among the things of a parameter that may be changed."""
 _DTYPES: Final = {code: dtype for dtype, code in SAFETENSORS_DTYPES.items()}
 
 
@@ -72,6 +74,8 @@ class ParameterInfo:
         group: the index of its group.
         options: the hyperparameters in force.
         before: where each of theta, m and u before the step lies.
+        count: the optimizer's own count before and after the step; None where it shows none.
+        changed: what is not as it was at the end of the step before: of theta, m, u and t.
     """
 
     index: int
@@ -80,6 +84,25 @@ class ParameterInfo:
     group: int
     options: Hyperparameters
     before: Mapping[str, BeforeLocation]
+    count: tuple[int, int] | None = None
+    changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class IdleParameter:
+    """A parameter without a gradient that moved in a step, or was changed before it.
+
+    Attributes:
+        index: among all parameters.
+        name: as the framework knows it; may be empty.
+        changed: what is not as it was at the end of the step before.
+        moved: what the step changed.
+    """
+
+    index: int
+    name: str
+    changed: tuple[str, ...]
+    moved: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -91,12 +114,16 @@ class StepFile:
         file: its name.
         parameters: those that took part.
         tensors: by name.
+        without_gradient: how many parameters have no gradient; None where the recording does not say.
+        idle: those of them that moved or were changed.
     """
 
     number: int
     file: str
     parameters: tuple[ParameterInfo, ...]
     tensors: Mapping[str, Tensor]
+    without_gradient: int | None = None
+    idle: tuple[IdleParameter, ...] = ()
 
 
 def read_step_file(folder: Path, entry: ManifestEntry, chunk_size: int) -> StepFile:
@@ -123,6 +150,9 @@ def read_step_file(folder: Path, entry: ManifestEntry, chunk_size: int) -> StepF
         }
         groups = [_options(own) for own in description["groups"]]
         parameters = tuple(_parameter(own, groups) for own in description["parameters"])
+        others = description.get("without gradient")
+        without = None if others is None else _integer(others["count"])
+        idle = () if others is None else tuple(map(_idle, others["notable"]))
     except (
         KeyError,
         TypeError,
@@ -136,7 +166,7 @@ def read_step_file(folder: Path, entry: ManifestEntry, chunk_size: int) -> StepF
             f"its header is not that of a recorded step ({type(error).__name__}: {one_line(str(error), 100)})"
         )
         raise DamagedError(name, words) from error
-    return StepFile(entry.number, name, parameters, tensors)
+    return StepFile(entry.number, name, parameters, tensors, without, idle)
 
 
 def _header(folder: Path, entry: ManifestEntry) -> tuple[bytes, int]:
@@ -206,7 +236,31 @@ def _parameter(own: Mapping[str, Any], groups: Sequence[Hyperparameters]) -> Par
     place, group = _integer(own["place"]), _integer(own["group"])
     if place < 0 or not 0 <= group < len(groups):
         raise ValueError(f"parameter {place} of group {group}; there are {len(groups)} groups, from 0")
-    return ParameterInfo(place, str(own["name"]), own["t"], group, groups[group], before)
+    count = own.get("count")
+    return ParameterInfo(
+        place,
+        str(own["name"]),
+        own["t"],
+        group,
+        groups[group],
+        before,
+        None if count is None else (_integer(count[0]), _integer(count[1])),
+        _changed(own.get("changed", [])),
+    )
+
+
+def _idle(own: Mapping[str, Any]) -> IdleParameter:
+    place = _integer(own["place"])
+    if place < 0:
+        raise ValueError(f"parameter {place}; they are counted from 0")
+    return IdleParameter(place, str(own["name"]), _changed(own["changed"]), _changed(own["moved"]))
+
+
+def _changed(names: Sequence[Any]) -> tuple[str, ...]:
+    """Some of theta, m, u and t, in this order."""
+    if not isinstance(names, list) or not set(names) <= {*QUANTITIES, COUNT}:
+        raise ValueError(f"{one_line(repr(names), 40)} is not a list of theta, m, u and t")
+    return tuple(name for name in (*QUANTITIES, COUNT) if name in names)
 
 
 def _integer(value: object) -> int:

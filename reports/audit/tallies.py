@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TypeVar
 
 from ...oracles.batch.tally import ElementError, QuantityTally, merge
@@ -51,6 +52,40 @@ class NonFinite:
     first_wrong: ElementIndex | None = None
 
 
+class Event(Enum):
+    """A kind of change of a parameter besides the documented step."""
+
+    CHANGED = "changed"
+    """It was changed since the step before, by something other than a step."""
+    MOVED = "moved"
+    """A step changed it, though it has no gradient."""
+    COUNTED = "counted"
+    """The optimizer's count did not go up by 1 in a step."""
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """The number of times that an event happened, and the first and last of them.
+
+    Attributes:
+        count: in how many recorded steps.
+        first: the number of the first of them.
+        last: of the last.
+        name: of the parameter; may be empty.
+        what: the numbers of the first, where it has some.
+    """
+
+    count: int
+    first: int
+    last: int
+    name: str
+    what: str = ""
+
+
+EventKey = tuple[Event, str, int]
+"""What happened, to which of theta, m, u and t, and the parameter's index."""
+
+
 @dataclass(frozen=True)
 class AuditResult:
     """The findings of an audit on a part of a recording.
@@ -60,12 +95,23 @@ class AuditResult:
         non_finite: by dtype.
         damages: what could not be read.
         unjudged: what was read and cannot be judged, and why.
+        events: what happened besides documented steps.
+        counted: the steps of parameters in which the optimizer's own count was seen.
+        idle: the steps of parameters that have no gradient.
     """
 
     tallies: Mapping[tuple[str, Quantity], RecordedTally] = field(default_factory=dict)
     non_finite: Mapping[str, NonFinite] = field(default_factory=dict)
     damages: frozenset[Damage] = frozenset()
     unjudged: frozenset[Damage] = frozenset()
+    events: Mapping[EventKey, Occurrence] = field(default_factory=dict)
+    counted: int = 0
+    idle: int = 0
+
+
+def _merge_occurrences(a: Occurrence, b: Occurrence) -> Occurrence:
+    early = min(a, b, key=lambda each: each.first)
+    return Occurrence(a.count + b.count, early.first, max(a.last, b.last), early.name, early.what)
 
 
 def _merge_non_finite(a: NonFinite, b: NonFinite) -> NonFinite:
@@ -95,9 +141,13 @@ def merge_results(results: Iterable[AuditResult]) -> AuditResult:
     non_finite: dict[str, NonFinite] = {}
     damages: set[Damage] = set()
     unjudged: set[Damage] = set()
+    events: dict[EventKey, Occurrence] = {}
+    counted = idle = 0
     for result in results:
         tallies = _merge_by_key(tallies, result.tallies, merge)
         non_finite = _merge_by_key(non_finite, result.non_finite, _merge_non_finite)
         damages |= result.damages
         unjudged |= result.unjudged
-    return AuditResult(tallies, non_finite, frozenset(damages), frozenset(unjudged))
+        events = _merge_by_key(events, result.events, _merge_occurrences)
+        counted, idle = counted + result.counted, idle + result.idle
+    return AuditResult(tallies, non_finite, frozenset(damages), frozenset(unjudged), events, counted, idle)

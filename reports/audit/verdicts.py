@@ -15,6 +15,7 @@ from ...oracles.worked import worked_step
 from ..ledger.ledger import Ledger
 from ..rule import verdicts as rule_verdicts
 from ..rule.verdicts import CheckResult
+from .books import COUNT, NO_GRADIENT, OUTSIDE, judge_books
 from .causes import Findings
 from .element_reader import ElementReader, ElementSample, judge_exactly
 from .run import AuditReport, DtypeModel
@@ -28,6 +29,9 @@ UNJUDGED: Final = "audit/unjudged"
 CHECKS: Final = (
     RECORDING,
     UNJUDGED,
+    COUNT,
+    OUTSIDE,
+    NO_GRADIENT,
     *(f"audit/lockstep/{quantity.value}" for quantity in QUANTITIES),
     "rule/documented",
     "rule/scalars",
@@ -74,6 +78,8 @@ def verdicts(
         return verdict if ledger is None else ledger.apply_to_recording(verdict, str(facts["version"]))
 
     all_verdicts = [of(dtypes[0], _recording_result(audited, unfinished=unfinished))]
+    books = judge_books(audited.result, audited.manifest.skipped)
+    all_verdicts += [of(dtypes[0], result) for result in books]
     if audited.result.unjudged:
         words = _join([str(each) for each in sorted(audited.result.unjudged)])
         all_verdicts.append(of(dtypes[0], CheckResult(UNJUDGED, Status.SKIPPED, words)))
@@ -90,7 +96,9 @@ def diagnoses(audited: AuditReport, judged: Sequence[Verdict]) -> Iterator[dict[
         explains = [
             [v.check, v.dtype]
             for v in judged
-            if v.status is Status.DIVERGES and v.dtype == dtype and v.check not in {RECORDING, UNJUDGED}
+            if v.status is Status.DIVERGES
+            and v.dtype == dtype
+            and v.check not in {RECORDING, UNJUDGED, COUNT, NO_GRADIENT}
         ]
         causes = [
             {"cause": c.slug, "sentence": c.sentence, "documented": c.documented, "line": c.line}
@@ -167,8 +175,11 @@ def _recording_result(audited: AuditReport, *, unfinished: bool) -> CheckResult:
     manifest = audited.manifest
     damages = [str(damage) for damage in sorted(audited.result.damages)]
     whole = "it has no end: the recording was cut off, or is still being written"
-    if manifest.ended is None and not unfinished:
-        damages.append(f"{whole} (--unfinished accepts that)")
+    if manifest.stopped:
+        whole = f"it stopped before the training did, by {manifest.stopped}"
+    is_cut = manifest.ended is None or bool(manifest.stopped)
+    if is_cut and not unfinished:
+        damages += [f"{whole} (--unfinished accepts that)", *map(str, manifest.remains)]
     measured = {"steps": len(manifest.steps), "damages": damages[:200], **_shown_facts(manifest.facts)}
     if damages:
         count = (
@@ -180,11 +191,12 @@ def _recording_result(audited: AuditReport, *, unfinished: bool) -> CheckResult:
             RECORDING, Status.BROKEN, f"{count} not as written: {_join(damages)}", measured=measured
         )
     if not manifest.steps:
-        return CheckResult(RECORDING, Status.SKIPPED, "the recording has no steps", measured=measured)
+        words = f"the recording has no steps{'; all were skipped' if manifest.skipped else ''}"
+        return CheckResult(RECORDING, Status.SKIPPED, words, measured=measured)
     notes = []
-    if manifest.ended is None:
+    if is_cut:
         notes.append(f"{whole}; audited up to the recorded step {max(manifest.steps)}")
-    elif manifest.ended:
+    if manifest.ended:
         notes.append(f"the training was ended by {manifest.ended}")
     return CheckResult(RECORDING, Status.CONFORMS, "; ".join(notes), measured=measured)
 

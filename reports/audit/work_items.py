@@ -26,8 +26,17 @@ from ...oracles.verdict import Quantity
 from ...reference.hyperparameters import Hyperparameters
 from .chunks import Array, read_chunk
 from .manifest import Damage, Manifest, ManifestEntry
-from .step_file import DamagedError, ParameterInfo, StepFile, Tensor, read_step_file
-from .tallies import AuditResult, ElementIndex, NonFinite, RecordedTally, merge_results
+from .step_file import COUNT, DamagedError, ParameterInfo, StepFile, Tensor, read_step_file
+from .tallies import (
+    AuditResult,
+    ElementIndex,
+    Event,
+    EventKey,
+    NonFinite,
+    Occurrence,
+    RecordedTally,
+    merge_results,
+)
 
 _ITEM: Final = 1 << 27
 """Bytes of a work item: enough that handing it out costs nothing, and few enough to lose."""
@@ -305,6 +314,8 @@ def audit_work_item(
         step = chunk_reader.step(entry)
         if step is None:
             continue
+        if item.share == 0:
+            results.append(_look_at_books(step))
         batches = make_batches(chunk_reader.chunks(step, before), chunk_size)
         first, last = (len(batches) * share // item.shares for share in (item.share, item.share + 1))
         for batch in batches[first:last]:
@@ -317,6 +328,30 @@ def audit_work_item(
             AuditResult(damages=frozenset(chunk_reader.damages), unjudged=frozenset(chunk_reader.unjudged)),
         ]
     )
+
+
+def _look_at_books(step: StepFile) -> AuditResult:
+    """Find what happened besides the documented step, by what the recorder has seen."""
+    events: dict[EventKey, Occurrence] = {}
+
+    def add(event: Event, what: str, index: int, name: str, words: str = "") -> None:
+        events[event, what, index] = Occurrence(1, step.number, step.number, name, words)
+
+    for own in step.parameters:
+        for what in own.changed:
+            add(Event.CHANGED, what, own.index, own.name)
+        if own.count is not None and own.count[1] - own.count[0] != 1:
+            words = f"it goes from {own.count[0]} to {own.count[1]}"
+            # From no count at all it may begin anywhere: the steps after it show whether it goes on by 1.
+            if own.count[0] != 0 or own.count[1] == 0:
+                add(Event.COUNTED, COUNT, own.index, own.name, words)
+    for idle in step.idle:
+        for what in idle.changed:
+            add(Event.CHANGED, what, idle.index, idle.name)
+        for what in idle.moved:
+            add(Event.MOVED, what, idle.index, idle.name)
+    counted = sum(own.count is not None for own in step.parameters)
+    return AuditResult(events=events, counted=counted, idle=step.without_gradient or 0)
 
 
 def index_lookup(chunks: Sequence[Chunk], number: int, chunk_size: int) -> IndexLookup:

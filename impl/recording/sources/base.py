@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from ....reference.hyperparameters import Hyperparameters
 from ..step_file import RawTensor
@@ -29,17 +29,21 @@ class OptimizerFacts:
     device: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ParameterInfo:
-    """A parameter's name and group.
+    """A parameter's name and group, as they are at present.
 
     Attributes:
         name: in the framework; empty if it has none.
         group: the index of its group.
+        index: among the optimizer's present parameters.
+        key: the framework's object, the same one at another index.
     """
 
     name: str
     group: int
+    index: int
+    key: Any
 
 
 ParameterState = tuple[RawTensor, RawTensor | None, RawTensor | None]
@@ -54,19 +58,23 @@ class Source(Protocol):
         """The facts about it."""
 
     def parameters(self) -> Sequence[ParameterInfo]:
-        """Its parameters, group by group, which is the order of their indices."""
+        """Its present parameters, group by group."""
 
     def options(self) -> Sequence[Hyperparameters]:
         """The hyperparameters of each group that are in force at the next step."""
 
-    def steps_taken(self) -> Sequence[int]:
-        """The number of steps that each parameter has taken, by the optimizer's count."""
+    def count(self, parameter: ParameterInfo) -> int | None:
+        """The optimizer's own count of a parameter's steps; None if it shows none."""
 
-    def gradients(self) -> Sequence[RawTensor | None]:
-        """The gradients of the step in progress; None for a parameter without one."""
+    def gradient(self, parameter: ParameterInfo) -> RawTensor | None:
+        """A parameter's gradient in the step in progress; None if it has none."""
 
-    def state(self, index: int) -> ParameterState:
+    def state(self, parameter: ParameterInfo) -> ParameterState:
         """The present theta, m and u of a parameter."""
 
     def attach(self, before: Callable[[], None], after: Callable[[], None]) -> Callable[[], None]:
-        """Call functions before and after each step, and return a function that ends it."""
+        """Call functions next to each step, and return a function that ends it.
+
+        `before` is called again where a closure makes the gradients: the last call counts. What is called before the
+        step by others comes before it, and what is called after the step by others comes after it.
+        """

@@ -52,11 +52,11 @@ class MindSporeSource:
         return OptimizerFacts(own, "mindspore", ms.__version__, name, _DEVICES.get(device, device.lower()))
 
     def parameters(self) -> Sequence[ParameterInfo]:
-        groups = enumerate(self._optimizer.param_groups)
+        groups = [
+            (n, theta) for n, group in enumerate(self._optimizer.param_groups) for theta in group["params"]
+        ]
         return [
-            ParameterInfo(str(parameter.name), number)
-            for number, group in groups
-            for parameter in group["params"]
+            ParameterInfo(str(theta.name), group, index, theta) for index, (group, theta) in enumerate(groups)
         ]
 
     def options(self) -> Sequence[Hyperparameters]:
@@ -72,16 +72,16 @@ class MindSporeSource:
             for group in self._optimizer.param_groups
         ]
 
-    def steps_taken(self) -> Sequence[int]:
-        return [int(self._optimizer.step_t.asnumpy())] * len(self._optimizer.parameters)
+    def count(self, _: ParameterInfo) -> int:
+        return int(self._optimizer.step_t.asnumpy())
 
-    def gradients(self) -> Sequence[RawTensor | None]:
-        return [_to_raw(gradient) for gradient in self._gradients]
+    def gradient(self, parameter: ParameterInfo) -> RawTensor:
+        return _to_raw(self._gradients[parameter.index])
 
-    def state(self, index: int) -> ParameterState:
+    def state(self, parameter: ParameterInfo) -> ParameterState:
         optimizer = self._optimizer
         theta, m, u = (
-            _to_raw(tensors[index])
+            _to_raw(tensors[parameter.index])
             for tensors in (optimizer.parameters, optimizer.exp_avg, optimizer.exp_inf)
         )
         return theta, m, u
@@ -92,11 +92,13 @@ class MindSporeSource:
             before()
 
         def post_hook(_: Any, __: Any, ___: Any) -> None:
+            # A hook that was registered later comes before ours all the same.
+            self._optimizer._forward_pre_hook.move_to_end(handles[0].handle_id)  # noqa: SLF001 - only here is an order
             after()
 
         handles = [
             self._optimizer.register_forward_pre_hook(pre_hook),
-            self._optimizer.register_forward_hook(post_hook),
+            self._optimizer.register_forward_hook(post_hook, prepend=True),
         ]
 
         def detach() -> None:

@@ -19,6 +19,9 @@ class NumPySource:
         self._optimizer = optimizer
         self._gradients: Sequence[Array] = ()
         self._options: Sequence[Hyperparameters] = ()
+        self._thetas: Sequence[Array] = ()
+        self._m: Sequence[Array] = ()
+        self._u: Sequence[Array] = ()
 
     @property
     def facts(self) -> OptimizerFacts:
@@ -29,26 +32,25 @@ class NumPySource:
         return OptimizerFacts("numpy", "numpy", own, "adamax_conformance.impl.Adamax", "cpu")
 
     def parameters(self) -> Sequence[ParameterInfo]:
+        optimizer = self._optimizer
+        self._thetas, self._m, self._u = optimizer.parameters, optimizer.exp_avg, optimizer.exp_inf
+        groups = [n for n, group in enumerate(optimizer.param_groups) for _ in group["params"]]
         return [
-            ParameterInfo("", n)
-            for n, group in enumerate(self._optimizer.param_groups)
-            for _ in group["params"]
+            ParameterInfo("", group, index, theta)
+            for index, (group, theta) in enumerate(zip(groups, self._thetas, strict=True))
         ]
 
     def options(self) -> Sequence[Hyperparameters]:
         return self._options
 
-    def steps_taken(self) -> Sequence[int]:
-        optimizer = self._optimizer
-        groups = zip(optimizer.param_groups, optimizer.group_steps, strict=True)
-        return [t for group, t in groups for _ in group["params"]]
+    def count(self, parameter: ParameterInfo) -> int:
+        return self._optimizer.group_steps[parameter.group]
 
-    def gradients(self) -> Sequence[RawTensor | None]:
-        return [RawTensor.from_array(gradient) for gradient in self._gradients]
+    def gradient(self, parameter: ParameterInfo) -> RawTensor:
+        return RawTensor.from_array(self._gradients[parameter.index])
 
-    def state(self, index: int) -> ParameterState:
-        optimizer = self._optimizer
-        arrays = (optimizer.parameters[index], optimizer.exp_avg[index], optimizer.exp_inf[index])
+    def state(self, parameter: ParameterInfo) -> ParameterState:
+        arrays = (each[parameter.index] for each in (self._thetas, self._m, self._u))
         theta, m, u = (RawTensor.from_array(array) for array in arrays)
         return theta, m, u
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any
 
 import torch
@@ -33,7 +35,7 @@ def open_source(optimizer: Any) -> TorchSource:
 class TorchSource:
     """A `torch.optim.Optimizer` with Adamax's options and state.
 
-    The state has `exp_avg` and `exp_inf`.
+    The state has `exp_avg` and `exp_inf`, and `step` here or in the group.
     """
 
     def __init__(self, optimizer: Any) -> None:
@@ -49,16 +51,16 @@ class TorchSource:
         if kind is torch.optim.Adamax:
             mode = "-".join(mode for mode in _MODES if group.get(mode))
             subject = f"torch[{mode}]" if mode else "torch"
-        return OptimizerFacts(subject, "torch", torch.__version__, name, self._tensors()[0].device.type)
-
-    def _tensors(self) -> list[Any]:
-        return [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
+        devices = (p.device.type for own in optimizer.param_groups for p in own["params"])
+        return OptimizerFacts(subject, "torch", torch.__version__, name, next(devices, "cpu"))
 
     def parameters(self) -> Sequence[ParameterInfo]:
-        infos = []
+        infos: list[ParameterInfo] = []
         for number, group in enumerate(self._optimizer.param_groups):
-            names = group.get("param_names") or [""] * len(group["params"])
-            infos += [ParameterInfo(str(name), number) for name in names]
+            names = group.get("param_names") or ()
+            for own, parameter in enumerate(group["params"]):
+                name = str(names[own]) if own < len(names) else ""
+                infos.append(ParameterInfo(name, number, len(infos), parameter))
         return infos
 
     def options(self) -> Sequence[Hyperparameters]:
@@ -74,43 +76,87 @@ class TorchSource:
             for group in self._optimizer.param_groups
         ]
 
-    def steps_taken(self) -> Sequence[int]:
-        state = self._optimizer.state
-        return [int(state[p]["step"]) if "step" in state.get(p, {}) else 0 for p in self._tensors()]
+    def count(self, parameter: ParameterInfo) -> int | None:
+        state = self._optimizer.state.get(parameter.key, {})
+        group = self._optimizer.param_groups[parameter.group]
+        own = state.get("step", group.get("step"))
+        if own is None:
+            return None if state else 0
+        return int(own)
 
-    def gradients(self) -> Sequence[RawTensor | None]:
-        return [None if p.grad is None else _to_raw(p.grad) for p in self._tensors()]
+    def gradient(self, parameter: ParameterInfo) -> RawTensor | None:
+        gradient = parameter.key.grad
+        return None if gradient is None else _to_raw(gradient)
 
-    def state(self, index: int) -> ParameterState:
-        parameter = self._tensors()[index]
-        state = self._optimizer.state.get(parameter, {})
+    def state(self, parameter: ParameterInfo) -> ParameterState:
+        state = self._optimizer.state.get(parameter.key, {})
         m, u = (_to_raw(state[name]) if name in state else None for name in ("exp_avg", "exp_inf"))
-        return _to_raw(parameter), m, u
+        return _to_raw(parameter.key), m, u
 
     def attach(self, before: Callable[[], None], after: Callable[[], None]) -> Callable[[], None]:
-        def pre_hook(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
-            if closure is None:
-                before()
-                return None
+        return _Hooks(self._optimizer, before, after).remove
 
-            def closure_then_before() -> Any:
-                loss = closure()
-                before()
-                return loss
 
-            return (args[0], closure_then_before), {k: v for k, v in kwargs.items() if k != "closure"}
+class _Hooks:
+    """Hooks on the outermost step, nearer to it than the optimizer's other hooks.
 
-        handles = [
-            self._optimizer.register_step_pre_hook(pre_hook),
-            self._optimizer.register_step_post_hook(lambda *_: after()),
-        ]
+    The step of a class whose `step` calls that of its base class has hooks of its own inside: these do not count.
+    """
 
-        def detach() -> None:
-            for handle in handles:
-                handle.remove()
+    def __init__(self, optimizer: Any, before: Callable[[], None], after: Callable[[], None]) -> None:
+        self._optimizer, self._before, self._after = optimizer, before, after
+        self._step: FrameType | None = None
+        self._pre = optimizer.register_step_pre_hook(self._on_begin)
+        self._post = optimizer.register_step_post_hook(self._on_end)
+        optimizer._optimizer_step_post_hooks.move_to_end(self._post.id, last=False)  # noqa: SLF001 - only here is an order
+        self._register = optimizer.register_step_pre_hook
+        # A hook that is registered later comes before ours all the same.
+        optimizer.register_step_pre_hook = self._register_before_ours
 
-        return detach
+    def remove(self) -> None:
+        """End it."""
+        self._pre.remove()
+        self._post.remove()
+        if vars(self._optimizer).get("register_step_pre_hook") == self._register_before_ours:
+            del self._optimizer.register_step_pre_hook
+
+    def _register_before_ours(self, hook: Any) -> Any:
+        handle = self._register(hook)
+        hooks = self._optimizer._optimizer_step_pre_hooks  # noqa: SLF001 - as above
+        if self._pre.id in hooks:
+            hooks.move_to_end(self._pre.id)
+        return handle
+
+    def _on_begin(self, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        step = sys._getframe(1)  # noqa: SLF001 - the frame that calls hooks lasts as long as the step
+        if _is_running(self._step, step):
+            return None
+        self._step = step
+        self._before()
+        closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
+        if closure is None:
+            return None
+
+        def closure_then_before() -> Any:
+            loss = closure()
+            self._before()
+            return loss
+
+        return (args[0], closure_then_before), {k: v for k, v in kwargs.items() if k != "closure"}
+
+    def _on_end(self, *_: Any) -> None:
+        if sys._getframe(1) is self._step:  # noqa: SLF001 - as above
+            self._step = None
+            self._after()
+
+
+def _is_running(frame: FrameType | None, inside: FrameType | None) -> bool:
+    """Whether a frame is that of a function that has not returned yet."""
+    while frame is not None and inside is not None:
+        if inside is frame:
+            return True
+        inside = inside.f_back
+    return False
 
 
 def _to_raw(tensor: Any) -> RawTensor:

@@ -125,6 +125,20 @@ def rewrite_steps(folder, change):
     rewrite(folder, update)
 
 
+def test_a_recording_of_the_first_format_is_read_and_says_less(recording, tmp_path):
+    def remove(description):
+        del description["without gradient"]
+        for each in description["parameters"]:
+            del each["count"]
+
+    rewrite_steps(recording, remove)
+    rewrite(recording, lambda lines: lines[0].update(format=1))
+    code, record = audited(recording, tmp_path / "report", "--workers", "1")
+    assert code == 0
+    assert said(record, "audit/count").status is Status.SKIPPED
+    assert said(record, "audit/no-gradient").status is Status.SKIPPED
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

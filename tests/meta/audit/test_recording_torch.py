@@ -91,18 +91,24 @@ def test_an_optimizer_without_adamax_s_options_is_refused(tmp_path):
         pass
 
 
+class Late(torch.optim.Adamax):
+    """A learning rate takes effect one step late."""
+
+    def step(self, closure=None):
+        group = self.param_groups[0]
+        now = group["lr"]
+        group["lr"] = self.__dict__.get("late", now)
+        self.late = now
+        loss = super().step(closure)
+        group["lr"] = now
+        return loss
+
+
 def test_a_learning_rate_that_is_a_step_late_is_named_as_the_cause(tmp_path):
     torch.manual_seed(0)
     weight = torch.nn.Parameter(torch.randn(6, 4))
-    optimizer = torch.optim.Adamax([weight], lr=0.1)
-    rates = []
-
-    def use_rate_of_step_before(*_):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.param_groups[0]["lr"] = rates[-2:][0]
-
+    optimizer = Late([weight], lr=0.1)
     with record(optimizer, tmp_path / "recording"):
-        optimizer.register_step_pre_hook(use_rate_of_step_before)
         for t in range(1, 7):
             optimizer.param_groups[0]["lr"] = 0.1 / t
             weight.grad = torch.randn(6, 4)
