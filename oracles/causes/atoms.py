@@ -182,6 +182,8 @@ def _elements(batch: Batch) -> Iterator[Atom]:
         yield Atom("where the gradient is NaN", np.isnan(batch.g), 1.0)
         yield Atom("where the gradient is infinite", np.isinf(batch.g), 1.0)
         yield Atom("where the gradient is not finite", ~np.isfinite(batch.g), 1.1)
+        lost = np.isnan(batch.before["u"]) & batch.visible[batch.owner]
+        yield Atom("where u is NaN before the step", lost, 1.2)
 
 
 def _indices(batch: Batch) -> Iterator[Atom]:

@@ -15,6 +15,12 @@ from .rows import Array
 
 ENOUGH: Final = 0.12
 """The share of right elements under a condition up to which it needs no second part."""
+_LIKELY: Final = 60
+"""The conditions that are tried in twos."""
+_MANY: Final = 8
+"""So many wrong elements have nothing rare in common by chance."""
+_LIFT: Final = 20
+"""An error is so many times more frequent under a condition that right elements meet too."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,10 @@ def find_conditions(batch: Batch, found: Unexplained) -> Conditions | None:
     if best[0] > ENOUGH:
         best = _best_pair(scored, wrong, weight, best)
     if best[0] > 0.75 * right / (right + total):
-        return Conditions("in no way that these lives tell", quantity, int(wrong.sum()), best[0])
+        rare = _rare_pair(scored, wrong, weight, total / (right + total))
+        if rare is None:
+            return Conditions("in no way that these lives tell", quantity, int(wrong.sum()), best[0])
+        best = rare
     return Conditions(f"only {best[2]}", quantity, int(wrong.sum()), best[0])
 
 
@@ -71,7 +80,7 @@ def _best_pair(
 ) -> tuple[float, float, str]:
     """Two conditions together, where that says much more than the best one."""
     pairs = []
-    likely = sorted(scored, key=lambda x: x[0] + 0.02 * x[1])[:60]
+    likely = sorted(scored, key=lambda x: x[0] + 0.02 * x[1])[:_LIKELY]
     for i, (share, cost, one) in enumerate(likely):
         for other_share, other_cost, two in likely[i + 1 :]:
             joint = _share(one.mask & two.mask, wrong, weight)
@@ -82,6 +91,28 @@ def _best_pair(
         return best
     pair = _simplest(sorted(pairs))
     return pair if pair[0] < 0.35 * best[0] else best
+
+
+def _rare_pair(
+    scored: Sequence[tuple[float, float, Atom]], wrong: Mask, weight: Array, share: float
+) -> tuple[float, float, str] | None:
+    """Two conditions that make an error far more frequent.
+
+    Whether it shows depends on the numbers, too. A few errors may have anything in common.
+
+    Args:
+        scored: conditions that all wrong elements meet.
+        wrong: the wrong elements.
+        weight: of each element.
+        share: the weight of the wrong ones among all.
+    """
+    pairs = [
+        (_share(one.mask & two.mask, wrong, weight), cost + other, f"{one.words} and {two.words}")
+        for i, (_, cost, one) in enumerate(scored[:_LIKELY])
+        for _, other, two in scored[i + 1 : _LIKELY]
+    ]
+    best = _simplest(sorted(pairs)) if pairs and wrong.sum() >= _MANY else None
+    return best if best is not None and 1 - best[0] > _LIFT * share else None
 
 
 def _simplest(scored: list[tuple[float, float, str]]) -> tuple[float, float, str]:

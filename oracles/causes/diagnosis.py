@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from ...reference.causes.catalogue import CATALOGUE, composed
+from ...reference.causes.catalogue import CATALOGUE, RULES, composed
 from ...reference.causes.machine import Machine
 from ...reference.life import (
     Construct,
     Life,
+    Load,
     Number,
     NumberKind,
     Observation,
     Refuse,
     SetLr,
+    SetOption,
     Step,
     Watched,
 )
@@ -35,6 +38,10 @@ _SHOWN: Final = 2
 _ARRAYS: Final = {NumberKind.ARRAY, NumberKind.FILLED}
 _LIKELY: Final = 8
 """The deviations that are tried together with every other."""
+
+_SMALL: Final = 8
+"""Numbers of less than so many smallest normal ones have subnormal moments soon."""
+_Observed: TypeAlias = tuple[Life, Sequence[Observation]]
 
 _NUMBER: Final = re.compile(r"gradient (\d+)")
 """The number of a gradient in an observation's words."""
@@ -172,9 +179,7 @@ def wrong_lives(batch: Batch, found: Unexplained) -> set[int]:
     return lives | {number[check.life] for check in found.checks if check.life in number}
 
 
-def diagnose(
-    observed: Sequence[tuple[Life, Sequence[Observation]]], format_: Format, budget: float = 4.0
-) -> Diagnosis:
+def diagnose(observed: Sequence[_Observed], format_: Format, budget: float = 4.0) -> Diagnosis:
     """Find the cause of what was observed.
 
     Args:
@@ -201,7 +206,7 @@ def diagnose(
     if wrong:
         causes = _causes(search)
     if wrong and not causes:
-        causes, rest = _plain_causes(search)
+        causes, rest = _plain_causes(search, observed)
     besides = ["the gradient that was passed is changed"] if changed and causes else []
     if wrong and len(causes) != 1:
         conditions, quantity = _conditions(search)
@@ -227,7 +232,7 @@ def diagnose(
 
 def explains(
     cause: Cause,
-    observed: tuple[Life, Sequence[Observation]],
+    observed: _Observed,
     format_: Format,
     process: MutableMapping[str, Any],
 ) -> bool | None:
@@ -326,7 +331,7 @@ def _distinct(search: _Search, kinds: Sequence[type[Machine]]) -> list[type[Mach
     return list(known.values())
 
 
-def fits(cause: Cause, observed: tuple[Life, Sequence[Observation]], format_: Format) -> bool:
+def fits(cause: Cause, observed: _Observed, format_: Format) -> bool:
     """Whether a cause explains a life, the first of its process."""
     batch = Batch(trace([observed]), format_)
     return bool(batch.rows) and batch.evaluate(cause.model, batch.books(cause.model, {})).is_empty
@@ -352,6 +357,12 @@ def _fitting(search: _Search, singles: Sequence[type[Machine]]) -> list[type[Mac
     medium = search.batch_of({*order[:8], *spread, *sound[:12]})
     whole = search.batch_of(range(len(search.all.traces)))
     found = [kind for kind in singles if _explains((quick, medium, whole), kind)]
+    for kind in () if found else RULES:
+        # Of rules that fit, those that differ in the fewest parts.
+        if found and kind.slug.count("+") > found[0].slug.count("+"):
+            break
+        if _explains((quick, medium, whole), kind):
+            found.append(kind)
     return found or _pairs(search, singles, medium, whole)
 
 
@@ -364,25 +375,54 @@ def _named(kinds: Sequence[type[Machine]]) -> tuple[Cause, ...]:
     return tuple(reversed(causes.values()))
 
 
-def _plain_causes(search: _Search) -> tuple[tuple[Cause, ...], str]:
+def _plain_causes(search: _Search, observed: Sequence[_Observed]) -> tuple[tuple[Cause, ...], str]:
     """The causes of what is wrong in plain lives, and what remains in words."""
     plain = [each for each in search.all.traces if is_plain(each.life)]
     if len(plain) == len(search.all.traces):
         return (), ""
     inner = _Search(plain, search.format_, search.budget)
     causes = _causes(inner) if inner.wrong_lives else ()
-    if not causes:
-        return (), ""
-    whole = search.batch_of(range(len(search.all.traces)))
-    return causes, _conditions_of(whole.batch, whole.judge(causes[0].model))[0]
+    return (causes, _besides(search, causes[0], observed)) if causes else ((), "")
+
+
+def _besides(search: _Search, cause: Cause, observed: Sequence[_Observed]) -> str:
+    """The conditions of what a cause of the plain lives leaves unexplained."""
+    every = set(range(len(search.all.traces)))
+    left = search.batch_of(every).still_wrong(cause.model)
+    right = every - left
+    # An option that is set takes effect, or is not used: no page says which.
+    left = {k for k in left if not _fits_unset(cause, observed[k], search.format_)}
+    words: dict[str, None] = {}
+    for trait in (_is_special, _is_tiny, _sets_options, _loads, lambda _: True):
+        some = {k for k in left if trait(observed[k][0])}
+        left -= some
+        if some:
+            part = search.batch_of(right | some)
+            found, quantity = _conditions_of(part.batch, part.judge(cause.model))
+            names = ", ".join(f'"{observed[k][0].name}"' for k in sorted(some))
+            words[f"{quantity} is off in the life {names}" if " in no way " in found else found] = None
+    return "; ".join(words)
+
+
+def _fits_unset(cause: Cause, observed: _Observed, format_: Format) -> bool:
+    """Whether a cause explains a life if no option that is set is used."""
+    if cause.model.needs_process or not _sets_options(observed[0]):
+        return False
+    pairs = zip(observed[0].actions, observed[1], strict=False)
+    kept = [(action, seen) for action, seen in pairs if not isinstance(action, SetOption)]
+    life = replace(observed[0], actions=tuple(action for action, _ in kept))
+    return fits(cause, (life, [seen for _, seen in kept]), format_)
 
 
 def is_plain(life: Life) -> bool:
-    """Whether no call is refused, and no array is passed that a step might change.
+    """Whether a life has ordinary numbers, and takes steps alone.
 
-    An optimizer that changes a gradient, or an array that is its learning rate, takes another step where that is used
+    So no call is refused, no option is set, nothing is loaded, and no array is passed that a step might change. An
+    optimizer that changes a gradient, or an array that is its learning rate, takes another step where that is used
     again. One that refuses a call half-way goes on from another state.
     """
+    if _is_special(life) or _is_tiny(life) or _sets_options(life) or _loads(life):
+        return False
     for action in life.actions:
         rates: list[Number | None] = []
         match action:
@@ -399,6 +439,34 @@ def is_plain(life: Life) -> bool:
     return True
 
 
+def _sets_options(life: Life) -> bool:
+    return any(isinstance(action, SetOption) for action in life.actions)
+
+
+def _loads(life: Life) -> bool:
+    return any(isinstance(action, Load) for action in life.actions)
+
+
+def _numbers(life: Life) -> Iterator[float]:
+    """The different numbers of a life's gradients."""
+    for action in life.actions:
+        for spec in action.gradients if isinstance(action, Step) else ():
+            if spec.values is not None:
+                yield from spec.values.pattern
+                yield from (value for _, value in spec.values.exceptions)
+
+
+def _is_special(life: Life) -> bool:
+    """Whether a gradient has a NaN or an infinity."""
+    return not all(math.isfinite(x) for x in _numbers(life))
+
+
+def _is_tiny(life: Life) -> bool:
+    """Whether a gradient has numbers that are subnormal, or soon are."""
+    least = _SMALL * Format.of(life.dtype).smallest_normal
+    return any(0 < abs(x) < least for x in _numbers(life))
+
+
 def _is_narrower(kind: type[Machine], format_: Format) -> bool:
     return kind.narrows is None or Format.of(kind.narrows).precision < format_.precision
 
@@ -410,14 +478,15 @@ def _explains(parts: Sequence[_Part], kind: type[Machine]) -> bool:
 def _pairs(
     search: _Search, singles: Sequence[type[Machine]], medium: _Part, whole: _Part
 ) -> list[type[Machine]]:
-    """Two deviations at once: one that explains some of the lives, and any other."""
+    """Two deviations at once: one, or a rule, that explains some, and any other."""
     wrong = _cells(medium.batch, medium.judge(Machine))
-    cells = {kind: _cells(medium.batch, medium.judge(kind)) for kind in singles}
+    cells = {kind: _cells(medium.batch, medium.judge(kind)) for kind in (*singles, *RULES)}
     gain = {kind: len(wrong - rest) - 2 * len(rest - wrong) for kind, rest in cells.items()}
     ranked = sorted(singles, key=lambda kind: -gain[kind])
+    firsts = sorted(cells, key=lambda kind: -gain[kind])
     found: list[type[Machine]] = []
     deadline = time.process_time() + search.budget
-    for first in [kind for kind in ranked if gain[kind] > 0][:_LIKELY]:
+    for first in [kind for kind in firsts if gain[kind] > 0][:_LIKELY]:
         rest = sorted(whole.still_wrong(first), key=lambda k: len(search.all.traces[k].rows))
         quick = search.batch_of(rest[:2])
         for second in ranked:
@@ -482,7 +551,7 @@ def _conditions_of(batch: Batch, unexplained: Unexplained) -> tuple[str, str]:
     return str(found), found.quantity
 
 
-def _changes(search: _Search, observed: Sequence[tuple[Life, Sequence[Observation]]]) -> str:
+def _changes(search: _Search, observed: Sequence[_Observed]) -> str:
     """The conditions under which a gradient that was passed is changed."""
     batch = search.all
     changed = {

@@ -15,6 +15,7 @@ class Known(Adamax):
         cause: the slug that the diagnosis must name; empty where there is none in the catalogue.
         condition: a part of what it must say instead.
         quantity: the first that is off.
+        besides: parts of what it must say besides the cause.
     """
 
     family = "causes"
@@ -22,6 +23,7 @@ class Known(Adamax):
     cause: ClassVar[str] = ""
     condition: ClassVar[str] = ""
     quantity: ClassVar[str] = ""
+    besides: ClassVar[tuple[str, ...]] = ()
 
 
 class LateRate(Known):
@@ -180,6 +182,56 @@ class MovingRefusalAndEpsOutside(MovingRefusal):
         return np.maximum(scalars.beta2 * u, np.abs(g)) + scalars.eps
 
 
+class OfFramework(Known):
+    """Eps is added where u divides, and an option that is set is not used."""
+
+    cause = "eps-at-division"
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.kept = [dict(group) for group in self.param_groups]
+
+    def options_of(self, group_index):
+        return {**self.kept[group_index], "lr": self.param_groups[group_index]["lr"]}
+
+    def norm(self, u, g, scalars):
+        return np.maximum(scalars.beta2 * u, np.abs(g))
+
+    def update(self, theta, m, u, scalars):
+        return super().update(theta, m, u + scalars.eps, scalars)
+
+
+class OfFrameworkUncorrected(OfFramework):
+    """The same, without bias correction: a rule that differs in two parts."""
+
+    cause = "eps-at-division+correction-missing"
+
+    def correction(self, _beta1, _t):
+        return 1.0
+
+
+class OfFrameworkForgetful(OfFrameworkUncorrected):
+    """The same, and u forgets a NaN, and what a checkpoint holds of m is lost."""
+
+    besides = ("NaN", "a checkpoint is loaded")
+
+    def norm(self, u, g, scalars):
+        return np.fmax(scalars.beta2 * u, np.abs(g))
+
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+        self.m = [m * 0 for m in self.m]
+
+
+class OfFrameworkLate(OfFrameworkUncorrected, LateRate):
+    """A rule that differs in two parts, and a learning rate that is a step late."""
+
+    cause = "eps-at-division+correction-missing+lr-of-step-before"
+
+    def options_of(self, group_index):
+        return {**self.kept[group_index], "lr": self.late[group_index]}
+
+
 class ThirdStepDoubled(Known):
     """Every third step is twice as long."""
 
@@ -222,6 +274,19 @@ class MatricesWrong(Known):
         return super().first_moment(m, g, scalars) * (1.5 if np.ndim(g) > 1 else 1.0)
 
 
+class LastOfLongUndecayed(Known):
+    """u of the last element of long vectors does not decay."""
+
+    condition = "in arrays of 65 or more elements and in the last element"
+    quantity = "u"
+
+    def norm(self, u, g, scalars):
+        new = super().norm(u, g, scalars)
+        if np.ndim(g) == 1 and np.size(g) > 64:
+            new[-1] = max(u[-1], new[-1])
+        return new
+
+
 CAUSES: Final[tuple[Any, ...]] = (
     LateRate,
     SwappedBetas,
@@ -238,10 +303,15 @@ CAUSES: Final[tuple[Any, ...]] = (
     ScaledTheta,
     MovingRefusal,
     MovingRefusalAndEpsOutside,
+    OfFramework,
+    OfFrameworkUncorrected,
+    OfFrameworkForgetful,
+    OfFrameworkLate,
 )
 CONDITIONS: Final[tuple[Any, ...]] = (
     ThirdStepDoubled,
     LongArraysWrong,
     NegativeThetaWrong,
     MatricesWrong,
+    LastOfLongUndecayed,
 )

@@ -10,7 +10,7 @@ from adamax_conformance.impl.subject.client import Subject
 from adamax_conformance.oracles.causes.diagnosis import Diagnosis
 from adamax_conformance.oracles.causes.lives import cause_lives
 from adamax_conformance.oracles.formats import Format
-from adamax_conformance.reference.causes.catalogue import CATALOGUE, composed
+from adamax_conformance.reference.causes.catalogue import CATALOGUE, RULES, composed
 from adamax_conformance.reference.life import Construct, Life, Step, Values
 from adamax_conformance.reports.record.diagnosis import diagnosis_to_json
 from adamax_conformance.reports.rule.diagnose import diagnose_subject
@@ -28,6 +28,8 @@ def _diagnosis(factory: type, dtype: str = "float64") -> Diagnosis:
 def test_the_cause_of_a_wrong_optimizer_is_named_and_no_other(wrong: type[Known]) -> None:
     found = _diagnosis(wrong)
     assert [set(cause.slug.split("+")) for cause in found.causes] == [set(wrong.cause.split("+"))]
+    assert all(part in found.besides for part in wrong.besides)
+    assert bool(found.besides) == bool(wrong.besides)
     assert found.shortest is not None
     assert list(life_lines(found.shortest))
 
@@ -78,6 +80,13 @@ def test_every_deviation_says_what_a_maintainer_would() -> None:
         assert kind.line
         assert kind.documented
         assert kind.line != kind.documented
+
+
+def test_a_rule_of_several_parts_says_each_of_them_once() -> None:
+    assert len({kind.slug for kind in RULES}) == len(RULES)
+    for kind in RULES:
+        assert len(kind.slug.split("+")) > 1
+        assert len(set(kind.documented.split("; "))) == len(kind.documented.split("; "))
 
 
 def test_two_deviations_compose_in_either_order() -> None:
