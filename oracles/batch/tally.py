@@ -14,6 +14,7 @@ KEPT: Final = 16
 
 _Index = TypeVar("_Index")
 _Other = TypeVar("_Other")
+_Step = TypeVar("_Step")
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class QuantityTally(Generic[_Index]):
         by_step: for each step, by its number, the largest error in ulp; a block is of one step, without a number.
         sixteenths: how many finite errors there are for each whole number of sixteenths of an ulp, as in
             `judgement.ComparisonTally`.
+        nearest: in a recording, for each step, the error that is the largest fraction of its bound.
     """
 
     judged: int = 0
@@ -61,6 +63,7 @@ class QuantityTally(Generic[_Index]):
     first: ElementError[_Index] | None = None
     by_step: Mapping[int | None, ElementError[_Index]] = field(default_factory=dict)
     sixteenths: Mapping[int, int] = field(default_factory=dict)
+    nearest: Mapping[int, ElementError[_Index]] = field(default_factory=dict)
 
     @property
     def largest_over_bound(self) -> ElementError[_Index] | None:
@@ -92,6 +95,7 @@ class QuantityTally(Generic[_Index]):
             None if self.first is None else error(self.first),
             {} if self.largest_ulp is None else {step: error(self.largest_ulp)},
             self.sixteenths,
+            {step: error(self.worst[0])} if self.worst else {},
         )
 
 
@@ -116,9 +120,6 @@ def merge(a: QuantityTally[_Index], b: QuantityTally[_Index]) -> QuantityTally[_
     The indices of both count from the same start (`judge_block`'s `start`).
     """
     firsts: list[Any] = [x for x in (a.first, b.first) if x is not None]
-    by_step = dict(a.by_step)
-    for step, error in b.by_step.items():
-        by_step[step] = min(by_step.get(step, error), error, key=by_ulp)
     return replace(
         a,
         judged=a.judged + b.judged,
@@ -127,9 +128,19 @@ def merge(a: QuantityTally[_Index], b: QuantityTally[_Index]) -> QuantityTally[_
         skipped=a.skipped + b.skipped,
         worst=tuple(sorted((*a.worst, *b.worst), key=by_bound)[:KEPT]),
         first=min(firsts, key=lambda error: error.index, default=None),
-        by_step=by_step,
+        by_step=_largest(a.by_step, b.by_step, by_ulp),
         sixteenths=_add_counts(a.sixteenths, b.sixteenths),
+        nearest=_largest(a.nearest, b.nearest, by_bound),
     )
+
+
+def _largest(
+    a: Mapping[_Step, ElementError[_Index]],
+    b: Mapping[_Step, ElementError[_Index]],
+    key: Callable[[ElementError[Any]], tuple[float, Any]],
+) -> dict[_Step, ElementError[_Index]]:
+    """The larger error of two for each step."""
+    return {**a, **{step: min(a.get(step, error), error, key=key) for step, error in b.items()}}
 
 
 def _add_counts(a: Mapping[int, int], b: Mapping[int, int]) -> dict[int, int]:

@@ -189,12 +189,14 @@ def _tally_to_json(t: RecordedTally) -> list[Any]:
         None if t.first is None else _error_to_json(t.first),
         [_error_to_json(error) for error in t.by_step.values()],
         sorted(t.sixteenths.items()),
+        [_error_to_json(error) for error in t.nearest.values()],
     ]
 
 
 def _tally_from_json(values: list[Any]) -> RecordedTally:
-    judged, open_, exceeded, skipped, worst, first, by_step, sixteenths = values
+    judged, open_, exceeded, skipped, worst, first, by_step, sixteenths, nearest = values
     steps = [_error_from_json(error) for error in by_step]
+    nearest_steps = [_error_from_json(error) for error in nearest]
     return RecordedTally(
         _count(judged),
         _count(open_),
@@ -204,6 +206,7 @@ def _tally_from_json(values: list[Any]) -> RecordedTally:
         None if first is None else _error_from_json(first),
         {error.index.number: error for error in steps},
         {_count(n): _count(count) for n, count in sixteenths},
+        {error.index.number: error for error in nearest_steps},
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...oracles.batch.lockstep import QUANTITIES
+from ...oracles.batch.tally import by_bound
 from ...oracles.verdict import Divergence, Quantity, Status, Verdict
 from ...oracles.worked import worked_step
 from ..ledger.ledger import Ledger
@@ -336,9 +337,11 @@ def _where(reader: ElementReader, element: ElementIndex) -> str:
 
 
 def _tally_figures(tally: RecordedTally) -> dict[str, Any]:
-    steps = sorted(tally.by_step.values(), key=lambda error: error.index.number)
-    kept = steps if len(steps) <= _POINTS else steps[:: -(-len(steps) // _POINTS)]
-    largest = max((error.in_ulp for error in steps), default=0.0)
+    steps = sorted(tally.nearest.values(), key=lambda error: error.index.number)
+    # Of as many steps in a row as make a point, the one with the largest fraction of its bound.
+    each = -(-len(steps) // _POINTS) or 1
+    kept = [min(steps[start : start + each], key=by_bound) for start in range(0, len(steps), each)]
+    largest = max((error.in_ulp for error in tally.by_step.values()), default=0.0)
     return {
         "judged": tally.judged,
         "open": tally.open,

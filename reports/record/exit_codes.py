@@ -9,6 +9,7 @@ from typing import Final
 from ...oracles.verdict import Status, Verdict
 
 _AUDIT: Final = "audit/"
+_UNJUDGED: Final = "audit/unjudged"
 _THETA: Final = "audit/lockstep/theta"
 _JUDGED: Final = frozenset({Status.CONFORMS, Status.KNOWN})
 
@@ -41,8 +42,10 @@ def outcome(verdicts: Iterable[Verdict], *, complete: bool = True) -> ExitCode:
 
 
 def _judge_something(verdicts: Sequence[Verdict]) -> bool:
-    """Whether a number was compared; in an audit a theta, in every dtype."""
+    """Whether a number was compared; in an audit theta of every parameter."""
     if any(verdict.check.startswith(_AUDIT) for verdict in verdicts):
+        if any(verdict.check == _UNJUDGED for verdict in verdicts):
+            return False
         thetas = [verdict for verdict in verdicts if verdict.check == _THETA]
         return bool(thetas) and all(verdict.status in _JUDGED for verdict in thetas)
     return any(verdict.status in _JUDGED for verdict in verdicts)

@@ -428,3 +428,50 @@ def test_a_parameter_without_a_gradient_that_a_step_moves_is_found(tmp_path):
     assert run.wrong() == ["audit/no-gradient"]
     words = "theta of parameter 1 at 3 recorded steps, from 1 to 3"
     assert words in said(run.record, "audit/no-gradient").reason
+
+
+def test_a_run_of_which_a_part_cannot_be_judged_is_not_green(tmp_path):
+    run = Run(tmp_path)
+    with run.recorder:
+        run.steps(1)
+        run.optimizer.param_groups[1]["betas"] = (0.9, 1.0)
+        run.steps(1)
+    run.audit()
+    assert run.wrong() == []
+    assert run.code == 3
+    assert "parameter 2 has lr=0.05, betas=(0.9, 1.0)" in said(run.record, "audit/unjudged").reason
+
+
+def nan(optimizer):
+    optimizer.state[first(optimizer)]["exp_avg"].view(-1)[3] = float("nan")
+
+
+@pytest.mark.usefixtures("short_search")
+def test_a_nan_that_a_step_makes_of_finite_numbers_is_found(tmp_path):
+    run = Run(tmp_path, faulty(2, nan))
+    with run.recorder:
+        run.steps(3)
+    run.audit()
+    assert run.code == 1
+    assert run.wrong() == ["audit/lockstep/m"]
+    words = "one element of parameter 0 at step 2 is off"
+    assert said(run.record, "audit/lockstep/m").reason.startswith(words)
+
+
+@torch.no_grad()
+def alter_a_little(optimizer):
+    """One small number is 40 ulp off, next to larger errors within larger bounds."""
+    m = optimizer.state[first(optimizer)]["exp_avg"]
+    m.view(-1)[3] *= 1 + 40 * 2**-24
+
+
+@pytest.mark.usefixtures("short_search")
+def test_the_picture_over_the_steps_shows_the_step_that_is_beyond_its_bound(tmp_path):
+    run = Run(tmp_path, faulty(3, alter_a_little))
+    with run.recorder:
+        run.steps(130)
+    run.audit()
+    assert "audit/lockstep/m" in run.wrong()
+    points = said(run.record, "audit/lockstep/m").measured["ulp_by_step"]
+    assert len(points) <= 128
+    assert [step for step, error, bound in points if error > bound] == [3]
