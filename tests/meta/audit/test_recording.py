@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from adamax_conformance.impl import Adamax
 from adamax_conformance.impl.recording import record
 from adamax_conformance.impl.recording.format import MANIFEST, file_name
+from adamax_conformance.impl.recording.step_file import StepFile
+from adamax_conformance.oracles.verdict import Status
 from adamax_conformance.reports.audit.manifest import NotARecordingError, read_manifest, schema
 from adamax_conformance.reports.audit.work_items import ChunkReader, make_batches, read_batch
 from adamax_conformance.tests.meta.audit import runs
+from adamax_conformance.tests.meta.audit.auditing import audited, said
 from jsonschema import Draft202012Validator
 from safetensors import safe_open
 
@@ -147,3 +156,144 @@ def test_what_is_no_optimizer_is_refused(tmp_path):
 def test_a_folder_without_a_recording_is_refused(tmp_path):
     with pytest.raises(NotARecordingError, match="cannot be read"):
         read_manifest(tmp_path)
+
+
+# Wrong use, and bad luck -----------------------------------------------------------------------------------------
+
+
+def train(optimizer, theta, steps):
+    for _ in range(steps):
+        optimizer((np.ones_like(theta),))
+
+
+def test_a_recorder_without_with_warns_at_the_first_step(tmp_path):
+    theta = np.ones(3)
+    optimizer = Adamax([theta])
+    forgotten = record(optimizer, tmp_path)
+    with pytest.warns(UserWarning, match="write `with record"):
+        train(optimizer, theta, 1)
+    train(optimizer, theta, 1)
+    assert optimizer.t == 2
+    with forgotten:  # the folder is as it was
+        train(optimizer, theta, 1)
+    assert forgotten.recorded == 1
+
+
+def test_a_recorder_makes_one_recording(tmp_path):
+    recorder = record(Adamax([np.ones(3)]), tmp_path)
+    with recorder:
+        pass
+    with pytest.raises(ValueError, match="has been made"), recorder:
+        pass
+
+
+@pytest.mark.parametrize("value", ["ignore", None, True])
+def test_on_error_is_one_of_two_words(tmp_path, value):
+    with pytest.raises(ValueError, match="must be 'raise' or 'warn'"):
+        record(Adamax([np.ones(3)]), tmp_path, on_error=value)
+
+
+def test_a_disk_without_room_for_a_step_is_reported_before_the_training(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=10))
+    with pytest.raises(OSError, match="the first step needs 120 bytes; 10 are free"):
+        record(Adamax([np.ones(3)]), tmp_path / "recording")
+
+
+def test_a_folder_that_cannot_be_written_to_is_reported_before_the_training(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        record(Adamax([np.ones(3)]), tmp_path / "file" / "recording")
+
+
+def full(monkeypatch, at):
+    """Let the disk be full at the third recorded step: its gradient, or its end."""
+    add, finish = StepFile.add, StepFile.finish
+
+    def fail(self, *arguments):
+        if self.path.name == file_name(3):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return (add if at == "add" else finish)(self, *arguments)
+
+    monkeypatch.setattr(StepFile, at, fail)
+
+
+@pytest.mark.parametrize("at", ["add", "finish"])
+def test_a_full_disk_does_not_keep_the_optimizer_from_its_step(tmp_path, monkeypatch, at):
+    full(monkeypatch, at)
+    theta, other = np.ones(3), np.ones(3)
+    optimizer, unrecorded = Adamax([theta]), Adamax([other])
+    with record(optimizer, tmp_path) as recording:
+        train(optimizer, theta, 2)
+        with pytest.raises(OSError, match="No space left"):
+            train(optimizer, theta, 1)
+        train(optimizer, theta, 2)  # no longer recorded
+    train(unrecorded, other, 5)
+    np.testing.assert_array_equal(theta, other)
+    assert recording.recorded == 2
+    manifest = read_manifest(tmp_path)
+    assert manifest.damages == ()
+    assert "No space left on device" in manifest.stopped
+
+
+def test_an_error_that_only_warns_lets_the_training_go_on(tmp_path, monkeypatch):
+    full(monkeypatch, "finish")
+    theta = np.ones(3)
+    optimizer = Adamax([theta])
+    with (
+        pytest.warns(UserWarning, match="stopped: OSError: .*No space left") as warned,
+        record(optimizer, tmp_path / "recording", on_error="warn"),
+    ):
+        train(optimizer, theta, 5)
+    assert len(warned) == 1
+    assert optimizer.t == 5
+    code, found = audited(tmp_path / "recording", tmp_path / "report")
+    assert code == 1
+    assert "it stopped before the training did" in said(found, "audit/recording").reason
+    code, found = audited(tmp_path / "recording", tmp_path / "report", "--unfinished")
+    assert code == 0
+    assert "audited up to the recorded step 2" in said(found, "audit/recording").reason
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np
+from adamax_conformance.impl import Adamax
+from adamax_conformance.impl.recording import record
+from adamax_conformance.impl.recording.recorder import Recorder
+from adamax_conformance.impl.recording.step_file import StepFile
+
+where, folder = sys.argv[1:]
+theta = np.ones(50, np.float32)
+optimizer = Adamax([theta], lr=0.1)
+with record(optimizer, folder):
+    optimizer((theta + 1,))
+    optimizer((theta + 1,))
+    owner, name = (StepFile, "finish") if where == "step" else (Recorder, "_write_line")
+    act = getattr(owner, name)
+
+    def die(self, *arguments):
+        if where == "line":
+            self._manifest.write(b'{"kind":"st')
+            self._manifest.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(owner, name, die)
+    optimizer((theta + 1,))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+@pytest.mark.parametrize("where", ["step", "before line", "line"])
+def test_a_run_that_was_killed_while_it_recorded_is_accepted_as_unfinished(tmp_path, where):
+    command = [sys.executable, "-c", KILLED, where, str(tmp_path / "recording")]
+    killed = subprocess.run(command, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    code, found = audited(tmp_path / "recording", tmp_path / "report")
+    assert code == 1
+    assert said(found, "audit/recording").status is Status.BROKEN
+    code, found = audited(tmp_path / "recording", tmp_path / "report", "--unfinished")
+    assert code == 0
+    assert said(found, "audit/recording").status is Status.CONFORMS
+    (tmp_path / "recording" / file_name(7)).touch()
+    code, found = audited(tmp_path / "recording", tmp_path / "report", "--unfinished")
+    assert code == 1
