@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from ...reference.causes.catalogue import CATALOGUE, RULES, composed
+from ...reference.causes.formula import CorrectionMissing
 from ...reference.causes.machine import Machine
 from ...reference.life import (
     Construct,
@@ -509,6 +510,10 @@ def _cells(batch: Batch, found: Unexplained) -> set[tuple[int, int]]:
 
 def _both(first: type[Machine], second: type[Machine]) -> Iterator[type[Machine]]:
     if first is second or issubclass(first, second) or issubclass(second, first) or first.slug == second.slug:
+        return
+    if any(
+        issubclass(x, CorrectionMissing) and y.of_correction for x, y in ((first, second), (second, first))
+    ):
         return
     yield composed(first, second)
     if _overridden(first) & _overridden(second):

@@ -169,6 +169,7 @@ def _correction_narrowed(dtype: str, *, power: bool) -> type[Machine]:
         sentence = f"the bias correction is computed in {dtype}"
         line = f"1 - beta1^t rounded to {dtype}"
         narrows: ClassVar[str] = dtype
+        of_correction = True
 
         def correction(self, x: Terms) -> Number:
             if power:
@@ -184,6 +185,7 @@ def _rate_narrowed(dtype: str) -> type[Machine]:
         sentence = f"the step size lr/(1 - beta1^t) is rounded to {dtype}"
         line = f"lr/(1 - beta1^t) rounded to {dtype}"
         narrows: ClassVar[str] = dtype
+        of_correction = True
 
         def ratio(self, x: Terms, m: Number, u: Number) -> Number:
             return (self.rate(x) / self.correction(x)).rounded(dtype) * m / self.divisor(x, u)

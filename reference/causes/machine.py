@@ -125,6 +125,7 @@ class Machine:
         needs_process: whether it depends on what the process did before.
         moves_refused: whether a refused call moves theta, which is then seen.
         narrows: the dtype that something is rounded to.
+        of_correction: whether it is about the value of the bias correction, so nothing where there is none.
     """
 
     slug: ClassVar[str] = ""
@@ -135,6 +136,7 @@ class Machine:
     needs_process: ClassVar[bool] = False
     moves_refused: ClassVar[bool] = False
     narrows: ClassVar[str | None] = None
+    of_correction: ClassVar[bool] = False
 
     def __init__(self, process: MutableMapping[str, Any]) -> None:
         self.process = process

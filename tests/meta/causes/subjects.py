@@ -223,6 +223,16 @@ class OfFrameworkForgetful(OfFrameworkUncorrected):
         self.m = [m * 0 for m in self.m]
 
 
+class OfFrameworkNarrowRate(OfFrameworkUncorrected):
+    """A rule that differs in two parts, and a learning rate in binary32."""
+
+    cause = "eps-at-division+correction-missing+lr-in-float32"
+
+    def options_of(self, group_index):
+        options = super().options_of(group_index)
+        return {**options, "lr": np.float64(np.float32(options["lr"]))}
+
+
 class OfFrameworkLate(OfFrameworkUncorrected, LateRate):
     """A rule that differs in two parts, and a learning rate that is a step late."""
 
@@ -306,6 +316,7 @@ CAUSES: Final[tuple[Any, ...]] = (
     OfFramework,
     OfFrameworkUncorrected,
     OfFrameworkForgetful,
+    OfFrameworkNarrowRate,
     OfFrameworkLate,
 )
 CONDITIONS: Final[tuple[Any, ...]] = (
