@@ -8,6 +8,7 @@ to pass than one of ten.
 from __future__ import annotations
 
 import base64
+import math
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -70,7 +71,7 @@ class Values:
     @property
     def size(self) -> int:
         """The number of elements."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     def mapped(self, function: Callable[[float], float]) -> Values:
         """The array with a function of each element."""

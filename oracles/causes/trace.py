@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import singledispatchmethod
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,8 @@ from ...reference.life import (
 )
 from ..life.model import gradient_values, initial_state, options_in_force
 from .rows import Array, Books, Check, LifeTrace, Row
+
+Indices: TypeAlias = npt.NDArray[np.intp]
 
 _NAMES: Final = ("lr", "beta1", "beta2", "eps", "weight_decay", "maximize")
 _SAMPLE: Final = 24
@@ -89,8 +91,8 @@ def _kind(lr: Number | None) -> str:
 class _Tracer:
     """Reads one life."""
 
-    def __init__(self, index: int, life: Life, *, whole: bool) -> None:
-        self.index, self.trace, self.whole = index, LifeTrace(life), whole
+    def __init__(self, index: int, life: Life, indices: Mapping[int, Indices]) -> None:
+        self.index, self.trace, self.indices = index, LifeTrace(life), indices
         self.known: dict[int, _Known] = {}
         self.savers: dict[int, int] = {}
         self.checkpoints: dict[int, tuple[OptimizerState, tuple[int, ...], dict[int, int | None]]] = {}
@@ -309,15 +311,8 @@ class _Tracer:
         state: OptimizerState,
         others: dict[int, int],
     ) -> Row:
-        size = gradient.size
-        indices = np.arange(size)
-        if size > 2 * _SAMPLE and not self.whole:
-            middle = np.linspace(0, size - 1, 3 * _SAMPLE).astype(np.intp)
-            seen = [arrays[i] for arrays in (state.theta, state.m, state.u) if arrays is not None]
-            odd = [k for each in seen if each is not None for k, _ in each.exceptions[:_SAMPLE]]
-            indices = np.unique(
-                np.concatenate([indices[:_SAMPLE], indices[-_SAMPLE:], middle, np.array(odd, np.intp)])
-            )
+        size, old = gradient.size, known.old.get(i)
+        indices = self.indices[size]
 
         def moment(arrays: Sequence[Values | None] | None, *, first: bool) -> Array | None:
             found = arrays[i] if arrays is not None and i < len(arrays) else None
@@ -326,7 +321,6 @@ class _Tracer:
             return found.take(indices)
 
         first = known.counts[i] == 1
-        old = known.old.get(i)
         spec = action.gradients[i]
         options = known.options[known.groups[i]]
         passed = known.own[known.groups[i]]
@@ -367,7 +361,7 @@ class _Tracer:
                 moment(state.m, first=False),
                 moment(state.u, first=False),
             ),
-            float(np.linalg.norm(gradient.expand())),
+            _norm(gradient),
             None if old is None else (old[0].take(indices), old[1].take(indices), old[2]),
             known.last.get(i, -1),
             indices,
@@ -421,6 +415,51 @@ class _Tracer:
         self.trace.events.append(check)
 
 
+def _norm(gradient: Values) -> float:
+    with np.errstate(over="ignore"):
+        return float(np.linalg.norm(gradient.expand()))
+
+
+def _indices(life: Life, observations: Sequence[Observation], *, whole: bool) -> dict[int, Indices]:
+    """The elements that are judged, by the size of an array, in all steps of a life."""
+    arrays: dict[int, list[Values]] = {}
+    found: list[Values | None] = []
+    for action in life.actions:
+        match action:
+            case Construct():
+                found += [spec.values for group in action.groups for spec in group.parameters]
+            case AddGroup():
+                found += [spec.values for spec in action.group.parameters]
+            case Step():
+                found += [spec.values for spec in action.gradients]
+    for state in (state for seen in observations for state in seen.optimizers.values()):
+        found += [each for moment in (state.theta, state.m, state.u) for each in moment or ()]
+    for each in found:
+        if each is not None:
+            arrays.setdefault(each.size, []).append(each)
+    return {size: (different_elements if whole else _sample)(some, size) for size, some in arrays.items()}
+
+
+def _sample(arrays: Sequence[Values], size: int) -> Indices:
+    """The indices of a sample of long arrays; all of short ones."""
+    indices = np.arange(size)
+    if size <= 2 * _SAMPLE:
+        return indices
+    middle = np.linspace(0, size - 1, 3 * _SAMPLE).astype(np.intp)
+    odd = np.array([k for each in arrays for k, _ in each.exceptions[:_SAMPLE]], np.intp)
+    return np.unique(np.concatenate([indices[:_SAMPLE], indices[-_SAMPLE:], middle, odd]))
+
+
+def different_elements(arrays: Sequence[Values], size: int) -> Indices:
+    """The indices of a first one of all that is different in arrays of one size.
+
+    Where the arrays repeat their first elements, every later element is as one of the first ones.
+    """
+    period = math.lcm(*(len(each.pattern) for each in arrays))
+    odd = np.array([k for each in arrays for k, _ in each.exceptions], np.intp)
+    return np.unique(np.concatenate([np.arange(min(period, size)), odd]))
+
+
 def _compared(
     seen: Values, then: Sequence[Values | None], saved: Sequence[Values | None] | None
 ) -> Callable[[Source], bool]:
@@ -462,11 +501,11 @@ def trace(lives: Iterable[tuple[Life, Sequence[Observation]]], *, whole: bool = 
 
     Args:
         lives: with what was observed of each.
-        whole: whether every element of a long array is judged, and not a sample.
+        whole: whether every element of a long array is judged, and not a sample. Of equal ones it is the first.
     """
     result = []
     for index, (life, observations) in enumerate(lives):
-        tracer = _Tracer(index, life, whole=whole)
+        tracer = _Tracer(index, life, _indices(life, observations, whole=whole))
         for number, (action, seen) in enumerate(zip(life.actions, observations, strict=False)):
             if not tracer.take(number, action, seen):
                 break

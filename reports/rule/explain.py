@@ -22,6 +22,7 @@ from ...reference.life import (
     AddGroup,
     Construct,
     Copy,
+    FloatArray,
     GradientSpec,
     GroupSpec,
     Life,
@@ -42,6 +43,8 @@ from ...reference.life import (
 
 _LARGEST: Final = 500_000
 """The numbers of a life, over all its steps, up to which it is performed again."""
+_PERIODS: Final = 256
+"""The periods of a longer array that are looked for."""
 _PATIENCE: Final = 6
 """A machine that does other work takes so many times longer."""
 _MEMORY: Final = {
@@ -131,7 +134,7 @@ def life_of(case: Case, dtype: str, *, resumed: bool = False) -> Life:
     rates = [group.hyperparameters.lr for group in case.groups]
     groups = tuple(
         GroupSpec(
-            tuple(ParameterSpec(Values.of(p.theta), memory) for p in group.parameters),
+            tuple(ParameterSpec(_recipe(p.theta), memory) for p in group.parameters),
             Options(
                 Number(rates[k]),
                 (group.hyperparameters.beta1, group.hyperparameters.beta2),
@@ -148,10 +151,20 @@ def life_of(case: Case, dtype: str, *, resumed: bool = False) -> Life:
             if (lr := group.at(t).lr) != rates[k]:
                 rates[k] = lr
                 actions.append(SetLr(0, k, Number(lr)))
-        actions.append(Step(0, tuple(GradientSpec(Values.of(g), memory) for g in case.gradients(t))))
+        actions.append(Step(0, tuple(GradientSpec(_recipe(g), memory) for g in case.gradients(t))))
         if resumed and t == (case.steps + 1) // 2:
             actions += [Save(0, 0), Load(0, 0, fresh=True)]
     return Life(case.name, dtype, tuple(actions))
+
+
+def _recipe(array: FloatArray) -> Values:
+    """An array by a recipe, a short one where a long array repeats its first elements."""
+    flat = array.reshape(-1)
+    for period in np.flatnonzero(flat[1:_PERIODS] == flat[0]) + 1 if flat.size > _PERIODS else ():
+        found = Values.folded(array, int(period))
+        if len(found.pattern) == period:
+            return found
+    return Values.of(array)
 
 
 def _is_traceable(life: Life) -> bool:

@@ -297,6 +297,22 @@ class LastOfLongUndecayed(Known):
         return new
 
 
+class HiddenThousandthTwice(Known):
+    """Some elements take a step of twice its length, others at each step; no m, no u."""
+
+    condition = "in arrays of 1000 or more elements"
+    quantity = "theta"
+    exp_avg = None
+    exp_inf = None
+
+    def update(self, theta, m, u, scalars):
+        moved = super().update(theta, m, u, scalars)
+        if np.size(theta) < 1000:
+            return moved
+        twice = np.arange(np.size(theta)).reshape(np.shape(theta)) % 1000 == scalars.t - 1
+        return np.where(twice, 2 * moved - theta, moved)
+
+
 CAUSES: Final[tuple[Any, ...]] = (
     LateRate,
     SwappedBetas,
@@ -325,4 +341,5 @@ CONDITIONS: Final[tuple[Any, ...]] = (
     NegativeThetaWrong,
     MatricesWrong,
     LastOfLongUndecayed,
+    HiddenThousandthTwice,
 )

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from adamax_conformance.impl.subject.client import Subject
 from adamax_conformance.oracles.causes.diagnosis import explains
+from adamax_conformance.oracles.causes.trace import different_elements
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.identify.cases import rule_cases
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status
@@ -142,6 +144,14 @@ def test_a_cause_explains_lives_of_several_dtypes_and_gradients_in_the_memory_of
         with Subject.in_process(type(kind.__name__, (kind,), dtypes), kind.__name__) as subject:
             for life in lives:
                 assert explains(cause, (life, subject.live(life)), format_, {}) is expected
+
+
+def test_every_different_element_of_arrays_is_judged_and_equal_ones_once() -> None:
+    short = Values((1000,), (1.0, 2.0))
+    assert different_elements([short, Values((1000,), (1.0, 2.0, 3.0))], 1000).tolist() == [0, 1, 2, 3, 4, 5]
+    odd = Values((1000,), (1.0,), ((777, 5.0),))
+    assert different_elements([short, odd], 1000).tolist() == [0, 1, 777]
+    assert different_elements([short, Values.of(np.arange(1000.0))], 1000).size == 1000
 
 
 def test_an_annotation_is_one_line_whatever_its_text() -> None:
