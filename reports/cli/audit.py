@@ -41,6 +41,7 @@ from ..render import terminal
 from ..render.report import FILES, render
 from ..render.summary import summarize
 from ..untrusted import LONGEST_MESSAGE
+from .comparing import compare_recordings
 from .errors import CommandError, make_folder, unwritten
 
 _WORST: Final = 5
@@ -50,6 +51,7 @@ _PATH: Final = click.Path(path_type=Path)
 
 @click.command("audit")
 @click.argument("recording", type=_PATH)
+@click.argument("other", type=_PATH, required=False)
 @click.option(
     "--report", "--output", "report", type=_PATH, default="audit-report", show_default=True, help="Where to."
 )
@@ -71,23 +73,32 @@ _PATH: Final = click.Path(path_type=Path)
     "--restart", is_flag=True, help="Judge again what an audit that was stopped has judged already."
 )
 @click.option("--quiet", is_flag=True, help="Print nothing but the answer.")
-def audit_recording(recording: Path, report: Path, **options: Any) -> int:
+def audit_recording(recording: Path, other: Path | None, report: Path, **options: Any) -> int:
     """Check a recorded training run: every element of every recorded step.
 
     RECORDING is a folder that adamax_conformance.impl.recording.record wrote. Start an audit that was stopped again
     with the same report folder, and it goes on where it was.
+
+    With OTHER, a recording of the same run on another device, say, print the first step where they part, and which of
+    them is within the bound there; no report is written.
     """
     try:
         known = choose(options["known"], options["known_only"]).used
         arithmetic = arithmetic_file.load(options["model"])
         manifest = read_manifest(recording)
+        second = None if other is None else read_manifest(other)
     except (ledger.LedgerError, arithmetic_file.DeclarationError, NotARecordingError) as error:
         raise CommandError(str(error)) from error
+    shown = Console(no_color=None if sys.stdout.isatty() else True)
+    if second is not None:
+        lines, code = compare_recordings(manifest, second, arithmetic)
+        for line in lines:
+            terminal.print_line(terminal_line(line), shown)
+        return code
     if missing := sorted(set(options["steps"]) - set(manifest.steps)):
         raise CommandError(f"the recording has no recorded step {missing[0]}; it has {len(manifest.steps)}")
     lock = _take_folder(report)
     console = Console(stderr=True, quiet=options["quiet"])
-    shown = Console(no_color=None if sys.stdout.isatty() else True)
     try:
         with closing(ProgressFile(report, manifest, restart=options["restart"])) as progress:
             record = _run_audit(manifest, progress, known, arithmetic, options, console)
