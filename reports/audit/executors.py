@@ -24,6 +24,9 @@ from .work_items import WorkItem, audit_work_item
 _SMALL: Final = 1 << 28
 """Below so many bytes, starting processes takes longer than judging."""
 
+_FEW_CORES: Final = 2
+"""Up to so many cores, the threads of the loops take half as long as processes next to a scheduler."""
+
 _DEATHS: Final = 8
 """So many workers may die under one work item before it is given up. A machine that is short of memory soon reaches
 the default of 3."""
@@ -49,14 +52,16 @@ def executor(
         folder: of the recording.
         chunk_size: elements under one checksum.
         size: of the recording, in bytes.
-        workers: how many processes of this machine; by default one a core, or none for a small recording.
+        workers: how many processes of this machine; by default one a core, or none for a small recording or two cores,
+            which the threads of this process fill.
         scheduler: the address of a scheduler of dask.distributed, whose workers see the folder under the same path.
 
     Raises:
         ExecutorError: dask.distributed is needed and not installed, or the cluster cannot judge.
     """
     distributed = find_spec("distributed") is not None
-    if scheduler is None and (workers == 1 or (workers is None and (size < _SMALL or not distributed))):
+    few = size < _SMALL or _cores() <= _FEW_CORES or not distributed
+    if scheduler is None and (workers == 1 or (workers is None and few)):
         yield lambda items, error_models: (
             (item, audit_work_item(folder, chunk_size, item, error_models)) for item in items
         )
@@ -68,6 +73,13 @@ def executor(
         yield lambda items, error_models: _judge_distributed(
             client, folder.resolve(), chunk_size, items, error_models
         )
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextmanager
@@ -101,7 +113,7 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
         with (
             distributed.LocalCluster(
                 security=security,
-                n_workers=workers or os.cpu_count() or 1,
+                n_workers=workers or _cores(),
                 threads_per_worker=1,
                 memory_limit=0,
                 dashboard_address=None,

@@ -274,13 +274,15 @@ class Batch:
 def make_batches(chunks: Sequence[Chunk], chunk_size: int) -> list[Batch]:
     """Gather chunks into batches no larger than a chunk may be."""
     gathered: dict[Any, list[Chunk]] = {}
+    sizes: dict[Any, int] = {}
     done: list[Batch] = []
     for chunk in chunks:
         key = (chunk.dtype, chunk.parameter.options, chunk.parameter.t)
         waiting = gathered.setdefault(key, [])
-        if waiting and sum(other.size for other in waiting) + chunk.size > chunk_size:
+        if waiting and sizes[key] + chunk.size > chunk_size:
             done.append(Batch(tuple(waiting)))
             waiting.clear()
+        sizes[key] = chunk.size + (sizes[key] if waiting else 0)
         waiting.append(chunk)
     return done + [Batch(tuple(waiting)) for waiting in gathered.values() if waiting]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -49,6 +49,23 @@ _WORST: Final = 5
 _PATH: Final = click.Path(path_type=Path)
 
 
+class _StepRange(click.ParamType[tuple[int, int]]):
+    """A recorded step, or the first and the last of some: `7`, `10-20`."""
+
+    name = "step"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Convert to the first and the last step."""
+        first, dash, last = str(value).partition("-")
+        words = (first, last if dash else first)
+        steps = [int(word) if word.isascii() and word.isdigit() else 0 for word in words]
+        if not 1 <= steps[0] <= steps[1]:
+            self.fail(f"{value!r} is not a step from 1, or two of them as in 10-20", param, ctx)
+        return steps[0], steps[1]
+
+
 @click.command("audit")
 @click.argument("recording", type=_PATH)
 @click.argument("other", type=_PATH, required=False)
@@ -62,10 +79,17 @@ _PATH: Final = click.Path(path_type=Path)
     "--workers",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Processes of this machine; one a core by default.",
+    help="Processes of this machine; one a core by default, and none on two cores.",
 )
 @click.option("--scheduler", metavar="ADDRESS", help="A scheduler of dask.distributed whose workers judge.")
-@click.option("--step", "steps", type=click.IntRange(min=1), multiple=True, help="Only this recorded step.")
+@click.option(
+    "--step",
+    "steps",
+    type=_StepRange(),
+    multiple=True,
+    metavar="N|FIRST-LAST",
+    help="Only this recorded step, or these.",
+)
 @click.option(
     "--unfinished", is_flag=True, help="Accept a recording without its end, up to its last whole step."
 )
@@ -95,7 +119,8 @@ def audit_recording(recording: Path, other: Path | None, report: Path, **options
         for line in lines:
             terminal.print_line(terminal_line(line), shown)
         return code
-    if missing := sorted(set(options["steps"]) - set(manifest.steps)):
+    ends = {step for pair in options["steps"] for step in pair}
+    if missing := sorted(ends - set(manifest.steps)):
         raise CommandError(f"the recording has no recorded step {missing[0]}; it has {len(manifest.steps)}")
     lock = _take_folder(report)
     console = Console(stderr=True, quiet=options["quiet"])
@@ -172,7 +197,7 @@ def _run_audit(
                 judge,
                 progress,
                 arithmetic=arithmetic,
-                numbers=options["steps"] or None,
+                numbers=_steps_in(manifest, options["steps"]) if options["steps"] else None,
                 callbacks=callbacks,
             )
     except WorkersGoneError as error:
@@ -184,11 +209,16 @@ def _run_audit(
     return replace(Record.of(header, judged), diagnoses=tuple(diagnoses(audited, judged)))
 
 
+def _steps_in(manifest: Manifest, ranges: Sequence[tuple[int, int]]) -> list[int]:
+    return [n for n in manifest.steps if any(first <= n <= last for first, last in ranges)]
+
+
 def _arguments(options: Mapping[str, Any]) -> list[str]:
     """The options that change a verdict, as the command line has them."""
     named = {"known": options["known"], "known-only": options["known_only"], "arithmetic": options["model"]}
     words = [word for name, value in named.items() if value is not None for word in (f"--{name}", str(value))]
-    words += [word for step in options["steps"] for word in ("--step", str(step))]
+    for first, last in options["steps"]:
+        words += ["--step", str(first) if first == last else f"{first}-{last}"]
     return [*words, *(["--unfinished"] if options["unfinished"] else [])]
 
 

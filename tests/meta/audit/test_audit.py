@@ -112,6 +112,24 @@ def test_only_the_steps_that_were_asked_for_are_judged(altered, tmp_path):
     code, record = audited(altered, tmp_path / "it", "--step", "3")
     assert code == ExitCode.DIVERGES
     assert said(record, "audit/lockstep/m").measured["judged"] == 200
+    code, record = audited(altered, tmp_path / "some", "--step", "2-4", "--step", "1")
+    assert code == ExitCode.DIVERGES
+    assert said(record, "audit/lockstep/m").measured["judged"] == 800
+    assert said(record, "audit/lockstep/m").reproduce.endswith("--step 2-4 --step 1")
+
+
+@pytest.mark.parametrize("words", ["0", "4-2", "-3", "2-", "a", "1-9"])
+def test_a_range_of_steps_that_is_none_is_wrong_usage(altered, tmp_path, words):
+    with pytest.raises((click.UsageError, CommandError)):
+        audited(altered, tmp_path, f"--step={words}")
+
+
+def test_on_two_cores_the_threads_of_this_process_judge(whole, monkeypatch):
+    chunk = read_manifest(whole).facts["chunk"]
+    monkeypatch.setattr(executors, "_client", lambda *_: pytest.fail("processes were started"))
+    monkeypatch.setattr(executors, "_cores", lambda: 2)
+    with executor(whole, chunk, size=1 << 40):
+        pass
 
 
 def test_a_theta_that_was_changed_between_two_steps_raises_no_alarm(tmp_path):
