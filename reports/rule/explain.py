@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, MutableMapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -72,41 +73,64 @@ def explained(
             several times as long.
         groups: whether the subject has parameter groups.
     """
-    process: MutableMapping[str, Any] = {}
+    again = _Again(subject, cause, groups=groups)
     deadline, busy = time.monotonic() + _PATIENCE * seconds, time.process_time() + seconds
     found: list[tuple[str, str]] = []
     for verdict in verdicts:
         if time.monotonic() > deadline or time.process_time() > busy:
             break
-        if _is_explained(subject, cause, verdict, process, groups=groups):
+        if again.explains(verdict):
             found.append((verdict.check, verdict.dtype))
     return tuple(found)
 
 
-def _is_explained(
-    subject: Subject, cause: Cause, verdict: Verdict, process: MutableMapping[str, Any], *, groups: bool
-) -> bool:
-    if verdict.divergence is not None and "watched" in verdict.divergence.extra:
-        return False  # what the caller holds was changed, which no number of a step says
-    shown = False
-    for life in _lives(verdict):
-        known = restrict_life(life, subject.info.arguments, groups=groups)
+@dataclass
+class _Again:
+    """The lives that a subject performed again, each judged by a cause."""
+
+    subject: Subject
+    cause: Cause
+    groups: bool
+    process: MutableMapping[str, Any] = field(default_factory=dict)
+    judged: dict[tuple[str, str], list[tuple[Life, bool | None]]] = field(default_factory=dict)
+
+    def explains(self, verdict: Verdict) -> bool:
+        """Whether the cause explains a verdict's case or life."""
+        if verdict.divergence is not None and "watched" in verdict.divergence.extra:
+            return False  # what the caller holds was changed, which no number of a step says
+        is_case = verdict.divergence is not None and verdict.divergence.case is not None
+        shown = False
+        for life in _lives(verdict):
+            match self._judge(life, verdict.dtype):
+                case True:
+                    shown = True
+                case False:
+                    return False
+            if shown and is_case:
+                break
+        return shown
+
+    def _judge(self, life: Life, dtype: str) -> bool | None:
+        """Perform a life again, once; False if the subject fails."""
+        known = restrict_life(life, self.subject.info.arguments, groups=self.groups)
         if known is None or not _is_traceable(known):
-            continue
+            return None
+        judged = self.judged.setdefault((known.name, dtype), [])
+        if not self.cause.model.needs_process:
+            for life_again, answer in judged:
+                if life_again == known:
+                    return answer
         try:
-            seen = subject.live(known)
+            seen = self.subject.live(known)
         except SubjectError:
             return False
-        match explains(cause, (known, seen), Format.of(verdict.dtype), process):
-            case True:
-                shown = True
-            case False:
-                return False
-    return shown
+        answer = explains(self.cause, (known, seen), Format.of(dtype), self.process)
+        judged.append((known, answer))
+        return answer
 
 
 def _lives(verdict: Verdict) -> Iterator[Life]:
-    """The lives that ask again what a verdict found."""
+    """The lives that ask again what a verdict found; of a case the likeliest first."""
     divergence, format_ = verdict.divergence, Format.of(verdict.dtype)
     if divergence is None:
         return
@@ -114,9 +138,11 @@ def _lives(verdict: Verdict) -> Iterator[Life]:
         yield Life.from_json(divergence.extra["life"])
     elif divergence.case is not None:
         case = Case.from_json(divergence.case)
-        yield life_of(case, verdict.dtype)
+        resumes = [False]
         if verdict.check.startswith(("bookkeeping/", "relations/", "lives/")):
-            yield life_of(case, verdict.dtype, resumed=True)
+            resumes = [True, False] if verdict.check.startswith("bookkeeping/resume") else [False, True]
+        for resumed in resumes:
+            yield life_of(case, verdict.dtype, resumed=resumed)
     elif verdict.check.startswith("rule/"):
         for case in rule_cases(format_):
             yield life_of(case, verdict.dtype)

@@ -16,7 +16,7 @@ from adamax_conformance.oracles.identify.cases import rule_cases
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status
 from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.hyperparameters import Hyperparameters
-from adamax_conformance.reference.life import Values
+from adamax_conformance.reference.life import Life, Load, Values
 from adamax_conformance.reports import escape
 from adamax_conformance.reports.record.diagnosis import diagnosis_in_words, undiagnosed_to_json
 from adamax_conformance.reports.record.record import Record, RecordWriter, read_record
@@ -144,6 +144,21 @@ def test_a_cause_explains_lives_of_several_dtypes_and_gradients_in_the_memory_of
         with Subject.in_process(type(kind.__name__, (kind,), dtypes), kind.__name__) as subject:
             for life in lives:
                 assert explains(cause, (life, subject.live(life)), format_, {}) is expected
+
+
+def test_a_case_of_several_divergences_is_performed_again_once() -> None:
+    with Subject.in_process(NextCorrection, "ahead") as subject:
+        cause = diagnose_subject(subject, "float64").causes[0]
+    case = _of_rule(Format.BINARY64).to_json()
+    found = Divergence(Quantity.THETA, "", expected="1", actual="2", case=case)
+    checks = ("value/x", "value/y", "bookkeeping/resume", "bookkeeping/resume-lr")
+    wrong = [replace(verdict(Status.DIVERGES, check=x), dtype="float64", divergence=found) for x in checks]
+    with Subject.in_process(NextCorrection, "ahead") as subject:
+        lived: list[Life] = []
+        live = subject.live
+        subject.live = lambda life: (lived.append(life), live(life))[1]  # type: ignore[method-assign]
+        assert explained(subject, cause, wrong, 60.0) == tuple((check, "float64") for check in checks)
+    assert [any(isinstance(action, Load) for action in life.actions) for life in lived] == [False, True]
 
 
 def test_every_different_element_of_arrays_is_judged_and_equal_ones_once() -> None:
