@@ -3,6 +3,7 @@
 The files can be audited anywhere.
 """
 
+from .arrays import record_arrays
 from .recorder import record
 
-__all__ = ["record"]
+__all__ = ["record", "record_arrays"]

@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -41,6 +41,7 @@ def record(
     every: int = 1,
     *,
     on_error: Literal["raise", "warn"] = "raise",
+    model: Any = None,
 ) -> Recorder:
     """Record the steps that an optimizer takes within a `with` block.
 
@@ -58,6 +59,7 @@ def record(
         every: the distance of recorded steps; the first of the block is one.
         on_error: what a step does when it cannot be recorded: `raise` the error, or `warn` and go on without recording.
             The optimizer has taken the step in either case.
+        model: a `torch.nn.Module` whose `named_parameters` name parameters that have no name in the optimizer.
 
     Returns:
         The recorder, a context manager; its `recorded` counts the steps.
@@ -80,15 +82,21 @@ def record(
     """
     if not isinstance(every, int) or isinstance(every, bool) or every < 1:
         raise ValueError(f"every is {every!r}; it must be an integer of at least 1")
+    source = _open_source(optimizer)
+    names = {} if model is None else {id(parameter): name for name, parameter in model.named_parameters()}
+    return Recorder(source, open_folder(directory, source, on_error), every, on_error, names)
+
+
+def open_folder(directory: str | os.PathLike[str], source: Source, on_error: str) -> Path:
+    """Make the folder of a recording, and check it before the training."""
     if on_error not in {"raise", "warn"}:
         raise ValueError(f"on_error is {on_error!r}; it must be 'raise' or 'warn'")
-    source = _open_source(optimizer)
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
     if found := next(folder.iterdir(), None):
         raise ValueError(f"the directory {folder} holds {found.name}; it must be empty")
     _require_room(folder, source)
-    return Recorder(source, folder, every, on_error)
+    return folder
 
 
 def _require_room(folder: Path, source: Source) -> None:
@@ -168,13 +176,21 @@ class Recorder:
         stopped: why the recorder stopped before the block's end; empty if it did not.
     """
 
-    def __init__(self, source: Source, folder: Path, every: int, on_error: str = "raise") -> None:
+    def __init__(
+        self,
+        source: Source,
+        folder: Path,
+        every: int,
+        on_error: str = "raise",
+        names: Mapping[int, str] | None = None,
+    ) -> None:
         self.recorded = 0
         self.stopped = ""
         self._source = source
         self._folder = folder
         self._every = every
         self._on_error = on_error
+        self._names = names or {}
         self._calls = 0
         self._is_open = False
         self._error: Exception | None = None
@@ -284,7 +300,10 @@ class Recorder:
         self._has_begun = True
         if (self._calls - 1) % self._every:
             return
-        infos = self._source.parameters()
+        infos = [
+            replace(info, name=info.name or self._names.get(id(info.key), ""))
+            for info in self._source.parameters()
+        ]
         self._step, self._options, self._finite = [], list(self._source.options()), True
         longest = max((len(info.name) for info in infos), default=0)
         size = sum(getattr(info.key, "nbytes", 0) for info in infos)

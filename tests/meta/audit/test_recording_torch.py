@@ -68,6 +68,15 @@ def test_a_parameter_without_a_gradient_takes_no_part_and_does_not_count(tmp_pat
     assert [(p["name"], p["t"]) for p in last["parameters"]] == [("one", 3), ("other", 1)]
 
 
+def test_parameters_without_a_name_have_that_of_the_model(tmp_path):
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
+    optimizer = torch.optim.Adamax(model.parameters())
+    with record(optimizer, tmp_path, model=model):
+        train(optimizer, list(model.parameters()), 1)
+    names = [p["name"] for p in description(tmp_path, 1)["parameters"]]
+    assert names == ["0.weight", "0.bias", "1.weight", "1.bias"]
+
+
 def test_a_recording_that_begins_in_mid_course_knows_the_step(tmp_path):
     theta = torch.ones(3, requires_grad=True)
     optimizer = torch.optim.Adamax([theta])
