@@ -160,8 +160,14 @@ def _is_running(frame: FrameType | None, inside: FrameType | None) -> bool:
 
 
 def _to_raw(tensor: Any) -> RawTensor:
-    """A tensor's numbers, copied from another device if need be."""
-    tensor = tensor.detach().cpu().contiguous()
+    """A tensor's numbers, copied from another device if need be.
+
+    Complex numbers are pairs in a last dimension, as torch's optimizers take them.
+    """
+    tensor = tensor.detach().cpu()
+    if tensor.is_complex():
+        tensor = torch.view_as_real(tensor.resolve_conj())
+    tensor = tensor.contiguous()
     if tensor.dtype is torch.bfloat16:
         return RawTensor.from_array(tensor.view(torch.int16).numpy().view("u2"), "bfloat16")
     return RawTensor.from_array(tensor.numpy())

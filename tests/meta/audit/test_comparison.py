@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -123,3 +126,53 @@ def test_runs_without_a_step_in_common_and_damaged_ones_are_not_compared(one, tm
     (tmp_path / "other" / file_name(2)).unlink()
     with pytest.raises(CommandError, match="it cannot be read"):
         cli.main(["audit", str(one), str(tmp_path / "other")], standalone_mode=False)
+
+
+RANK = """
+import sys
+import torch
+from adamax_conformance.impl.recording import record
+from torch.nn.parallel import DistributedDataParallel
+
+rank, meeting, folder = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+torch.distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
+torch.manual_seed(0)
+model = DistributedDataParallel(torch.nn.Linear(6, 4))
+optimizer = torch.optim.Adamax(model.parameters(), lr=0.05)
+torch.manual_seed(rank)
+with record(optimizer, folder, model=model.module):
+    for step in range(4):
+        optimizer.zero_grad()
+        model(torch.randn(8, 6)).square().mean().backward()
+        if len(sys.argv) > 4 and rank and step == 2:
+            model.module.bias.grad[1] += 1  # one rank's gradient is not what was reduced
+        optimizer.step()
+torch.distributed.destroy_process_group()
+"""
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
+@pytest.mark.parametrize("apart", [False, True], ids=["together", "apart"])
+def test_two_ranks_are_compared(tmp_path, apart, capsys):
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-c", RANK, str(rank), str(tmp_path / "meeting"), str(tmp_path / f"rank{rank}")]
+            + ["apart"] * apart,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    for rank in ranks:
+        _, problem = rank.communicate(timeout=300)
+        assert rank.returncode == 0, problem[-2000:]
+    code = cli.main(["audit", str(tmp_path / "rank0"), str(tmp_path / "rank1")], standalone_mode=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert code == 0
+    if apart:
+        words = (
+            "they part at the recorded step 3, in the gradient of bias: 1 of 4 elements differ, the first [1]"
+        )
+        assert lines[0].startswith(words)
+    else:
+        assert lines == ["they do not part: 4 recorded steps are the same, bit for bit"]

@@ -272,6 +272,18 @@ def test_a_frozen_parameter_that_stays_as_it_is(tmp_path):
     assert verdict.measured["steps of parameters"] == 3
 
 
+def test_complex_parameters_next_to_real_ones(tmp_path):
+    run = Run(tmp_path)
+    turned = torch.randn(4, dtype=torch.complex64, generator=run.generator).requires_grad_()
+    run.optimizer.param_groups[1]["params"].append(turned)
+    with run.recorder:
+        for _ in range(3):
+            turned.grad = torch.randn(4, dtype=torch.complex64, generator=run.generator)
+            run.steps(1)
+    run.audit().is_right()
+    assert said(run.record, "audit/lockstep/u").measured["judged"] == 3 * (38 + 2 * 4)
+
+
 class CountedByGroup(torch.optim.Optimizer):
     """Adamax with a count for each group, and none in the states."""
 
