@@ -254,12 +254,14 @@ class GradientSpec:
         memory: how it lies.
         same_as: the index of an earlier gradient of the step whose array is passed again.
         parameter: the index of the parameter whose memory is passed; its size is that of this one.
+        dtype: of the array; None for the parameter's.
     """
 
     values: Values | None
     memory: Memory = Memory.CONTIGUOUS
     same_as: int | None = None
     parameter: int | None = None
+    dtype: str | None = None
 
     @property
     def is_absent(self) -> bool:

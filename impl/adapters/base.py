@@ -126,6 +126,8 @@ class Adapter(ABC):
     """Whether gradients are an argument of the step, so that there may be too few."""
     takes_generators: ClassVar[bool] = False
     """Whether `params` may be any iterable, as far as the adapter is concerned."""
+    takes_other_dtypes: ClassVar[bool] = False
+    """Whether the caller may pass a gradient of another dtype than its parameter's."""
     whole_float64: str = ""
     """Why no life has a float64 parameter next to one of another dtype, if none has."""
     is_copied: bool = False

@@ -95,6 +95,7 @@ class FactoryAdapter(Adapter):
 
     takes_absent_gradients = False
     passes_gradients = True
+    takes_other_dtypes = True
     is_copied = True
     takes_generators = True
 

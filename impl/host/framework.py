@@ -57,8 +57,6 @@ class FrameworkPerformer(LifePerformer):
         if self._refusal:
             raise SkippedError(self._refusal)
         match action:
-            case Step():
-                self._step_by(action)
             case SetLr():
                 self._set_lr(action)
             case Refuse() if action.refusal in _REFUSALS:
@@ -75,17 +73,12 @@ class FrameworkPerformer(LifePerformer):
             case _:
                 super()._act(action)
 
-    def _step_by(self, action: Step) -> None:
-        optimizer, specs = self._optimizers[action.optimizer], action.gradients
-        gradients = self._gradients(optimizer, specs)
-        before = self._own_gradients(gradients, specs)
+    def _call(self, optimizer: Any, gradients: Sequence[Any], action: Step) -> None:
         if action.call == PLAIN_CALL and not self._adapter.has_features:
-            self._adapter.step(optimizer.native, optimizer.params, gradients)
-        else:
-            found = self._adapter.step_by(optimizer.native, optimizer.params, gradients, action.call)
-            self._changed += [Change(Watched.CALL, words) for words in found]
-        optimizer.steps += 1
-        self._watch_gradients(gradients, before)
+            super()._call(optimizer, gradients, action)
+            return
+        found = self._adapter.step_by(optimizer.native, optimizer.params, gradients, action.call)
+        self._changed += [Change(Watched.CALL, words) for words in found]
 
     def _set_lr(self, action: SetLr) -> None:
         native = self._optimizers[action.optimizer].native

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...reference.case import Layout
+from ...reference.features import PLAIN_CALL
 from ...reference.life import (
     Action,
     AddGroup,
@@ -299,7 +300,9 @@ class LifePerformer:
                     raise SkippedError("every parameter of the subject has a gradient at each step")
                 made.append(None)
             else:
-                made.append(self._gradient(spec.values.expand(), dtype, spec.memory))
+                if spec.dtype and not self._adapter.takes_other_dtypes:
+                    raise SkippedError("a gradient of the subject has its parameter's dtype")
+                made.append(self._gradient(spec.values.expand(), spec.dtype or dtype, spec.memory))
         return made
 
     @_act.register
@@ -307,9 +310,20 @@ class LifePerformer:
         optimizer, specs = self._optimizers[action.optimizer], action.gradients
         gradients = self._gradients(optimizer, specs)
         before = self._own_gradients(gradients, specs)
-        self._adapter.step(optimizer.native, optimizer.params, gradients)
+        try:
+            self._call(optimizer, gradients, action)
+        except Exception as error:
+            if not any(spec.dtype for spec in specs):
+                raise
+            raise SkippedError(f"a gradient of another dtype is refused: {error}") from error
         optimizer.steps += 1
         self._watch_gradients(gradients, before)
+
+    def _call(self, optimizer: Any, gradients: Sequence[Any], action: Step) -> None:
+        """Call the subject's step."""
+        if action.call != PLAIN_CALL:
+            raise SkippedError("the subject has no closures, hooks or scalers")
+        self._adapter.step(optimizer.native, optimizer.params, gradients)
 
     def _own_gradients(
         self, gradients: Sequence[Any], specs: Sequence[GradientSpec]

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from ...reference import life as life_values
 from ...reference.case import Case, Layout
-from ...reference.hyperparameters import DEFAULTS
+from ...reference.hyperparameters import DEFAULTS, Hyperparameters
 from ...reference.life import Life, Observation
 from ..adapters.factory import FactoryAdapter
 from ..adapters.registry import SubjectKind, open_adapter, parse_name
@@ -239,7 +239,14 @@ class Subject:
 
     def accepts_zero_betas(self, dtype: str) -> bool:
         """Whether the constructor takes betas of 0, which the specification allows."""
-        given = select_options(replace(DEFAULTS, beta1=0.0, beta2=0.0), self.info)
+        return self._accepts(replace(DEFAULTS, beta1=0.0, beta2=0.0), dtype)
+
+    def accepts_zero_eps(self, dtype: str) -> bool:
+        """Whether the constructor takes an eps of 0, which the specification leaves open."""
+        return self._accepts(replace(DEFAULTS, eps=0.0), dtype)
+
+    def _accepts(self, options: Hyperparameters, dtype: str) -> bool:
+        given = select_options(options, self.info)
         try:
             handle = self.construct([(given, [np.zeros(1)])], dtype)
         except RejectedError:

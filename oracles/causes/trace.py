@@ -337,6 +337,7 @@ class _Tracer:
             "square": len(gradient.shape) < 2 or gradient.shape[0] == gradient.shape[-1],
             "memory": known.memories[i].value,
             "gradient memory": spec.memory.value,
+            "gradient dtype": spec.dtype,
             "dtype": known.dtypes[i] or self.trace.life.dtype,
             "own options": frozenset(passed),
             "lr kind": known.kinds[known.groups[i]],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -23,7 +23,7 @@ from .model import OptimizerModel
 from .steps import element_of
 
 _WHOLE: Final = 4096
-"""Arrays of up to so many elements are carried whole; of a longer one, its pattern."""
+"""Arrays of up to so many elements are carried whole; of a longer one, its pattern, twice."""
 
 _SLACK: Final = 1 + 2.0**-19
 """A radius may be evaluated so much too small: BOUNDS.md, "Lives"."""
@@ -63,13 +63,58 @@ class HiddenError:
 class _Carried:
     """The exact m and u of the first elements of one parameter.
 
+    Of a long one these are its pattern, in which some elements may be special, and its first repetition. The elements
+    after them repeat the latter.
+
     Attributes:
         state: of the first elements.
-        others: indices of later elements that do not repeat them: some gradient was another there.
+        others: indices of later elements that repeat none: some gradient was another there.
+        period: of the later elements; 0 if there are none.
+        is_pierced: whether some of the first `period` elements are not as those that repeat them.
     """
 
     state: CarriedState
     others: frozenset[int] = frozenset()
+    period: int = 0
+    is_pierced: bool = False
+
+    @classmethod
+    def from_zero(cls, values: Values) -> _Carried:
+        """Before the first step."""
+        period = 0 if values.size <= _WHOLE else len(values.pattern)
+        count = min(2 * period, values.size) if period else values.size
+        return cls(CarriedState.start(count), period=period if count < values.size else 0).joined(values)
+
+    def joined(self, values: Values) -> _Carried:
+        """The same, with the elements noted at which an array does not repeat itself."""
+        if not self.period:
+            return self
+        if self.period % max(len(values.pattern), 1):
+            return replace(self, others=frozenset(range(self.count, values.size)))
+        others = set(self.others)
+        for index, _ in values.exceptions:
+            if index >= self.count:
+                others.add(index)
+            elif index >= self.period:
+                others.update(range(index + self.period, values.size, self.period))
+        early = any(index < self.period for index, _ in values.exceptions)
+        return replace(self, others=frozenset(others), is_pierced=self.is_pierced or early)
+
+    def sources(self, indices: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """The carried element that each one is, or repeats."""
+        return np.where(indices < self.count, indices, self.period + indices % max(self.period, 1))
+
+    def compared(self, after: Values) -> npt.NDArray[np.intp]:
+        """The elements that are compared: the carried ones, and those that differ.
+
+        A later element that repeats a carried one is right if that is.
+        """
+        later: Iterable[int] = ()
+        if self.period and (self.is_pierced or self.period % max(len(after.pattern), 1)):
+            later = range(self.count, after.size)
+        elif self.period:
+            later = (index for index, _ in after.exceptions if index >= self.count)
+        return np.array([*range(self.count), *(i for i in later if i not in self.others)], np.intp)
 
     @property
     def count(self) -> int:
@@ -100,7 +145,7 @@ class HiddenRun:
     @classmethod
     def start(cls, model: OptimizerModel, dtype: str, error_model: Callable[[str], ErrorModel]) -> HiddenRun:
         """Before the first step of an optimizer."""
-        carried = [_carried_from_zero(parameter.spec.values) for parameter in model.parameters]
+        carried = [_Carried.from_zero(parameter.spec.values) for parameter in model.parameters]
         return cls(error_model, dtype, carried)
 
     def copy(self) -> HiddenRun:
@@ -143,11 +188,8 @@ class HiddenRun:
             carried = self._carried[i]
             own = np.arange(carried.count)
             after, exact, radius = steps.carry(carried.state, theta.take(own), gradient.take(own))
-            self._carried[i] = carried = _Carried(
-                after, carried.others | _later_exceptions(gradient, own.size)
-            )
-            judged = _judged_indices(state.theta[i], carried)
-            yield from _judge_theta(steps, error_model, (i, t), state.theta[i], judged, exact, radius, found)
+            self._carried[i] = carried = replace(carried, state=after).joined(gradient)
+            yield from _judge_theta(steps, error_model, (i, t), state.theta[i], carried, exact, radius, found)
 
 
 def _judge_theta(
@@ -155,12 +197,13 @@ def _judge_theta(
     error_model: ErrorModel,
     parameter_and_step: tuple[int, int],
     after: Values,
-    indices: npt.NDArray[np.intp],
+    carried: _Carried,
     exact: tuple[FloatArray, FloatArray],
     radius: FloatArray,
     found: LifeFindings,
 ) -> Iterator[HiddenError]:
-    base = indices % max(radius.size, 1)
+    indices = carried.compared(after)
+    base = carried.sources(indices)
     (high, low), radius, actual = (x[base] for x in exact), radius[base], after.take(indices)
     with np.errstate(all="ignore"):
         error = np.where(np.isfinite(actual), np.abs((high - actual) + low), math.inf)
@@ -181,28 +224,3 @@ def _judge_theta(
             float(radius[k]),
             float(error[k] / radius[k]) if radius[k] else math.inf,
         )
-
-
-def _carried_from_zero(values: Values) -> _Carried:
-    count = values.size if values.size <= _WHOLE else min(len(values.pattern), values.size)
-    return _Carried(CarriedState.start(count), _later_exceptions(values, count))
-
-
-def _later_exceptions(values: Values, count: int) -> frozenset[int]:
-    """The elements after the first `count` that need not repeat them."""
-    if count % max(len(values.pattern), 1) and values.size > count:
-        return frozenset(range(count, values.size))
-    return frozenset(index for index, _ in values.exceptions if index >= count)
-
-
-def _judged_indices(after: Values, carried: _Carried) -> npt.NDArray[np.intp]:
-    """The elements that are compared: the carried ones, and those that differ.
-
-    An element that repeats a carried one is right if that is.
-    """
-    count = carried.count
-    if count % max(len(after.pattern), 1):
-        later: Iterable[int] = range(count, after.size)
-    else:
-        later = (index for index, _ in after.exceptions if index >= count)
-    return np.array([*range(count), *(index for index in later if index not in carried.others)], np.intp)

@@ -1,7 +1,9 @@
 """Numbers that are not finite: what one step must make of them.
 
 A NaN in the effective gradient, in m or in u makes what it enters NaN. An infinity makes it infinite or NaN, as
-admissible orders of evaluation differ in what they divide or subtract. What does not meet one is judged by its bound.
+admissible orders of evaluation differ in what they divide or subtract. Where one infinity alone enters, the result has
+its sign, unless it is NaN: m that of the gradient or of the old m, theta its own, and u is never below 0. What does not
+meet one is judged by its bound.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...reference.hyperparameters import Hyperparameters
-from ...reference.rules import Decay
+from ...reference.rules import Ascent, Decay
 from ..error_model import ErrorModel
 from ..verdict import Quantity
 
@@ -78,3 +80,24 @@ def special_errors(
         wrong = np.flatnonzero(~finite & ~must_be_nan & must_be_off & np.isfinite(came))
         for index in wrong[:_FIRST]:
             yield int(index), quantity, "infinite or nan"
+    ascent = np.where(np.array([options.maximize for options in used])[which], -1.0, 1.0)
+    of_g = _infinity(g) * (1.0 if error_model.rule.ascent is Ascent.NONE else ascent)
+    of_theta = _infinity(theta) * (ascent if error_model.rule.ascent is Ascent.NEGATE_AFTER_DECAY else 1.0)
+    # The sign of the effective gradient, where it is infinite by one of its terms alone.
+    alone = np.where(joins & np.isinf(theta), np.where(np.isinf(g), 0.0, of_theta), of_g)
+    of_m = np.where(inf_g | (beta1 == 0), 0.0, _infinity(m))
+    moves_little = np.isfinite(m_after) & (u_after != 0) & (joins | (decay == 0))
+    signs: tuple[tuple[Quantity, Numbers, Numbers], ...] = (
+        (Quantity.M, m_after, np.where(np.isfinite(m), alone, of_m)),
+        (Quantity.U, u_after, np.where(u < 0, 0.0, 1.0)),
+        (Quantity.THETA, theta_after, np.where(moves_little, _infinity(theta), 0.0)),
+    )
+    for quantity, came, sign in signs:
+        wrong = np.flatnonzero(~finite & np.isinf(came) & (sign == np.where(came < 0, 1.0, -1.0)))
+        for index in wrong[:_FIRST]:
+            yield int(index), quantity, f"{sign[index] * np.inf} or nan"
+
+
+def _infinity(numbers: Numbers) -> Numbers:
+    """The sign of each infinite number; 0 for the others."""
+    return np.where(np.isinf(numbers), np.sign(numbers), 0.0)

@@ -344,7 +344,9 @@ class _Writer:
         return zip(gradients, self._specs[number], strict=True)
 
     def _gradient(self, spec: GradientSpec, own: ParameterSpec) -> str:
-        return "None" if spec.values is None else self._array(spec.values, own.dtype, spec.memory)
+        return (
+            "None" if spec.values is None else self._array(spec.values, spec.dtype or own.dtype, spec.memory)
+        )
 
     @_act.register
     def _(self, action: Run) -> Iterator[str]:

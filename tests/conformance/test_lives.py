@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.verdict import Status
 from adamax_conformance.reference.life import Life
-from adamax_conformance.tests.conformance.cases import scale_lives
-from adamax_conformance.tests.conformance.cases.lives import Feature, Theme, draw_life
+from adamax_conformance.tests.conformance.cases import scale_lives, special_lives
+from adamax_conformance.tests.conformance.cases.lives import Feature, Scope, Theme, draw_life
 from adamax_conformance.tests.conformance.cases.probes import PROBES, Probe
 from adamax_conformance.tests.conformance.harness.budget import budget_of
 from adamax_conformance.tests.conformance.harness.check import check
@@ -30,16 +29,18 @@ class PinnedLives:
     Attributes:
         id: the last part of the check's id.
         title: what must hold.
-        make: the lives, for a format, of some features, in the full profile or the quick one.
+        make: the lives, of a scope, in the full profile or the quick one.
+        needs: features without which there are none.
     """
 
     id: str
     title: str
     make: Callable[..., Iterable[Life]]
+    needs: tuple[Feature, ...] = ()
 
-    def lives(self, format_: Format, features: frozenset[Feature], *, full: bool) -> Iterable[Life]:
+    def lives(self, scope: Scope, *, full: bool) -> Iterable[Life]:
         """The lives."""
-        return self.make(format_, features, full=full)
+        return self.make(scope, full=full)
 
 
 PINNED: Final = (
@@ -55,6 +56,17 @@ PINNED: Final = (
         scale_lives.counters,
     ),
     PinnedLives("precision", "one wrong number in thousands, in any binade", scale_lives.precision),
+    PinnedLives(
+        "special",
+        "zeros, subnormal and huge numbers, NaN and infinities in arrays of every kind, in the gradient and in theta",
+        special_lives.special,
+    ),
+    PinnedLives(
+        "dtypes",
+        "parameters of every dtype in one optimizer, in any order",
+        scale_lives.dtypes,
+        (Feature.MIXED,),
+    ),
     PinnedLives("hidden", "m and u that are hidden, as far as theta shows them", scale_lives.hidden),
 )
 
@@ -108,9 +120,13 @@ def test_no_size_number_or_count_is_special(context: CheckContext, pinned: Pinne
     if pinned.id == "hidden" and context.shows_state():
         context.skip("m and u are seen, and judged as they are")
         return
+    scope = context.lives.scope()
+    if missing := [feature.value for feature in pinned.needs if not scope.has(feature)]:
+        context.skip(f"it needs what the subject lacks or gets wrong: {', '.join(missing)}")
+        return
     tally = LifeTally()
     full = context.target.settings.profile is Profile.FULL
-    for life in pinned.lives(context.format, context.lives.features(), full=full):
+    for life in pinned.lives(scope, full=full):
         tally.add(context.lives.judge_drawn(life, context.lives.watched()))
         if tally.divergence is not None:
             break

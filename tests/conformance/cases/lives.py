@@ -66,6 +66,7 @@ class Feature(Enum):
     MIXED = "mixed-dtypes"
     BROADCAST = "broadcast-gradient"
     SHARED = "shared-gradient"
+    GRADIENT_DTYPE = "gradient-dtype"
     ALIASED = "aliased-gradient"
     ABSENT = "absent-gradient"
     NAN = "nan"
@@ -80,6 +81,7 @@ class Feature(Enum):
     PICKLE = "pickle"
     REFUSED = "refused-step"
     ZERO_BETAS = "zero-betas"
+    ZERO_EPS = "zero-eps"
     MAXIMIZE = "maximize"
     DECAY = "weight-decay"
     EPS = "eps"
@@ -120,12 +122,19 @@ class Scope:
     Attributes:
         format_: the working format.
         features: that the subject has and gets right.
-        dtypes: further dtypes, for parameters side by side.
+        dtypes: the others that the subject has, for parameters side by side.
+        compiles: whether each new optimizer costs much time, so that pinned lives have fewer parameters.
     """
 
     format_: Format
     features: frozenset[Feature]
     dtypes: tuple[str, ...] = ()
+    compiles: bool = False
+
+    @property
+    def wide_dtypes(self) -> tuple[str, ...]:
+        """The others that hold numbers of all sizes that are drawn."""
+        return tuple(dtype for dtype in self.dtypes if dtype in {"float32", "float64"})
 
     def has(self, feature: Feature) -> bool:
         """Whether a feature may be drawn."""
@@ -268,7 +277,7 @@ class _Drawer:
         shared = _values(self.rng, self.format, same, low, high)
         mixed = (
             scope.has(Feature.MIXED)
-            and bool(scope.dtypes)
+            and bool(scope.wide_dtypes)
             and memory is not Memory.NEIGHBOURS
             and self.chance(12)
         )
@@ -280,7 +289,7 @@ class _Drawer:
                 values = shared if equal else _values(self.rng, self.format, shape, low, high)
                 if not equal and self.chance(25):
                     values = Values(shape, (0.0,) * len(values.pattern))
-                dtype = self.pick(*scope.dtypes) if mixed and self.chance(50) else None
+                dtype = self.pick(*scope.wide_dtypes) if mixed and self.chance(50) else None
                 values = rounded_values(values, dtype)
                 if self.theme is Theme.SPECIAL and not equal:
                     values = rounded_values(self.pierced(values), dtype)

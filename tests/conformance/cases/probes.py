@@ -232,6 +232,20 @@ def _mixed(format_: Format) -> tuple[Life, ...]:
     )
 
 
+def _gradient_dtype(format_: Format) -> tuple[Life, ...]:
+    """Gradients of another dtype.
+
+    They have so few bits that no product with them is rounded in either.
+    """
+    other = "float64" if format_ is not Format.BINARY64 else "float32"
+    builder = LifeBuilder(format_, "gradient-dtype").construct(Options(Number(0.125), (0.5, 0.75), 0.0625))
+    for t in range(3):
+        numbers = [np.arange(1, 1 + math.prod(shape)) + t - 3.5 for shape in SHAPES]
+        gradients = (Values(shape, tuple(x.tolist())) for shape, x in zip(SHAPES, numbers, strict=True))
+        builder.then(Step(0, tuple(GradientSpec(each, dtype=other) for each in gradients)))
+    return (builder.life(),)
+
+
 def _absent(builder: LifeBuilder) -> LifeBuilder:
     none = GradientSpec(None)
     builder.construct(Options(Number(0.1), (0.8, 0.7), 0.01, 0.25))
@@ -376,6 +390,11 @@ PROBES: Final = (
             "shared-gradient",
             lambda life: life.construct().step((1, GradientSpec(None, same_as=0))).step(),
         ),
+    ),
+    Probe(
+        Feature.GRADIENT_DTYPE,
+        "a gradient of another dtype than its parameter is refused, or counts as its numbers",
+        _gradient_dtype,
     ),
     Probe(
         Feature.ALIASED,

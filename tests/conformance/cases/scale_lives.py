@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import permutations
 
 import numpy as np
 from adamax_conformance.oracles.formats import Format
@@ -26,7 +27,7 @@ from adamax_conformance.reference.life import (
     Step,
     Values,
 )
-from adamax_conformance.tests.conformance.cases.lives import PERIOD, Feature
+from adamax_conformance.tests.conformance.cases.lives import PERIOD, Feature, Scope, rounded_values
 from adamax_conformance.tests.conformance.cases.pinned import noise
 from adamax_conformance.tests.conformance.cases.probes import values_of
 
@@ -67,8 +68,9 @@ def _steps(
     return Life(f"lives/{name}", format_.dtype, tuple(actions))
 
 
-def sizes(format_: Format, features: frozenset[Feature], *, full: bool) -> tuple[Life, ...]:
+def sizes(scope: Scope, *, full: bool) -> tuple[Life, ...]:
     """Arrays of sizes at powers of two, and at multiples and remainders of blocks."""
+    format_, features = scope.format_, scope.features
     small = [(2**k + d,) for k in range(3, 13) for d in (-1, 0, 1)]
     multiples = [(n * 2**k,) for k in (3, 4, 5, 6, 8, 10, 12) for n in (3, 5, 7)]
     remainders = [(64 + k,) for k in range(64)]
@@ -97,8 +99,9 @@ def sizes(format_: Format, features: frozenset[Feature], *, full: bool) -> tuple
     )
 
 
-def numbers(format_: Format, features: frozenset[Feature], *, full: bool) -> tuple[Life, ...]:
+def numbers(scope: Scope, *, full: bool) -> tuple[Life, ...]:
     """Thousands of parameters in one group, and dozens of groups."""
+    format_, features = scope.format_, scope.features
     count = 5000 if full else 1100
     many = tuple(
         _steps(format_, f"numbers/{number}", [(1 + i % 3,) for i in range(number)], features)
@@ -131,8 +134,9 @@ def numbers(format_: Format, features: frozenset[Feature], *, full: bool) -> tup
     return *many, Life("lives/numbers/groups", format_.dtype, tuple(actions))
 
 
-def counters(format_: Format, features: frozenset[Feature], *, full: bool) -> Iterator[Life]:
+def counters(scope: Scope, *, full: bool) -> Iterator[Life]:
     """Runs past the ends of counters of few bits, and checkpoints with large counts."""
+    format_, features = scope.format_, scope.features
     ends = (254, 4094, 65534) if full else (254, 4094)
     shapes = ((3,), (2, 2))
     values = [
@@ -182,8 +186,9 @@ def counters(format_: Format, features: frozenset[Feature], *, full: bool) -> It
             yield Life(f"lives/counters/loaded/{k}", format_.dtype, tuple(life))
 
 
-def precision(format_: Format, features: frozenset[Feature], *, full: bool) -> Iterator[Life]:
+def precision(scope: Scope, *, full: bool) -> Iterator[Life]:
     """Dense numbers of all binades, with learning rates of the sizes of theta."""
+    format_, features = scope.format_, scope.features
     count = 2**14 + 13 if full else 2**12 + 13
     rng = np.random.default_rng(20150105)
     reach = min(format_.emax - 6, 120)
@@ -215,7 +220,7 @@ def precision(format_: Format, features: frozenset[Feature], *, full: bool) -> I
         yield Life(f"lives/precision/{index}", format_.dtype, tuple(actions))
 
 
-def hidden(format_: Format, features: frozenset[Feature], *, full: bool) -> Iterator[Life]:
+def hidden(scope: Scope, *, full: bool) -> Iterator[Life]:
     """Short runs from zero, where each step is far larger than all before.
 
     So m and u show in theta.
@@ -223,6 +228,7 @@ def hidden(format_: Format, features: frozenset[Feature], *, full: bool) -> Iter
     All scalars are numbers of the format, so they add nothing to the bound. Half of the gradients are just above a power
     of two, where a lost bit is the largest fraction of the number.
     """
+    format_, features = scope.format_, scope.features
     count = 4096 if full else 1024
     grow = Feature.SET_LR in features
     low, step = (-12, 5) if format_.emin > -100 else (-40, 20)
@@ -240,3 +246,34 @@ def hidden(format_: Format, features: frozenset[Feature], *, full: bool) -> Iter
             numbers_ = [format_.round_float(x) for x in (significand * signs * size).tolist()]
             actions.append(Step(0, (GradientSpec(Values((count,), tuple(numbers_))),)))
         yield Life(f"lives/hidden/{index}", format_.dtype, tuple(actions))
+
+
+def dtypes(scope: Scope, *, full: bool) -> Iterator[Life]:
+    """Parameters of every dtype in one optimizer, in any order.
+
+    They have decay, and the learning rate is set on the way.
+    """
+    format_, features = scope.format_, scope.features
+    shapes = ((3,), (2, 2), (5,), (3,), (1,), (65,))
+    orders = list(permutations((None, *scope.dtypes)))
+    asked = 2 if scope.compiles else 6
+    for index, order in enumerate(orders if full else orders[:: max(1, len(orders) // asked)]):
+        specs = tuple(
+            ParameterSpec(rounded_values(values_of(format_, 8000 + i, shape), dtype), dtype=dtype)
+            for i, (shape, dtype) in enumerate(zip(shapes, order * len(shapes), strict=False))
+        )
+        groups: tuple[GroupSpec, ...] = (GroupSpec(specs),)
+        container = Container.LIST
+        if {Feature.GROUPS, Feature.MAXIMIZE} <= features:
+            groups = (GroupSpec(specs[:4]), GroupSpec(specs[4:], Options(Number(0.3), maximize=True)))
+            container = Container.DICTS
+        actions: list[Action] = [Construct(0, groups, _options(features), container)]
+        for t in range(4):
+            if t and Feature.SET_LR in features:
+                actions += [SetLr(0, group, Number(0.25 / (t + group))) for group in range(len(groups))]
+            gradients = (
+                rounded_values(values_of(format_, 8100 + 37 * t + i, spec.values.shape), spec.dtype)
+                for i, spec in enumerate(specs)
+            )
+            actions.append(Step(0, tuple(map(GradientSpec, gradients))))
+        yield Life(f"lives/dtypes/{index}", format_.dtype, tuple(actions))

@@ -17,6 +17,7 @@ from adamax_conformance.tests.conformance.cases.combined import combine
 from adamax_conformance.tests.conformance.cases.lives import Feature, Scope
 from adamax_conformance.tests.conformance.cases.probes import PROBES, Probe
 from adamax_conformance.tests.conformance.cases.whole_lives import is_whole
+from adamax_conformance.tests.conformance.harness.budget import budget_of
 from adamax_conformance.tests.conformance.harness.target import Target
 
 _BY_ARGUMENT: Final = {
@@ -212,6 +213,8 @@ class LifePerformer:
             known = {feature for feature, name in _BY_ARGUMENT.items() if name in self.subject.info.arguments}
             if self.subject.accepts_zero_betas(self.target.dtype):
                 known.add(Feature.ZERO_BETAS)
+            if self.subject.accepts_zero_eps(self.target.dtype):
+                known.add(Feature.ZERO_EPS)
             for probe in PROBES:
                 if known.issuperset(probe.needs):
                     tally = self.tallies[probe.id] = self._perform(probe, frozenset(known))
@@ -222,12 +225,9 @@ class LifePerformer:
 
     def scope(self) -> Scope:
         """The scope of drawn lives."""
-        others = tuple(
-            dtype
-            for dtype in self.subject.info.dtypes
-            if dtype != self.target.dtype and dtype in {"float32", "float64"}
-        )
-        return Scope(self.target.format, self.features(), others)
+        others = tuple(dtype for dtype in self.subject.info.dtypes if dtype != self.target.dtype)
+        compiles = budget_of(self.subject.info).compiles
+        return Scope(self.target.format, self.features(), others, compiles)
 
     def watched(self) -> tuple[Watched, ...]:
         """The things that the subject leaves alone, as far as its probes showed."""

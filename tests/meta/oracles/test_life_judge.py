@@ -48,6 +48,7 @@ from adamax_conformance.reference.life import (
     Values,
     Watched,
 )
+from adamax_conformance.tests.conformance.cases.lives import Scope
 from adamax_conformance.tests.conformance.cases.probes import PROBES
 from adamax_conformance.tests.conformance.cases.scale_lives import counters, hidden, sizes
 
@@ -160,7 +161,7 @@ def test_nothing_is_found_of_our_adamax_by_any_probe(probe, format_) -> None:
 
 
 def test_nothing_is_found_of_hidden_m_and_u_of_a_right_life() -> None:
-    for life in hidden(Format.BINARY32, frozenset(), full=False):
+    for life in hidden(Scope(Format.BINARY32, frozenset()), full=False):
         observations = hide(perform(life), "m", "u")
         found = judge(life, observations)
         assert found.findings == []
@@ -170,8 +171,8 @@ def test_nothing_is_found_of_hidden_m_and_u_of_a_right_life() -> None:
 
 def test_large_arrays_are_judged_by_their_pattern_and_counters_by_their_ends() -> None:
     for life in (
-        *sizes(Format.BINARY32, frozenset(), full=False)[:2],
-        *counters(Format.BINARY32, frozenset(), full=False),
+        *sizes(Scope(Format.BINARY32, frozenset()), full=False)[:2],
+        *counters(Scope(Format.BINARY32, frozenset()), full=False),
     ):
         found = judge(life, perform(life))
         assert found.findings == []

@@ -191,6 +191,24 @@ class OptionOfLastStep(OptionBug):
         raise NotImplementedError
 
 
+class ThirdDtypeKeepsFirstRate(InputBug):
+    """A learning rate that is set is not taken where three dtypes meet."""
+
+    def options_of(self, group_index):
+        options = super().options_of(group_index)
+        rates = self.__dict__.setdefault("rates", {})
+        first = rates.setdefault(group_index, options["lr"])
+        dtypes = {theta.dtype for _, theta in self.indexed_parameters()}
+        return options | {"lr": first} if len(dtypes) > 2 else options
+
+
+class GradientOfOtherDtypeRead(InputBug):
+    """A gradient of another dtype than its parameter is read from its other end."""
+
+    def visit(self, index, group_index, theta, g):
+        super().visit(index, group_index, theta, g if g.dtype == theta.dtype else g[..., ::-1])
+
+
 class SetArrayLearningRateIgnored(OptionOfLastStep):
     """A learning rate that is set to a 0-d array later is not taken."""
 
@@ -304,6 +322,8 @@ BUGS = (
     CallersGroupsTakeDefaults,
     ScalarsOfFirstDtype,
     GroupsOfGeneratorTakeDefaults,
+    ThirdDtypeKeepsFirstRate,
+    GradientOfOtherDtypeRead,
     SetArrayLearningRateIgnored,
     SmallChangeOfLearningRateIgnored,
     TinyLearningRateIgnored,

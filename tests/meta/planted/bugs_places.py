@@ -120,6 +120,29 @@ class NaNZeroedWithDecay(ContextBug):
         return np.where(np.isnan(g), decay * theta, right) if decay else right
 
 
+class InfiniteThetaResetInLongVectors(ContextBug):
+    """An infinite theta in a vector of more than 20 elements starts again from zero."""
+
+    def advance(self, theta, m, u, g, scalars):
+        reset = np.isinf(theta) & (theta.ndim == 1) & (theta.size > 20)
+        return super().advance(np.where(reset, theta.dtype.type(0), theta), m, u, g, scalars)
+
+
+class HugeGradientHalvedInTensors(ContextBug):
+    """A gradient near the largest number counts for half in three dimensions."""
+
+    def ascent(self, g, scalars):
+        huge = (np.abs(g) > np.finfo(g.dtype).max / 8) & (g.ndim > 2)
+        return super().ascent(np.where(huge, g / 2, g), scalars)
+
+
+class InfinityLosesSign(ContextBug):
+    """A gradient of minus infinity counts as infinity in later parameters."""
+
+    def visit(self, index, group_index, theta, g):
+        super().visit(index, group_index, theta, np.where(np.isinf(g), np.abs(g), g) if index else g)
+
+
 class MomentCoarseInOneBinade(PlaceBug):
     """m is off by 16 unit roundoffs in [2^-5, 2^-4)."""
 
@@ -220,6 +243,9 @@ BUGS = (
     InfinityClippedLater,
     InfinitySkippedInLaterParameters,
     NaNZeroedWithDecay,
+    InfiniteThetaResetInLongVectors,
+    HugeGradientHalvedInTensors,
+    InfinityLosesSign,
     MomentCoarseInOneBinade,
     StepCoarseForLargeTheta,
     EveryThousandthMomentCoarse,

@@ -24,7 +24,15 @@ ASKED: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "identity": (*_contexts("neighbours", "groups", "numbers"), *_DRAWN),
     "input": (
-        *_contexts("generator", "params-kept", "mixed-dtypes", "absent-gradient", "add-group"),
+        *_contexts(
+            "generator",
+            "params-kept",
+            "mixed-dtypes",
+            "dtypes",
+            "gradient-dtype",
+            "absent-gradient",
+            "add-group",
+        ),
         *_DRAWN,
     ),
     "counter": (*_contexts("counters", "absent-gradient", "refused-step", "add-group"), *_DRAWN),
@@ -34,7 +42,7 @@ ASKED: Final[Mapping[str, tuple[str, ...]]] = {
         *_contexts("checkpoint-kept", "load-fresh", "load-used", "deepcopy", "pickle", "refused-step"),
         *_DRAWN,
     ),
-    "context": (*_contexts("nan", "infinity", "subnormal"), *_DRAWN),
+    "context": (*_contexts("nan", "infinity", "subnormal", "special"), *_DRAWN),
     "place": (*_contexts("precision", "sizes"), *_DRAWN),
     "hidden": (*_contexts("hidden", "set-lr", "numbers"), *_DRAWN),
 }

@@ -96,7 +96,15 @@ def input_runs(factory, dtype):
     mixed = [thetas[0].astype(np.float32), thetas[1].astype(np.float64)]
     gradients = [[a.astype(np.float32), b.astype(np.float64)] for a, b in gradients]
     of_mixed = list(steps(factory(mixed, lr=0.1), mixed, gradients))
-    return of_generator, of_groups, of_mixed, [sorted(each) for each in dicts]
+    of_wide = list(steps(factory(thetas, lr=0.1), thetas, [[g.astype(np.float64) for g in gradients[0]]]))
+    three = [thetas[0].astype(each) for each in ("float16", "float32", "float64")]
+    optimizer = factory(three, lr=0.1)
+    given = [theta.copy() for theta in three]
+    optimizer(given)
+    optimizer.param_groups[0]["lr"] = 0.5
+    optimizer(given)
+    of_three = numbers(optimizer, three)
+    return of_generator, of_groups, of_mixed, of_wide, of_three, [sorted(each) for each in dicts]
 
 
 def option_runs(factory, dtype):
@@ -151,6 +159,12 @@ def context_runs(factory, dtype):
             gradients[1][1][1, 1] = value
             gradients[3][0][1] = value
             result += steps(factory(thetas, lr=0.1, **options), thetas, gradients)
+    for value in (-np.inf, np.finfo(dtype).max / 4):
+        thetas, gradients = draw(dtype, [(3,), (30,), (2, 2, 2)], 3)
+        for given in gradients[1]:
+            given.flat[1] = value
+        thetas[1][2] = value
+        result += steps(factory(thetas, lr=0.1), thetas, gradients)
     return result
 
 
