@@ -96,7 +96,8 @@ def input_runs(factory, dtype):
     mixed = [thetas[0].astype(np.float32), thetas[1].astype(np.float64)]
     gradients = [[a.astype(np.float32), b.astype(np.float64)] for a, b in gradients]
     of_mixed = list(steps(factory(mixed, lr=0.1), mixed, gradients))
-    of_wide = list(steps(factory(thetas, lr=0.1), thetas, [[g.astype(np.float64) for g in gradients[0]]]))
+    wide = [[g.astype(np.float64) for g in given] for given in gradients]
+    of_wide = list(steps(factory(mixed, lr=0.1), mixed, wide))
     three = [thetas[0].astype(each) for each in ("float16", "float32", "float64")]
     optimizer = factory(three, lr=0.1)
     given = [theta.copy() for theta in three]
