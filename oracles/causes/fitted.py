@@ -45,7 +45,11 @@ def _scalings(batch: Batch, found: Unexplained) -> Iterator[type[Machine]]:
         row = batch.rows[k]
         after, m, u = row.after
         if m is None or u is None:
-            continue
+            if row.features["step"] != 1:
+                continue
+            # Hidden moments are known after the first step alone.
+            g = (-row.g if row.features["maximize"] else row.g) + row.features["weight_decay"] * row.theta
+            m, u = (1 - row.features["beta1"]) * g, np.abs(g) + row.features["eps"]
         correction = 1 - row.features["beta1"] ** row.features["step"]
         with np.errstate(all="ignore"):
             ratios = after / (row.theta - row.features["lr"] * m / (correction * u))

@@ -159,6 +159,13 @@ class ScaledTheta(Known):
         return super().update(theta, m, u, scalars) * 1.001
 
 
+class HiddenScaledTheta(ScaledTheta):
+    """The same, and no m and u are seen."""
+
+    exp_avg = None
+    exp_inf = None
+
+
 class MovingRefusal(Known):
     """A step that it refuses has moved the first parameters by then."""
 
@@ -327,6 +334,7 @@ CAUSES: Final[tuple[Any, ...]] = (
     UndampedLate,
     SignedAhead,
     ScaledTheta,
+    HiddenScaledTheta,
     MovingRefusal,
     MovingRefusalAndEpsOutside,
     OfFramework,
