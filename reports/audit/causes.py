@@ -141,9 +141,9 @@ class _Steps:
 
     def __init__(self, reader: ElementReader, dtype: str, errors: Sequence[ElementIndex]) -> None:
         self.reader, self.dtype = reader, dtype
-        self.errors: dict[int, set[int]] = {}
-        for error in errors:
-            self.errors.setdefault(error.parameter, set()).add(error.flat_index)
+        self.wrong = sorted({error.parameter for error in errors})
+        # A cause may take the moments of one tensor for another's: of all tensors the same elements are looked at.
+        self.elements = sorted({error.flat_index for error in errors})
         self.infos: dict[int, ParameterInfo] = {}
         self.indices: dict[int, npt.NDArray[np.intp]] = {}
         self.shapes: dict[int, tuple[int, ...]] = {}
@@ -174,6 +174,7 @@ class _Steps:
     def _read(self, number: int) -> _Step:
         """The chunks that are looked at, by parameter, with the info of each."""
         found: _Step = {}
+        damaged: set[int] = set()
         for batch in self.reader.batches(number):
             if batch.dtype != self.dtype:
                 continue
@@ -184,18 +185,20 @@ class _Steps:
                 wanted = self._wanted(chunk)
                 if wanted.size and self._is_kept(info.index):
                     arrays = self.reader.chunk_reader.arrays(chunk)
-                    if arrays is not None:
+                    if arrays is None:
+                        damaged.add(info.index)
+                    else:
                         found.setdefault(info.index, _Tensor(info)).add(
                             chunk, wanted, arrays, self.reader.chunk_size
                         )
-        return found
+        return {index: tensor for index, tensor in found.items() if index not in damaged}
 
     def _is_kept(self, parameter: int) -> bool:
         """Whether a tensor is one of those that are looked at."""
         if self.kept is None:
             every = sorted({p.index for p in self._parameters()})
             spread = every[:: max(1, len(every) // _TENSORS)]
-            self.kept = frozenset([*self.errors, *spread][: _TENSORS + len(self.errors)])
+            self.kept = frozenset([*self.wrong, *spread][: _TENSORS + len(self.wrong)])
         return parameter in self.kept
 
     def _parameters(self) -> Iterable[ParameterInfo]:
@@ -205,9 +208,8 @@ class _Steps:
 
     def _wanted(self, chunk: Chunk) -> npt.NDArray[np.intp]:
         """The indices in a chunk of the elements that are looked at."""
-        own = self.errors.get(chunk.parameter.index, set())
         start = chunk.number * self.reader.chunk_size
-        inside = [i - start for i in own if 0 <= i - start < chunk.size]
+        inside = [i - start for i in self.elements if 0 <= i - start < chunk.size]
         few = np.linspace(0, chunk.size - 1, min(_ELEMENTS, chunk.size)).astype(np.intp)
         return np.unique(np.array([*inside, *(few.tolist() if chunk.number == 0 else ())], np.intp))
 

@@ -8,10 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from adamax_conformance.impl.recording import record
 from adamax_conformance.oracles.error_model import CORRECTLY_ROUNDED, ErrorModel, EvaluationScheme
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.verdict import Quantity, Status
 from adamax_conformance.reference.rules import DOCUMENTED
+from adamax_conformance.reports.audit import causes
 from adamax_conformance.reports.audit.causes import find_causes
 from adamax_conformance.reports.audit.element_reader import ElementReader
 from adamax_conformance.reports.audit.manifest import read_manifest
@@ -115,6 +117,30 @@ def test_the_cause_and_the_place_of_the_errors_are_named(kind, slug, sentence, d
     found = findings(kind, tmp_path / "recording", dtype)
     assert [cause.slug for cause in found.causes] == [slug] * bool(slug)
     assert found.sentence == sentence
+
+
+class HalfOfARow(Plain):
+    """Every other element of a row of one tensor is off, from a step on."""
+
+    def after(self, theta, i, t):
+        theta = theta.copy()
+        if i == 1 and t >= 3:
+            theta[3, 1::2] *= theta.dtype.type(1.001)
+        return theta
+
+
+def test_tensors_of_one_shape_are_looked_at_in_the_same_elements(tmp_path, monkeypatch):
+    monkeypatch.setattr(causes, "_SEARCH", 0.0)
+    rng = np.random.default_rng(8)
+    thetas = [rng.standard_normal((8, 40)).astype(np.float32) for _ in range(3)]
+    optimizer = HalfOfARow([{"params": thetas, "weight_decay": 0.01}], lr=0.1)
+    with record(optimizer, tmp_path / "recording"):
+        for _ in range(4):
+            optimizer([rng.standard_normal((8, 40)).astype(np.float32) for _ in thetas])
+    code, found = audited(tmp_path / "recording", tmp_path / "report")
+    assert code == 1
+    assert [v.check for v in found.verdicts if v.status is Status.DIVERGES] == ["audit/lockstep/theta"]
+    assert "theta is off in parameter 1 from step 3 on" in said(found, "audit/lockstep/theta").reason
 
 
 def test_a_right_run_has_no_finding(tmp_path):
