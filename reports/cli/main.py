@@ -1,63 +1,77 @@
 """The command line: `check`, `subjects`, `identify`, `report`, `diff` and more.
 
-`check` starts pytest with the suite, so that everything that people know of pytest keeps working: what stands
-after `--` is passed on (`adamax-conformance check torch -- -n 2 -k nan`).
+A command's module is imported when the command is needed: they take most of a second.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import io
-import json
 import os
-import re
-import shutil
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any, Final, NoReturn, TextIO
+from typing import Final, NoReturn, TextIO
 
 import click
-import pytest
-from rich.console import Console
 
-from ...impl.adapters.registry import parse_name
-from ...impl.protocol.messages import DEVICES, DTYPES
-from .. import arithmetic_file, documentation_file
-from ..escape import github_error, terminal_line, terminal_text
-from ..ledger import ledger
-from ..ledger.choice import choose
-from ..matrix.page import write_matrix
-from ..options import OPTIONS, STATE_HELP, StateNames, pytest_arguments
+from ..escape import terminal_line, terminal_text
 from ..record.exit_codes import ExitCode
-from ..record.merge import find_records, merge
-from ..record.record import Record, RecordError
-from ..record.run_result import RunResult
-from ..render import terminal
-from ..render.report import render
-from ..render.summary import Summary, summarize
-from . import diff, subjects
-from .audit import audit_recording
-from .badge import write_badges
-from .checks import list_checks
-from .diagnose import diagnose_command
-from .errors import CommandError, make_folder, unwritten
-from .vectors import vectors
 
-_SUITE: Final = "adamax_conformance.tests.conformance"
-_SUITE_PLUGIN: Final = "adamax-conformance-suite"
-"""The name under which the suite's plugin is registered."""
-_NO_PLUGINS: Final = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
 _LONGEST_LINE: Final = 300
 _CLOSED: Final = 141
 """The exit code of a program whose reader has gone, as a shell has it."""
-_SUBJECT_HELP: Final = """
-SUBJECT is numpy (our own, where nothing is named), torch, torch[foreach], mindspore, ...;
-package.module:factory or path/to/file.py:factory; torch:package.module.Class; process:COMMAND."""
+
+
+@dataclass(frozen=True)
+class _Command:
+    """A command that is not imported yet.
+
+    Attributes:
+        module: next to this one.
+        name: of the command in it.
+        about: the first sentence of its help.
+    """
+
+    module: str
+    name: str
+    about: str
+
+
+_COMMANDS: Final = {
+    "audit": _Command(
+        "audit", "audit_recording", "Check a recorded training run: every element of every recorded step."
+    ),
+    "badge": _Command(
+        "badge",
+        "write_badges",
+        "Write a badge of each subject in FILES, which are records or reports' folders.",
+    ),
+    "check": _Command("check", "check", "Check optimizers."),
+    "checks": _Command("checks", "list_checks", "List every check by its group, with its title."),
+    "diagnose": _Command(
+        "diagnose",
+        "diagnose_command",
+        "Name the cause why SUBJECT diverges, or the conditions under which it does.",
+    ),
+    "diff": _Command(
+        "records", "compare_records", "Compare two runs: what began to diverge, stopped, or changed in size."
+    ),
+    "identify": _Command(
+        "subjects",
+        "identify_subject",
+        "Identify the rule, form and scalar precision of SUBJECT, with the evidence.",
+    ),
+    "report": _Command("records", "merge_records", "Merge the records of several runs, and render them."),
+    "subjects": _Command(
+        "subjects",
+        "list_subjects",
+        "List the subjects here, with versions, dtypes and devices, and what is missing.",
+    ),
+    "vectors": _Command("vectors", "vectors", "Write the golden trajectories, or check files of them."),
+}
 
 
 def main() -> NoReturn:
@@ -133,7 +147,29 @@ def _show_error(error: click.ClickException) -> None:
     click.echo(terminal_text(shown.getvalue()), err=True, nl=False)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """A group whose commands are imported when they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The names of all commands."""
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """The command of a name; None if there is none."""
+        found = _COMMANDS.get(cmd_name)
+        if found is None:
+            return None
+        command = getattr(import_module(f".{found.module}", __package__), found.name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """Write the list of commands, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _COMMANDS[name].about) for name in sorted(_COMMANDS)])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("adamax-conformance"), prog_name="adamax-conformance")
 def cli() -> None:
     """Tell whether an Adamax optimizer computes what its documentation says.
@@ -144,302 +180,6 @@ def cli() -> None:
     3 nothing could be judged, or verdicts are missing, 130 interrupted.
     """
 
-
-@cli.command(epilog=_SUBJECT_HELP, params=[*OPTIONS])
-@click.argument("subject", nargs=-1)
-@click.option(
-    "--report",
-    type=click.Path(path_type=Path),
-    default="divergence-report",
-    show_default=True,
-    help="The folder of the record and the report.",
-)
-@click.option(
-    "--print-known", is_flag=True, help="Write ledger entries for what diverges to standard output."
-)
-@click.option(
-    "--skip-absent", is_flag=True, help="If the framework or the device is missing, say so and exit 0."
-)
-@click.option("--quiet", is_flag=True, help="Print nothing but the answer.")
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Check subjects and dtypes in N processes at once; it needs pytest-xdist.",
-)
-@click.pass_obj
-def check(passed: tuple[str, ...], /, **options: Any) -> int:
-    """Check optimizers. Without SUBJECT, our own implementation."""
-    if options["print_known"]:
-        options["quiet"] = True
-    _check_early(options)
-    _require_xdist(passed, options["workers"])
-    arguments = _pytest_arguments(options, passed)
-    watch = _RunWatcher()
-    with _without_pytest_settings(plugins=bool(passed)):
-        code = int(pytest.main([*arguments, *passed], plugins=[watch]))
-    if watch.failure:
-        raise CommandError(f"the suite itself failed:\n{watch.failure}", ExitCode.NOTHING_JUDGED)
-    result = watch.result
-    if result is None:
-        if watch.interrupted:
-            raise click.Abort
-        return _code_without_run(code, skip_absent=options["skip_absent"] and _may_be_absent(options))
-    _show_run(result, options)
-    if code == pytest.ExitCode.TESTS_FAILED and result.exit_code == ExitCode.CONFORMS:
-        raise CommandError("a test failed, and no verdict says why", ExitCode.NOTHING_JUDGED)
-    return result.exit_code
-
-
-def _show_run(result: RunResult, options: dict[str, Any]) -> None:
-    """Print what the run found, and what it lacks."""
-    record = result.record
-    console = Console(no_color=None if sys.stdout.isatty() else True)
-    if options["print_known"]:
-        click.echo(ledger.write_entries(record.verdicts, _versions(record)), nl=False)
-    elif options["quiet"]:
-        terminal.print_line(summarize([record]).answer, console)
-    else:
-        terminal.show(summarize([record]), console)
-        if not result.unwritten:
-            terminal.print_line(f"report: {options['report'] / 'index.html'}", console)
-    for note in result.notes:
-        click.echo(f"Note: {terminal_line(note, _LONGEST_LINE)}", err=True)
-    if os.environ.get("GITHUB_ACTIONS") == "true" and not options["print_known"]:
-        _annotate(summarize([record]))
-    if result.problem:
-        click.echo(f"Error: {terminal_line(result.problem, _LONGEST_LINE)}", err=True)
-
-
-def _annotate(summary: Summary) -> None:
-    """Print what diverges as annotations of GitHub: the causes, or the answer."""
-    if summary.exit_code is ExitCode.DIVERGES:
-        for words in summary.diagnoses or (summary.answer,):
-            click.echo(github_error(words, "Adamax conformance"))
-
-
-class _RunWatcher:
-    """Keeps the result of the run, and pytest's report of an internal error.
-
-    Pytest itself prints the latter only on its own terminal.
-    """
-
-    failure = ""
-    interrupted = False
-    result: RunResult | None = None
-
-    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Note an interrupt; pytest also calls this hook where a plugin ends the run."""
-        self.interrupted |= excinfo.errisinstance(KeyboardInterrupt)
-
-    def pytest_internalerror(self, excrepr: object) -> None:
-        """Keep the error; a hook of pytest."""
-        self.failure = str(excrepr)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_unconfigure(self, config: pytest.Config) -> None:
-        """Keep the result of the suite; a hook of pytest."""
-        result = getattr(config.pluginmanager.get_plugin(_SUITE_PLUGIN), "result", None)
-        self.result = result if isinstance(result, RunResult) else None
-
-
-@contextmanager
-def _without_pytest_settings(*, plugins: bool) -> Iterator[None]:
-    """Hide pytest's environment variables.
-
-    A plugin or an option that they name could leave checks out. Plugins that are installed are loaded only on
-    request: with arguments that are passed to pytest.
-    """
-    settings = {name: os.environ.pop(name, None) for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")}
-    if not plugins:
-        settings[_NO_PLUGINS] = os.environ.get(_NO_PLUGINS)
-        os.environ[_NO_PLUGINS] = "1"
-    try:
-        yield
-    finally:
-        for name, value in settings.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
-
-
-def _may_be_absent(options: dict[str, Any]) -> bool:
-    """Whether a framework or a device can be what is missing.
-
-    An interpreter or a file that the user named may have moved: then nothing would be checked any more.
-    """
-    if options["python"] is not None and shutil.which(options["python"]) is None:
-        return False
-    own = [name for name in map(parse_name, options["subject"]) if not name.is_builtin]
-    files = [f"{name.target.partition('.py:')[0]}.py" for name in own if ".py:" in name.target]
-    return all(map(os.path.exists, files)) and (not own or options["device"] != "cpu")
-
-
-def _code_without_run(code: int, *, skip_absent: bool) -> int:
-    """The exit code of a run that did not begin; pytest has said why."""
-    match code:
-        case ExitCode.NOTHING_JUDGED if skip_absent:
-            click.echo("skipped: nothing was judged")
-            return int(ExitCode.CONFORMS)
-        case pytest.ExitCode.INTERRUPTED | pytest.ExitCode.USAGE_ERROR:
-            return int(ExitCode.USAGE)
-    return int(ExitCode.NOTHING_JUDGED)
-
-
-def _check_early(options: dict[str, Any]) -> None:
-    """Raise at once the errors of usage that the run would find later."""
-    try:
-        choose(options["known"], options["known_only"])
-        arithmetic_file.load(options["arithmetic"])
-        documentation_file.load(options["documented_by"])
-    except (
-        ledger.LedgerError,
-        arithmetic_file.DeclarationError,
-        documentation_file.DocumentationError,
-    ) as error:
-        raise CommandError(str(error)) from error
-    make_folder(options["report"], "--report")
-
-
-def _require_xdist(passed: Sequence[str], workers: int = 1) -> None:
-    """Raise if the caller wants processes of pytest, and its plugin is missing."""
-    asked = ["--workers"] if workers > 1 else []
-    asked += [word for word in passed if word.startswith("--numprocesses") or re.fullmatch(r"-n(\w*)", word)]
-    if asked and importlib.util.find_spec("xdist") is None:
-        raise CommandError(
-            f"{asked[0]} needs pytest-xdist, which is not here; get it with: "
-            f"{sys.executable} -m pip install pytest-xdist"
-        )
-
-
-def _pytest_arguments(options: dict[str, Any], passed: Sequence[str]) -> list[str]:
-    suite = importlib.util.find_spec(_SUITE)
-    assert suite is not None
-    assert suite.origin is not None
-    # By its folder rather than with --pyargs: for a name, pytest loads a conftest.py that lies where the user is.
-    folder = Path(suite.origin).parent
-    arguments = [str(folder), "-c", str(folder / "pytest.ini"), "-p", f"{_SUITE}.plugin"]
-    if not passed:  # a user who passes arguments on knows pytest, and wants to see it
-        arguments += ["-p", "no:terminal"]
-    arguments += [f"--adamax-subject={name}" for name in options["subject"]]
-    arguments += [f"--adamax-report={options['report']}", *pytest_arguments(options)]
-    if options["fail_fast"]:
-        arguments.append("--maxfail=1")
-    if (workers := options["workers"]) > 1:
-        arguments += ["-p", "xdist", "--dist=loadgroup", f"--numprocesses={workers}"]
-    if not options["quiet"] and not passed:
-        arguments.append("--adamax-progress")
-    return arguments
-
-
-def _versions(record: Record) -> dict[str, str]:
-    return {str(s["name"]): str(s.get("version", "")) for s in record.header.subjects}
-
-
-@cli.command("subjects")
-@click.option("--python", metavar="PATH", help="The interpreter to look in.")
-def list_subjects(python: str | None) -> int:
-    """List the subjects here, with versions, dtypes and devices, and what is missing."""
-    return int(subjects.show(python, terminal.table_console()))
-
-
-@cli.command("identify")
-@click.argument("subject")
-@click.option("--dtype", multiple=True, type=click.Choice(DTYPES))
-@click.option("--device", type=click.Choice(DEVICES), default="cpu", show_default=True)
-@click.option("--python", metavar="PATH", help="The interpreter to run the subject in.")
-@click.option("--state", type=StateNames(), metavar="M,U", help=STATE_HELP)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def identify_subject(
-    subject: str,
-    dtype: tuple[str, ...],
-    device: str,
-    python: str | None,
-    state: tuple[str, str] | None,
-    *,
-    as_json: bool,
-) -> int:
-    """Identify the rule, form and scalar precision of SUBJECT, with the evidence."""
-    code = subjects.identify_and_show(subject, dtype, device, python, Console(), state=state, as_json=as_json)
-    return int(code)
-
-
-_FILE = click.Path(path_type=Path)
-
-
-@cli.command("report")
-@click.argument("files", nargs=-1, required=True, type=_FILE)
-@click.option("--output", type=_FILE, required=True, help="The folder to write to.")
-@click.option(
-    "--matrix",
-    "matrix_file",
-    type=_FILE,
-    help="Also write the matrix of all subjects to this Markdown file, and its data next to it.",
-)
-def merge_records(files: tuple[Path, ...], output: Path, matrix_file: Path | None) -> int:
-    """Merge the records of several runs, and render them.
-
-    FILE is a record, a report's folder, or a folder of those.
-    """
-    records = _merge(*files)
-    make_folder(output, "--output")
-    if matrix_file is not None:
-        make_folder(matrix_file.parent, "--matrix")
-    try:
-        summary = render(records, output)
-        if matrix_file is not None:
-            write_matrix(records, matrix_file, ledger.load())
-    except OSError as error:
-        raise unwritten(output, error) from error
-    terminal.show(summary, Console())
-    terminal.print_line(f"report: {output / 'index.html'}", Console())
-    return int(summary.exit_code)
-
-
-@cli.command("diff")
-@click.argument("old", type=_FILE)
-@click.argument("new", type=_FILE)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "markdown", "html", "json"]),
-    default="table",
-    show_default=True,
-)
-def compare_records(old: Path, new: Path, form: str) -> int:
-    """Compare two runs: what began to diverge, stopped, or changed in size.
-
-    The exit code is 1 if something got worse.
-    """
-    comparison = diff.compare(_merge(old), _merge(new))
-    match form:
-        case "markdown":
-            click.echo(comparison.to_markdown(), nl=False)
-        case "html":
-            click.echo(comparison.to_html(), nl=False)
-        case "json":
-            click.echo(json.dumps(comparison.to_json(), indent=2))
-        case _:
-            console = terminal.table_console()
-            terminal.spell_out(console)
-            console.print(comparison.to_table())
-    return int(comparison.exit_code)
-
-
-def _merge(*files: Path) -> tuple[Record, ...]:
-    try:
-        return merge(path for file in files for path in find_records(file))
-    except RecordError as error:
-        raise CommandError(str(error)) from error
-
-
-cli.add_command(vectors)
-cli.add_command(audit_recording)
-cli.add_command(list_checks)
-cli.add_command(write_badges)
-cli.add_command(diagnose_command)
 
 if __name__ == "__main__":
     main()

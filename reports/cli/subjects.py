@@ -12,11 +12,12 @@ from rich.text import Text
 
 from ...impl.adapters.registry import BUILTIN
 from ...impl.protocol.errors import RejectedError, SubjectError, UnknownSubjectError
-from ...impl.protocol.messages import SubjectInfo
+from ...impl.protocol.messages import DEVICES, DTYPES, SubjectInfo
 from ...impl.subject.client import Subject
 from ...oracles.identify.result import Identification
 from ...reference.rules import DOCUMENTED
 from ..escape import one_line
+from ..options import STATE_HELP, StateNames
 from ..record.exit_codes import ExitCode
 from ..render import terminal
 from ..rule.identify import identify_rule
@@ -142,3 +143,31 @@ def _print(name: str, found: Identification, console: Console) -> None:
     if found.rule is not None and not found.admissible:
         what = "scalars" if found.computes_in is found.format_ else "numbers"
         line(f"{what} are computed below the working precision")
+
+
+@click.command("subjects")
+@click.option("--python", metavar="PATH", help="The interpreter to look in.")
+def list_subjects(python: str | None) -> int:
+    """List the subjects here, with versions, dtypes and devices, and what is missing."""
+    return int(show(python, terminal.table_console()))
+
+
+@click.command("identify")
+@click.argument("subject")
+@click.option("--dtype", multiple=True, type=click.Choice(DTYPES))
+@click.option("--device", type=click.Choice(DEVICES), default="cpu", show_default=True)
+@click.option("--python", metavar="PATH", help="The interpreter to run the subject in.")
+@click.option("--state", type=StateNames(), metavar="M,U", help=STATE_HELP)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def identify_subject(
+    subject: str,
+    dtype: tuple[str, ...],
+    device: str,
+    python: str | None,
+    state: tuple[str, str] | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Identify the rule, form and scalar precision of SUBJECT, with the evidence."""
+    code = identify_and_show(subject, dtype, device, python, Console(), state=state, as_json=as_json)
+    return int(code)

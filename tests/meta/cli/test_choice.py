@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 from adamax_conformance.oracles.verdict import Status
-from adamax_conformance.reports.cli import checks, main
+from adamax_conformance.reports.cli import check, checks
 from adamax_conformance.tests.conformance.harness.catalogue import CHECKS, LAYERS
 
 
 def test_every_check_is_listed_with_its_title(run):
     ran = run("checks")
     assert ran.code == 0
-    for check in CHECKS.values():
-        assert f"  {check.id} " in ran.out
-        assert check.title in ran.out
+    for each in CHECKS.values():
+        assert f"  {each.id} " in ran.out
+        assert each.title in ran.out
     assert list(checks.GROUPS) == list(LAYERS)
 
 
@@ -35,16 +35,16 @@ def test_checks_are_skipped_by_globs_with_commas(run):
 
 @pytest.mark.parametrize("words", [["-n", "2"], ["-n2"], ["-nauto"], ["--numprocesses=2"]])
 def test_processes_without_the_plugin_for_them_are_one_line(monkeypatch, words):
-    monkeypatch.setattr(main.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(check.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(
-        main.click.ClickException, match=r"needs pytest-xdist, which is not here; get it with"
+        check.click.ClickException, match=r"needs pytest-xdist, which is not here; get it with"
     ):
-        main._require_xdist(words)
+        check._require_xdist(words)
 
 
 def test_other_arguments_of_pytest_need_no_plugin(monkeypatch):
-    monkeypatch.setattr(main.importlib.util, "find_spec", lambda _: None)
-    main._require_xdist(["-k", "nan", "-q", "--no-header"])
+    monkeypatch.setattr(check.importlib.util, "find_spec", lambda _: None)
+    check._require_xdist(["-k", "nan", "-q", "--no-header"])
 
 
 def test_a_piped_run_prints_a_finding_once_and_its_progress_and_leaves_nothing_behind(run):

@@ -14,6 +14,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
 from adamax_conformance import reports
 from adamax_conformance.reports.cli.checks import matches
@@ -133,7 +134,7 @@ def test_the_workflow_passes_what_the_action_takes():
 def options_of(command):
     return {
         option
-        for parameter in cli.commands[command].params
+        for parameter in cli.get_command(click.Context(cli), command).params
         for option in parameter.opts
         if option[:2] == "--"
     }
