@@ -42,6 +42,6 @@ def test_the_help_shows_of_each_command_what_its_own_help_says(name, run):
 
 
 def test_a_command_that_there_is_not_is_one_line(run):
-    ran = run("chek")
+    ran = run("judge")
     assert ran.code == 2
-    assert "No such command 'chek'" in ran.err
+    assert "No such command 'judge'" in ran.err
