@@ -53,6 +53,7 @@ from adamax_conformance.reports.render import evidence, html, markdown
 from adamax_conformance.reports.render.summary import summarize
 from adamax_conformance.reports.reproduce.life_script import LONGEST
 from adamax_conformance.reports.reproduce.script import script
+from adamax_conformance.tests.conformance.cases.lives import Feature
 from adamax_conformance.tests.conformance.cases.probes import PROBES
 from adamax_conformance.tests.meta.reports import life_bugs
 from adamax_conformance.tests.meta.reports.samples import HOSTILE, header, verdict
@@ -202,7 +203,13 @@ def test_a_script_performs_every_action_as_the_host_does(quantity) -> None:
     replayed(life, quantity, 2, (0, 1), optimizer=1)
 
 
-@pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.id)
+REFUSED = {Feature.GRADIENT_DTYPE}
+"""Features that our Adamax refuses to have."""
+
+
+@pytest.mark.parametrize(
+    "probe", [each for each in PROBES if each.feature not in REFUSED], ids=lambda probe: probe.id
+)
 def test_a_script_performs_the_life_of_every_probe(probe) -> None:
     for life in probe.make(Format.BINARY32):
         last = life.actions[-1]
@@ -211,6 +218,13 @@ def test_a_script_performs_the_life_of_every_probe(probe) -> None:
         ):
             shape = life.actions[0].groups[0].parameters[0].values.shape
             replayed(life, Quantity.THETA, 0, (0,) * len(shape), optimizer=last.optimizer)
+
+
+def test_a_script_passes_gradients_of_the_dtype_that_the_life_has() -> None:
+    (life,) = next(each for each in PROBES if each.feature is Feature.GRADIENT_DTYPE).make(Format.BINARY32)
+    found = wrong_number(life, Quantity.THETA, 0, (0,), "0.0")
+    with pytest.raises(TypeError, match="gradient 0 has dtype float64; its parameter has float32"):
+        output(script(diverging(found, "numpy")))
 
 
 @pytest.mark.parametrize(
