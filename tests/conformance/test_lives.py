@@ -112,9 +112,9 @@ def test_a_feature_is_right_wherever_it_occurs(context: CheckContext, probe: Pro
 def test_no_size_number_or_count_is_special(context: CheckContext, pinned: PinnedLives) -> None:
     if not _is_performed(context):
         return
-    if pinned.id in {"numbers", "dtypes"} and budget_of(context.subject.info).compiles:
+    if pinned.id == "numbers" and budget_of(context.subject.info).compiles:
         context.skip(
-            "a step of a thousand parameters, or of several dtypes, takes long to compile, or is refused"
+            "a step of a thousand parameters takes minutes to compile, and MindSpore's compiler refuses it"
         )
         return
     if pinned.id == "hidden" and context.shows_state():

@@ -256,7 +256,8 @@ def dtypes(scope: Scope, *, full: bool) -> Iterator[Life]:
     format_, features = scope.format_, scope.features
     shapes = ((3,), (2, 2), (5,), (3,), (1,), (65,))
     orders = list(permutations((None, *scope.dtypes)))
-    for index, order in enumerate(orders if full else orders[:: max(1, len(orders) // 6)]):
+    asked = 2 if scope.compiles else 6
+    for index, order in enumerate(orders if full else orders[:: max(1, len(orders) // asked)]):
         specs = tuple(
             ParameterSpec(rounded_values(values_of(format_, 8000 + i, shape), dtype), dtype=dtype)
             for i, (shape, dtype) in enumerate(zip(shapes, order * len(shapes), strict=False))
