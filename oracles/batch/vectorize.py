@@ -27,9 +27,7 @@ def _is_array(value: Any) -> bool:
 
 def _truth(value: Any) -> Any:
     """A condition: an array's elements that are not zero, or a constant's truth."""
-    if not _is_array(value):
-        return bool(value)
-    return value if value.dtype == bool else value != 0
+    return value != 0 if _is_array(value) else bool(value)
 
 
 def _not(value: Any) -> Any:
@@ -37,23 +35,23 @@ def _not(value: Any) -> Any:
 
 
 def _and(*values: Any) -> Any:
-    result: Any = True
+    arrays = []
     for value in values:
         if _is_array(value):
-            result = _truth(value) if result is True else result & _truth(value)
+            arrays.append(_truth(value))
         elif not value:
             return False
-    return result
+    return np.logical_and.reduce(np.broadcast_arrays(*arrays)) if arrays else True
 
 
 def _or(*values: Any) -> Any:
-    result: Any = False
+    arrays = []
     for value in values:
         if _is_array(value):
-            result = _truth(value) if result is False else result | _truth(value)
+            arrays.append(_truth(value))
         elif value:
             return True
-    return result
+    return np.logical_or.reduce(np.broadcast_arrays(*arrays)) if arrays else False
 
 
 def _any(condition: Any) -> bool:

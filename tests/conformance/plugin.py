@@ -91,7 +91,7 @@ _SAFE_PATH: Final = "PYTHONSAFEPATH"
 _OURS: Final = "adamax-conformance"
 """The value that says that the variable is not the user's."""
 _RULE: Final = "rule/documented"
-_YOUNG_OBJECTS: Final = 100_000
+_YOUNG_OBJECTS: Final = 20_000
 """The new objects after which the garbage collector looks for cycles; by default 700, too few to have one."""
 _TENTHS: Final = 10
 _WIDEST_FIRST: Final = ("float64", "float32", "float16", "bfloat16")
@@ -137,7 +137,6 @@ class _Suite:
         self.python: str | None = option("--adamax-python")
         self.device: str = option("--adamax-device")
         self.hung: Counter[str] = Counter()
-        self.collection = gc.get_threshold()
         self.lock: FolderLock | None = None
         self.writer: RecordWriter  # of the process that keeps the record, from the session's start
         self.result: RunResult | None = None
@@ -317,11 +316,17 @@ class _Suite:
 
     # Running -------------------------------------------------------------------------------------------
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self) -> None:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
         """Keep the garbage collector off what lives as long as the run: modules and tests."""
+        thresholds = gc.get_threshold()
         gc.freeze()
-        gc.set_threshold(_YOUNG_OBJECTS, *self.collection[1:])
+        gc.set_threshold(_YOUNG_OBJECTS, *thresholds[1:])
+        try:
+            return (yield)
+        finally:
+            gc.set_threshold(*thresholds)
+            gc.unfreeze()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
@@ -539,8 +544,6 @@ class _Suite:
 
     def pytest_unconfigure(self) -> None:
         """Close the subjects, and release the report's folder."""
-        gc.set_threshold(*self.collection)
-        gc.unfreeze()
         hypothesis_settings.set_hypothesis_home_dir(None)
         self.hypothesis_home.cleanup()
         if self.lock is not None:
