@@ -312,7 +312,7 @@ class LifePerformer:
         before = self._own_gradients(gradients, specs)
         try:
             self._call(optimizer, gradients, action)
-        except Exception as error:
+        except (TypeError, ValueError) as error:
             if not any(spec.dtype for spec in specs):
                 raise
             raise SkippedError(f"a gradient of another dtype is refused: {error}") from error

@@ -288,6 +288,32 @@ def test_parameters_of_several_dtypes_lie_side_by_side() -> None:
     assert dtypes == [("float32", "float32"), ("float64", "float64")]
 
 
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (None, Outcome.DONE),
+        (TypeError, Outcome.UNSUPPORTED),
+        (ValueError, Outcome.UNSUPPORTED),
+        (KeyError, Outcome.REFUSED),
+    ],
+)
+def test_a_gradient_of_another_dtype_is_passed_and_may_be_refused_but_not_crash(error, outcome) -> None:
+    passed = []
+
+    class Looking(Descent):
+        def __call__(self, gradients):
+            passed.append([g.dtype.name for g in gradients])
+            if error is not None:
+                raise error("no")
+            super().__call__(gradients)
+
+    wide = GradientSpec(Values.of([1.0, 2.0]), dtype="float64")
+    step = Step(0, (wide, GradientSpec(Values.of([1.0, 2.0]))))
+    *_, seen = perform(Construct(0, (GROUP,)), step, factory=Looking)
+    assert seen.outcome is outcome
+    assert passed == [["float64", "float32"]]
+
+
 def test_a_large_array_crosses_as_its_pattern() -> None:
     tiled = Values((1000, 1000), (0.5, 0.25, -1.0))
     start = Construct(0, (GroupSpec((ParameterSpec(tiled),)),), Options(Number(0.5)))
