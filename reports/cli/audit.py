@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -106,6 +107,8 @@ def audit_recording(recording: Path, other: Path | None, report: Path, **options
     With OTHER, a recording of the same run on another device, say, print the first step where they part, and which of
     them is within the bound there; no report is written.
     """
+    if other is not None:
+        _require_options_of_two()
     try:
         known = choose(options["known"], options["known_only"]).used
         arithmetic = arithmetic_file.load(options["model"])
@@ -143,6 +146,18 @@ def audit_recording(recording: Path, other: Path | None, report: Path, **options
     if result.problem:
         click.echo(f"Error: {terminal_line(result.problem, LONGEST_MESSAGE)}", err=True)
     return result.exit_code
+
+
+def _require_options_of_two() -> None:
+    """Raise for an option that a comparison of two recordings does not use."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        name = str(option.name)
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and name not in {"recording", "other", "model"}:
+            raise CommandError(
+                f"{option.opts[0]} is not used where two recordings are compared; only --arithmetic is"
+            )
 
 
 def _write_report(record: Record, report: Path, progress: ProgressFile) -> RunResult:

@@ -27,7 +27,8 @@ def compare_recordings(one: Manifest, other: Manifest, arithmetic: Arithmetic) -
         arithmetic: the declared arithmetic.
 
     Returns:
-        The answer in lines, and the exit code: 1 where a step is beyond its bound at the place where they part.
+        The answer in lines, and the exit code: 1 where a step is beyond its bound at the place where they part, 3 where
+        none is and one cannot be judged.
 
     Raises:
         CommandError: they have no recorded step in common, or one that is needed cannot be read.
@@ -59,8 +60,10 @@ def compare_recordings(one: Manifest, other: Manifest, arithmetic: Arithmetic) -
         f"{manifest.folder}: {parting.what} of this step {_in_words(over_bound)}"
         for manifest, over_bound in worst
     ]
-    beyond = any(over_bound is not None and over_bound > 1 for _, over_bound in worst)
-    return lines, ExitCode.DIVERGES if beyond else ExitCode.CONFORMS
+    if any(over_bound is not None and over_bound > 1 for _, over_bound in worst):
+        return lines, ExitCode.DIVERGES
+    unjudged = any(over_bound is None for _, over_bound in worst)
+    return lines, ExitCode.NOTHING_JUDGED if unjudged else ExitCode.CONFORMS
 
 
 def _in_words(over_bound: float | None) -> str:

@@ -12,6 +12,7 @@ import pytest
 from adamax_conformance.impl import Adamax
 from adamax_conformance.impl.recording import record
 from adamax_conformance.impl.recording.format import file_name
+from adamax_conformance.reports.cli import comparing
 from adamax_conformance.reports.cli.errors import CommandError
 from adamax_conformance.reports.cli.main import cli
 from adamax_conformance.tests.meta.audit.wrong import Plain
@@ -90,6 +91,30 @@ def test_the_optimizer_that_is_wrong_is_named(compare):
     assert lines[2] == "2 of 5 recorded steps are the same before it"
     assert "recording: theta of this step is within its bound" in lines[3]
     assert "other: theta of this step is beyond its bound" in lines[4]
+
+
+def test_what_cannot_be_judged_is_not_within_its_bound(compare, monkeypatch):
+    monkeypatch.setattr(comparing, "_largest_over_bound", lambda *_: None)
+    code, lines = compare(Off)
+    assert code == 3
+    assert all("theta of this step cannot be judged" in line for line in lines[3:5])
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["--step", "3"], "--step"),
+        (["--unfinished"], "--unfinished"),
+        (["--output", "elsewhere"], "--report"),
+        (["--quiet"], "--quiet"),
+    ],
+)
+def test_an_option_that_a_comparison_does_not_use_is_refused(one, words, option):
+    with pytest.raises(
+        CommandError, match=f"{option} is not used where two recordings are compared"
+    ) as caught:
+        cli.main(["audit", str(one), str(one), *words], standalone_mode=False)
+    assert caught.value.exit_code == 2
 
 
 def test_two_right_evaluations_part_and_both_are_right(compare):
