@@ -80,22 +80,43 @@ def special_errors(
         wrong = np.flatnonzero(~finite & ~must_be_nan & must_be_off & np.isfinite(came))
         for index in wrong[:_FIRST]:
             yield int(index), quantity, "infinite or nan"
+    for quantity, came, sign in _signs((used, which), before, after, error_model, decay):
+        wrong = np.flatnonzero(~finite & np.isinf(came) & (sign == np.where(came < 0, 1.0, -1.0)))
+        for index in wrong[:_FIRST]:
+            yield int(index), quantity, f"{sign[index] * np.inf} or nan"
+
+
+def _signs(
+    steps: tuple[Sequence[Hyperparameters], npt.NDArray[np.intp]],
+    before: Sequence[Numbers],
+    after: Sequence[Numbers],
+    error_model: ErrorModel,
+    decay: Numbers,
+) -> Sequence[tuple[Quantity, Numbers, Numbers]]:
+    """The sign of each result, should it be infinite; 0 where that is open.
+
+    BOUNDS.md, "The sign of an infinity", says why.
+
+    Returns:
+        Each quantity, its numbers after the step, and their signs.
+    """
+    used, which = steps
+    theta, m, u, g = before
+    theta_after, m_after, u_after = after
+    joins = (decay != 0) & (error_model.rule.decay is Decay.L2)
+    beta1 = np.array([options.beta1 for options in used])[which]
     ascent = np.where(np.array([options.maximize for options in used])[which], -1.0, 1.0)
     of_g = _infinity(g) * (1.0 if error_model.rule.ascent is Ascent.NONE else ascent)
     of_theta = _infinity(theta) * (ascent if error_model.rule.ascent is Ascent.NEGATE_AFTER_DECAY else 1.0)
     # The sign of the effective gradient, where it is infinite by one of its terms alone.
     alone = np.where(joins & np.isinf(theta), np.where(np.isinf(g), 0.0, of_theta), of_g)
-    of_m = np.where(inf_g | (beta1 == 0), 0.0, _infinity(m))
+    of_m = np.where(np.isinf(g) | (joins & np.isinf(theta)) | (beta1 == 0), 0.0, _infinity(m))
     moves_little = np.isfinite(m_after) & (u_after != 0) & (joins | (decay == 0))
-    signs: tuple[tuple[Quantity, Numbers, Numbers], ...] = (
+    return (
         (Quantity.M, m_after, np.where(np.isfinite(m), alone, of_m)),
         (Quantity.U, u_after, np.where(u < 0, 0.0, 1.0)),
         (Quantity.THETA, theta_after, np.where(moves_little, _infinity(theta), 0.0)),
     )
-    for quantity, came, sign in signs:
-        wrong = np.flatnonzero(~finite & np.isinf(came) & (sign == np.where(came < 0, 1.0, -1.0)))
-        for index in wrong[:_FIRST]:
-            yield int(index), quantity, f"{sign[index] * np.inf} or nan"
 
 
 def _infinity(numbers: Numbers) -> Numbers:

@@ -38,6 +38,15 @@ class Run:
             self.fill()
             self.optimizer.step()
 
+    def hooked(self, register, count, *, later):
+        """Record steps, with hooks that stand before the recorder's or after them."""
+        if not later:
+            register()
+        with self.recorder:
+            if later:
+                register()
+            self.steps(count)
+
     def audit(self, *options):
         self.code, self.record = audited(self.folder / "recording", self.folder / "report", *options)
         return self
@@ -189,12 +198,7 @@ def test_a_state_that_lies_elsewhere_between_the_steps(tmp_path, later):
         run.optimizer.register_step_pre_hook(bring_back)
         run.optimizer.register_step_post_hook(move_away)
 
-    if not later:
-        register()
-    with run.recorder:
-        if later:
-            register()
-        run.steps(4)
+    run.hooked(register, 4, later=later)
     run.audit().is_right()
 
 
@@ -213,12 +217,7 @@ def test_hooks_that_change_gradients_before_and_weights_after_a_step(tmp_path, l
         run.optimizer.register_step_pre_hook(clip_gradients)
         run.optimizer.register_step_post_hook(clip_weights)
 
-    if not later:
-        register()
-    with run.recorder:
-        if later:
-            register()
-        run.steps(4)
+    run.hooked(register, 4, later=later)
     run.audit().is_right("theta of parameter 0 before 3 recorded steps, from 2 to 4")
 
 

@@ -48,9 +48,10 @@ from adamax_conformance.reference.life import (
     Values,
     Watched,
 )
-from adamax_conformance.tests.conformance.cases.lives import Scope
+from adamax_conformance.tests.conformance.cases.lives import Feature, Scope
 from adamax_conformance.tests.conformance.cases.probes import PROBES
 from adamax_conformance.tests.conformance.cases.scale_lives import counters, hidden, sizes
+from adamax_conformance.tests.conformance.cases.special_lives import special
 
 THETA = Values.of([1.0, -2.0, 0.5])
 G = Values.of([0.5, 0.25, -0.75])
@@ -169,6 +170,32 @@ def test_nothing_is_found_of_hidden_m_and_u_of_a_right_life() -> None:
         assert found.open == 0
 
 
+class _Late(Adamax):
+    """An element is off where the pattern repeats, at the index of a special one."""
+
+    def __call__(self, gradients):
+        super().__call__(gradients)
+        for theta in self.parameters:
+            if theta.size > LONG:
+                theta.reshape(-1)[LONG - 1] *= theta.dtype.type(1.5)
+
+
+LONG = 4096
+"""More elements than are carried whole."""
+
+
+@pytest.mark.parametrize(("factory", "element"), [(Adamax, None), (_Late, LONG - 1)])
+def test_special_elements_of_a_hidden_array_are_not_taken_for_those_that_repeat_the_pattern(
+    factory, element
+) -> None:
+    scope = Scope(Format.BINARY32, frozenset({Feature.EPS, Feature.BETAS, Feature.NAN, Feature.INFINITY}))
+    assert (LONG - 1) % 7 == 0  # the pattern of these lives has 7 elements, and the first is special
+    for life in special(scope, full=False):
+        found = judge(life, hide(perform(life, factory), "m", "u"))
+        assert {f.divergence.element for f in found.findings} == ({(element,)} if element else set())
+        assert found.judged > 0
+
+
 def test_large_arrays_are_judged_by_their_pattern_and_counters_by_their_ends() -> None:
     for life in (
         *sizes(Scope(Format.BINARY32, frozenset()), full=False)[:2],
@@ -271,6 +298,9 @@ def test_a_step_that_was_not_counted_is_noticed_at_the_next_one() -> None:
         ("u", math.nan, 1.0, "must be nan"),
         ("m", math.inf, 3.0, "must be infinite or nan"),
         ("u", -math.inf, 3.0, "must be infinite or nan"),
+        ("m", math.inf, -math.inf, "must be inf or nan"),
+        ("m", -math.inf, math.inf, "must be -inf or nan"),
+        ("u", math.inf, -math.inf, "must be inf or nan"),
     ],
 )
 def test_a_number_that_is_not_finite_must_spread_to_what_it_enters(name, special, came, words) -> None:
