@@ -35,7 +35,7 @@ from adamax_conformance.impl.subject.client import Subject
 from adamax_conformance.impl.subject.parts import find_obstacle
 from adamax_conformance.impl.subject.transports import Deadlines
 from adamax_conformance.oracles.causes.diagnosis import Diagnosis
-from adamax_conformance.oracles.verdict import Divergence, Quantity, Status, Verdict
+from adamax_conformance.oracles.verdict import Divergence, Quantity, Status
 from adamax_conformance.reports import arithmetic_file, documentation_file, options
 from adamax_conformance.reports.cli.checks import (
     ChoiceError,
@@ -44,7 +44,7 @@ from adamax_conformance.reports.cli.checks import (
     require_suite,
     split_globs,
 )
-from adamax_conformance.reports.escape import one_line, terminal_line, terminal_text
+from adamax_conformance.reports.escape import one_line, terminal_text
 from adamax_conformance.reports.ledger import ledger
 from adamax_conformance.reports.ledger.choice import choose
 from adamax_conformance.reports.record import verdict_json
@@ -66,9 +66,9 @@ from adamax_conformance.tests.conformance.harness.catalogue import CHECKS, LAYER
 from adamax_conformance.tests.conformance.harness.check import Check, checks_of
 from adamax_conformance.tests.conformance.harness.context import CheckContext
 from adamax_conformance.tests.conformance.harness.target import Profile, Settings, Target
+from adamax_conformance.tests.conformance.progress import ProgressDisplay
 from hypothesis import configuration as hypothesis_settings
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 _PROPERTY: Final = "adamax-verdict"
 _USUAL_DTYPES: Final = ("float32", "float64")
@@ -90,7 +90,6 @@ _SAFE_PATH: Final = "PYTHONSAFEPATH"
 _OURS: Final = "adamax-conformance"
 """The value that says that the variable is not the user's."""
 _RULE: Final = "rule/documented"
-_TENTHS: Final = 10
 _WIDEST_FIRST: Final = ("float64", "float32", "float16", "bfloat16")
 _SEARCH: Final = 3.0
 """Seconds of the search for two causes at once."""
@@ -143,7 +142,7 @@ class _Suite:
         self.origins: list[str] = []
         """The id of the test that gave each verdict of the record."""
         self.concluded: set[str] = set()
-        self.bar: _Bar | None = None
+        self.bar: ProgressDisplay | None = None
         self._show_folder()
         try:
             require_matches(
@@ -372,7 +371,7 @@ class _Suite:
                 ExitCode.USAGE,
             )
         if session.config.getoption("--adamax-progress"):
-            self.bar = _Bar(Console(stderr=True))
+            self.bar = ProgressDisplay(Console(stderr=True))
 
     def _take_folder(self, folder: Path) -> None:
         """Lock the report's folder, and remove an earlier report.
@@ -588,66 +587,6 @@ def _context_of(item: pytest.Item) -> tuple[str, str] | None:
     key: Any = item.callspec.params["context"]
     subject, dtype = key
     return str(subject), str(dtype)
-
-
-class _Bar:
-    """The live progress display.
-
-    If the output is not a terminal, it prints a line after each tenth of the tests.
-    """
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-        self.shown = 0
-        self.total = 0
-        self.done = 0
-        self.progress = Progress(
-            TextColumn("checking"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.description}", markup=False),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self.task = self.progress.add_task("", total=None)
-        self.progress.start()
-
-    def expect(self, total: int) -> None:
-        """Set the number of tests."""
-        self.total = total
-        self.progress.update(self.task, total=total)
-
-    def advance(self, verdicts: Sequence[Verdict]) -> None:
-        """Count one test more, and print what diverges on a terminal."""
-        wrong = [v for v in verdicts if v.status in {Status.DIVERGES, Status.BROKEN}]
-        self.done += 1
-        if not self.console.is_terminal:
-            self._print_tenth(len(wrong))
-            return
-        for verdict in wrong[self.shown :]:
-            line = terminal_line(
-                f"{verdict.status.value}: {verdict.subject} {verdict.dtype} {verdict.check}: {verdict.reason}"
-            )
-            self.progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        self.shown = len(wrong)
-        self.progress.update(self.task, advance=1, description=f"{len(wrong)} diverge" if wrong else "")
-
-    def _print_tenth(self, wrong: int) -> None:
-        """Print a line if another tenth of the tests is done.
-
-        What diverges is not printed here: where everything is kept, the end of the run would print it again.
-        """
-        total = max(self.total, 1)
-        if self.done * _TENTHS // total > (self.done - 1) * _TENTHS // total:
-            words = f", {wrong} {'diverges' if wrong == 1 else 'diverge'}" if wrong else ""
-            line = f"checking: {self.done} of {self.total} tests{words}"
-            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-    def stop(self) -> None:
-        """Remove the display."""
-        self.progress.stop()
 
 
 def main() -> int:
