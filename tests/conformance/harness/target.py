@@ -8,7 +8,13 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
-from adamax_conformance.impl.protocol.errors import RejectedError, SkippedError, SubjectBrokenError
+from adamax_conformance.impl.protocol.errors import (
+    InvalidAnswerError,
+    RejectedError,
+    SkippedError,
+    SubjectBrokenError,
+    SubjectDiedError,
+)
 from adamax_conformance.impl.subject.capabilities import restrict_case
 from adamax_conformance.impl.subject.client import Subject
 from adamax_conformance.impl.subject.parts import find_parts, find_stillness
@@ -66,6 +72,10 @@ class Settings:
     ledger: Ledger | None = None
     documented_by: Documentation | None = None
     arguments: tuple[str, ...] = ()
+
+
+_UNIDENTIFIED: Final = (RejectedError, SkippedError, SubjectDiedError, InvalidAnswerError)
+"""What leaves a subject to the bounds of the page. Where it gave no answer in time, nothing is judged by those."""
 
 
 @dataclass
@@ -126,19 +136,25 @@ class Target:
     def identification(self) -> Identification:
         """The identification of the subject; if it failed, every call raises that error."""
         if self._identification is None:
-            try:
-                self._identification = identify_rule(self.subject, self.dtype, self.settings.arithmetic)
-            except Exception as error:  # noqa: BLE001 - kept, and raised below and again
-                self._identification = error
+            self._identification = self._identify()
         if isinstance(self._identification, Exception):
             raise self._identification
         return self._identification
+
+    def _identify(self, attempts: int = 2) -> Identification | Exception:
+        """Identify the subject; once more if no answer came, as on a busy machine."""
+        try:
+            return identify_rule(self.subject, self.dtype, self.settings.arithmetic)
+        except SubjectBrokenError as error:
+            return self._identify(attempts - 1) if attempts > 1 else error
+        except Exception as error:  # noqa: BLE001 - kept, and raised by every call
+            return error
 
     def follows_known_rule(self) -> bool:
         """Whether a known rule explains ordinary numbers, as far as one was looked for."""
         try:
             return self.identification().rule is not None
-        except (RejectedError, SkippedError, SubjectBrokenError):
+        except _UNIDENTIFIED:
             return True
 
     def shows_state(self) -> bool:
@@ -192,19 +208,13 @@ class Target:
             compare(case, observed, plain, strict)
             compare(case, observed, self._error_model(flushes=True), flushing)
             # Of a theta that no known rule gives, flushing explains nothing.
-            told = NUMBERS if self._follows_known_rule() else (Quantity.M, Quantity.U)
+            told = NUMBERS if self.follows_known_rule() else (Quantity.M, Quantity.U)
             found = next((strict[q].divergence for q in told if strict[q].divergence is not None), None)
             explained = not any(t.exceeded for t in flushing.values())
             if found is not None:
                 explained = explained and is_explained_by_flushing((case, observed), plain)
             self._underflow = (found if explained else None,)
         return self._underflow[0]
-
-    def _follows_known_rule(self) -> bool:
-        try:
-            return self.identification().rule is not None
-        except (RejectedError, SkippedError, SubjectBrokenError):
-            return True
 
     def divides_by_reciprocal(self) -> bool:
         """Whether the step is a product with a reciprocal.
@@ -238,7 +248,7 @@ class Target:
         """The error model of the identified scheme, or of the page if none was identified."""
         try:
             flushes, reciprocal = self.underflow() is not None, self.divides_by_reciprocal()
-        except (RejectedError, SkippedError, SubjectBrokenError):
+        except _UNIDENTIFIED:
             flushes, reciprocal = False, False
         found = self._error_model(flushes=flushes)
         return replace(found, scheme=replace(found.scheme, reciprocal=True)) if reciprocal else found
@@ -249,6 +259,6 @@ class Target:
             arithmetic = replace(arithmetic, flush_to_zero=True)
         try:
             found = self.identification()
-        except (RejectedError, SkippedError, SubjectBrokenError):
+        except _UNIDENTIFIED:
             return ErrorModel(self.format, arithmetic=arithmetic)
         return ErrorModel(found.computes_in, found.nearest, found.scheme, arithmetic)
