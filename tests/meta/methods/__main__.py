@@ -12,10 +12,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from adamax_conformance.tests.meta.methods.asking import JUDGES, answers, questions
-from adamax_conformance.tests.meta.methods.record import RECORDED, append, read, this_run
+from adamax_conformance.tests.meta.methods.record import append, read, this_run, tidy
+from adamax_conformance.tests.meta.methods.table import README, replace_table
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -24,18 +24,21 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--method", action="append", choices=JUDGES, help="only this method")
     add("--again", action="store_true", help="ask again what the record answers")
     add("--jobs", type=int, default=1, metavar="N", help="the number of processes")
-    add("--record", type=Path, default=RECORDED, metavar="FILE", help="the record")
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line."""
     given = _arguments(argv)
-    known = {} if given.again else read(given.record).answers
+    known = {} if given.again else read()
     asked = [key for key in questions(given.method or list(JUDGES)) if key not in known]
     if asked:
-        append([this_run()], given.record)
-        append(answers(asked, given.jobs), given.record)
+        append(this_run())
+    for answer in answers(asked, given.jobs):
+        append(answer)
+        print(*answer.key, answer.found or "nothing found", sep=", ", file=sys.stderr)
+    tidy(set(questions(list(JUDGES))))
+    README.write_text(replace_table(README.read_text(encoding="utf-8"), read()), encoding="utf-8")
     return 0
 
 

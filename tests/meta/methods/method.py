@@ -16,14 +16,12 @@ class Method:
 
     Attributes:
         name: on the command line, and in the record.
-        title: what it does, as the table says it.
+        title: what it does, as Markdown.
         purpose: what it is for.
-        source: who uses it, as Markdown.
         judge: the test itself.
     """
 
     name: str
     title: str
     purpose: str
-    source: str
     judge: Judge

@@ -1,7 +1,7 @@
 """The record of the answers of each method to each planted class: lines of JSON.
 
-A line with the key `run` names the machine and the state of this repository for the lines after it. Each of these has
-one answer. A later answer replaces an earlier one.
+A line with an object names a run: the machine and the state of this repository. The lines with arrays that follow it,
+up to the next run, are its answers.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -67,47 +67,39 @@ class Answer:
         return self.method, self.planted, self.dtype
 
 
-@dataclass(frozen=True)
-class Record:
-    """All answers, and the runs that they come from.
-
-    Attributes:
-        runs: in order.
-        answers: the last one to each question.
-    """
-
-    runs: tuple[Run, ...]
-    answers: dict[Key, Answer]
+Answers = Mapping[Key, tuple[Run, Answer]]
+"""The last answer to each question, and the run that it comes from."""
 
 
-def read(path: Path = RECORDED) -> Record:
+def read(path: Path = RECORDED) -> dict[Key, tuple[Run, Answer]]:
     """Read a record; one that does not exist is empty."""
-    runs, answers = [], {}
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    for line in lines:
-        values = json.loads(line)
-        if "run" in values:
-            runs.append(Run(**values["run"]))
-        else:
-            answer = Answer(**values)
-            answers[answer.key] = answer
-    return Record(tuple(runs), answers)
+    result = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        match json.loads(line):
+            case dict() as values:
+                run = Run(**values)
+            case values:
+                answer = Answer(*values)
+                result[answer.key] = run, answer
+    return result
 
 
-def write(record: Record, path: Path = RECORDED) -> None:
-    """Write a record in a fixed order, the runs first."""
-    lines = [{"run": asdict(run)} for run in record.runs]
-    lines += [asdict(record.answers[key]) for key in sorted(record.answers)]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-
-
-def append(lines: Iterable[Run | Answer], path: Path = RECORDED) -> None:
-    """Append runs and answers as they come: a run that is stopped loses none."""
+def append(line: Run | Answer, path: Path = RECORDED) -> None:
+    """Append a run or an answer at once, so that a run that is stopped loses none."""
+    values = asdict(line) if isinstance(line, Run) else astuple(line)
     with path.open("a", encoding="utf-8") as file:
-        for line in lines:
-            values = {"run": asdict(line)} if isinstance(line, Run) else asdict(line)
-            file.write(json.dumps(values) + "\n")
-            file.flush()
+        file.write(json.dumps(values) + "\n")
+
+
+def tidy(asked: Collection[Key], path: Path = RECORDED) -> None:
+    """Put the record in order, without answers that were replaced or not asked for."""
+    kept = {key: value for key, value in read(path).items() if key in asked}
+    path.unlink(missing_ok=True)
+    runs = sorted({run for run, _ in kept.values()}, key=lambda run: (run.date, run.commit))
+    for run in runs:
+        append(run, path)
+        for key in sorted(key for key, (each, _) in kept.items() if each == run):
+            append(kept[key][1], path)
 
 
 def this_run() -> Run:

@@ -20,8 +20,7 @@ def judge(factory: type[Any], dtype: str) -> str | None:
 
 METHOD = Method(
     "suite",
-    "this suite: `adamax-conformance check`",
-    "whether it computes what is documented, to the last bit that the format allows",
-    "here",
+    "this suite, `adamax-conformance check`",
+    "whether it does what is documented, to the last bit that the format allows",
     judge,
 )
