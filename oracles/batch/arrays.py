@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...reference.hyperparameters import Hyperparameters
+from ...reference.rules import Decay
 from ..bounds.radii import StepConstants
 from ..bounds.step import step_constants
 from ..error_model import ErrorModel
@@ -81,7 +82,8 @@ class StepErrors:
         radius: the bound; infinite where an admissible evaluation overflows or divides by zero.
         ulp: the error in ulp of the expected value.
         judged: the elements that are compared; the others are not finite before the step.
-        decided: where these numbers say on which side of its bound an error is.
+        decided: where these numbers say on which side of its bound an error is; the other numbers of an undecided
+            one are 0, or too inexact.
     """
 
     exact: Numbers
@@ -120,17 +122,34 @@ class CarriedState:
         return cls((zeros, zeros), (zeros, zeros), zeros, zeros)
 
 
-@lru_cache(maxsize=1 << 13)
-def _prepare_step(
-    hyperparameters: Hyperparameters, t: int, error_model: ErrorModel
-) -> tuple[StepConstants, FormulaConstants, SafeRanges, bool]:
-    """A step's constants, safe ranges, and whether binary64 evaluates its bounds."""
-    scalars = exact_scalars(mpmath_context(precision_for(t)), hyperparameters)
-    sizes = (scalars.lr, scalars.beta1, scalars.beta2, scalars.eps, scalars.weight_decay)
-    near = not needs_wide_range(float(x) for x in sizes)
-    k = step_constants(scalars, t, error_model, float)
-    ranges = safe_ranges(k, error_model.format_.precision) if near else NO_SAFE_RANGE
-    return k, formula_constants(scalars, t, error_model.rule), ranges, near
+@dataclass(frozen=True)
+class _PreparedStep:
+    """What a step's elements are judged with.
+
+    Attributes:
+        bounds: the constants of the bounds.
+        formula: those of the exact values.
+        ranges: the safe ranges.
+        moments_fit: whether binary64 evaluates the bounds of m and u.
+        fits: whether it evaluates theta's, too.
+    """
+
+    bounds: StepConstants
+    formula: FormulaConstants
+    ranges: SafeRanges
+    moments_fit: bool
+    fits: bool
+
+    @classmethod
+    @lru_cache(maxsize=1 << 13)
+    def of(cls, hyperparameters: Hyperparameters, t: int, error_model: ErrorModel) -> _PreparedStep:
+        h = hyperparameters
+        moments_fit = not needs_wide_range((h.beta1, h.beta2, h.eps, h.weight_decay))
+        fits = moments_fit and not needs_wide_range((h.lr,))
+        scalars = exact_scalars(mpmath_context(precision_for(t)), h)
+        k = step_constants(scalars, t, error_model, float)
+        ranges = safe_ranges(k, error_model.format_.precision) if fits else NO_SAFE_RANGE
+        return cls(k, formula_constants(scalars, t, error_model.rule), ranges, moments_fit, fits)
 
 
 _exact_judge = lru_cache(maxsize=1 << 10)(ExactStepJudge)
@@ -147,11 +166,12 @@ class ArraySteps:
 
     def __init__(self, steps: Sequence[tuple[Hyperparameters, int]], error_model: ErrorModel) -> None:
         self._steps, self._error_model = steps, error_model
-        prepared = [_prepare_step(hyperparameters, t, error_model) for hyperparameters, t in steps]
-        self._constants: list[StepConstants] = [each[0] for each in prepared]
-        self._values: list[FormulaConstants] = [each[1] for each in prepared]
-        self._ranges: list[SafeRanges] = [each[2] for each in prepared]
-        self._evaluated = np.array([each[3] for each in prepared], bool)
+        prepared = [_PreparedStep.of(hyperparameters, t, error_model) for hyperparameters, t in steps]
+        self._constants = [each.bounds for each in prepared]
+        self._values = [each.formula for each in prepared]
+        self._ranges = [each.ranges for each in prepared]
+        self._moments_fit = np.array([each.moments_fit for each in prepared], bool)
+        self._fits = np.array([each.fits for each in prepared], bool)
 
     def judge(
         self,
@@ -175,12 +195,14 @@ class ArraySteps:
         found.judged[2] = finite & np.isfinite(after[1]) & np.isfinite(after[2])
         with np.errstate(all="ignore"):
             safe = finite & self._safe(which, before, after)
-            near = finite & ~safe & self._evaluated[which]
+            near = finite & ~safe & self._moments_fit[which]
             for x in (*before, after[1], after[2]):
                 near &= (x == 0) | ((np.abs(x) > 2.0**-200) & (np.abs(x) < 2.0**200)) | ~np.isfinite(x)
+            fits = self.fits(which)
             narrow = self._error_model.format_ is not Format.BINARY64
             self._judge(found, safe, which, before, after, safe=True, narrow=narrow)
-            self._judge(found, near, which, before, after, safe=False)
+            self._judge(found, near & fits, which, before, after, safe=False)
+            self._judge(found, near & ~fits, which, before, after, safe=False, quantities=2)
             if narrow:
                 doubtful = safe & ~found.decided.all(axis=0)
                 self._judge(found, doubtful, which, before, after, safe=True)
@@ -223,7 +245,9 @@ class ArraySteps:
         *,
         safe: bool,
         narrow: bool = False,
+        quantities: int = 3,
     ) -> None:
+        """Judge the elements of a mask: m, u and theta, or the first of these."""
         places = np.flatnonzero(mask)
         if not places.size:
             return
@@ -237,11 +261,11 @@ class ArraySteps:
         radii = vectorized(_RADII, overrides=_SAFE if safe else ())
         doubt = DOUBT if narrow else CLOSE_DOUBT
         evaluate = formula["evaluate_in_binary64" if narrow else "evaluate_in_double_double"]
-        effective, branches, *quantities = evaluate(x, theta, m, u, g, theta_after, m_after, u_after)
+        effective, branches, *numbers = evaluate(x, theta, m, u, g, theta_after, m_after, u_after)
         o = safe_range_constants(k) if safe else k
         m_radius = radii["moment_radius"](o, m, 0.0, g, effective, theta, 0.0)
         u_radius = radii["norm_radius"](o, u, 0.0, g, effective, branches, theta, 0.0)
-        (m_exact, m_off), (u_exact, u_off), (theta_exact, theta_off) = quantities
+        (m_exact, m_off), (u_exact, u_off), (theta_exact, theta_off) = numbers
         theta_radius = radii["stored_theta_radius"](
             o, theta, m_after, u_after, m_off + m_radius, u_off + u_radius
         )
@@ -251,8 +275,7 @@ class ArraySteps:
             (u_exact, u_off, u_radius, u_after),
             (theta_exact, theta_off, theta_radius, theta_after),
         )
-        clear = np.ones(places.size, bool)
-        for q, (exact, off, radius, came) in enumerate(rows):
+        for q, (exact, off, radius, came) in enumerate(rows[:quantities]):
             error = np.where(np.isfinite(came), off, math.inf)
             size = np.broadcast_to(np.asarray(radius, np.float64), error.shape)
             found.exact[q, places], found.error[q, places], found.radius[q, places] = exact, error, size
@@ -261,8 +284,33 @@ class ArraySteps:
             certain = (size > 0) | (error == 0) | (error > 2.0**-90 * np.abs(exact))
             certain &= ~((np.abs(error - size) <= doubt * size) & (size > 0))
             certain &= ~np.isnan(size) & ~np.isnan(error)
-            clear &= opened | certain | ~found.judged[q, places]
-        found.decided[:, places] = clear
+            found.decided[q, places] = opened | certain | ~found.judged[q, places]
+
+    def fits(self, which: npt.NDArray[np.intp]) -> Mask:
+        """The elements whose step has no option beyond the range in which binary64 evaluates a bound."""
+        result: Mask = self._fits[which]
+        return result
+
+    def unmoved(
+        self, which: npt.NDArray[np.intp], before: tuple[Numbers, ...], after: tuple[Numbers, ...]
+    ) -> Numbers:
+        """An upper bound of theta's error as a fraction of its bound, where theta stays; elsewhere infinite.
+
+        BOUNDS.md, "Lives", derives it.
+
+        Args:
+            which: the index of each element's step.
+            before: theta, m, u and the gradient before it.
+            after: theta, m and u after it.
+        """
+        theta, (came, m, u) = before[0], after
+        rate = np.array([x.rate[0] for x in self._values])[which]
+        applies = (came == theta) & (theta != 0) & (u > 0) & np.isfinite(theta) & np.isfinite(m) & np.isfinite(u)
+        applies &= self._error_model.rule.decay is not Decay.DECOUPLED
+        with np.errstate(all="ignore"):
+            part = np.log2(rate) + np.log2(np.abs(m)) - np.log2(u) - np.log2(np.abs(theta))
+            bound = np.exp2(part + self._error_model.format_.precision + 2)
+        return np.where(applies & (part < -8), bound, math.inf)
 
     def carry(
         self, state: CarriedState, theta: Numbers, g: Numbers
@@ -296,7 +344,7 @@ class ArraySteps:
             lost = ~(np.isfinite(theta) & np.isfinite(g) & np.isfinite(m_radius) & np.isfinite(u_radius))
             for number in (theta, g, m[0], u[0], m_radius, u_radius):
                 lost |= (number != 0) & ~((np.abs(number) > 2.0**-200) & (np.abs(number) < 2.0**200))
-        if not self._evaluated[0]:
+        if not self._fits[0]:
             lost = np.ones(theta.size, bool)
         infinite = np.where(lost, math.inf, u_radius)
         radius = np.where(lost | np.isnan(radius), math.inf, radius)

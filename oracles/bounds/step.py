@@ -15,7 +15,7 @@ from ...reference.rules import BiasCorrection, Decay, Epsilon
 from ..error_model import ErrorModel, Form
 from ..exact.trajectory import needs_wide_range
 from .radii import TWICE, StepConstants, compound
-from .scalar_errors import Real, ScalarPath, scalar_errors
+from .scalar_errors import Real, ScalarPath, correction_error, lasting_errors
 
 
 @lru_cache(maxsize=1 << 12)
@@ -30,16 +30,35 @@ def step_constants(
         error_model: the format, rule, evaluation scheme and arithmetic.
         number: the type in which the bounds are evaluated, `float` or the mpf of `scalars`.
     """
+    correction = bias_correction(t, scalars, error_model.rule)
+    lasting = _lasting_constants(scalars, error_model, number)
+    scheme, format_, arithmetic = error_model.scheme, error_model.format_, error_model.arithmetic
+    error = {
+        computed_in: correction_error(
+            scalars.beta1, t, correction, ScalarPath(format_, computed_in, arithmetic), number
+        )
+        for computed_in in {scheme.m, scheme.u, scheme.theta}
+    }
+    return lasting._replace(
+        correction=number(correction),
+        m_errors=lasting.m_errors._replace(correction=error[scheme.m]),
+        u_errors=lasting.u_errors._replace(correction=error[scheme.u]),
+        theta_errors=lasting.theta_errors._replace(correction=error[scheme.theta]),
+    )
+
+
+@lru_cache(maxsize=1 << 10)
+def _lasting_constants(
+    scalars: Scalars[Any], error_model: ErrorModel, number: Callable[[Any], Real]
+) -> StepConstants:
+    """The constants of a step without a bias correction, which alone depends on its number."""
     format_, rule = error_model.format_, error_model.rule
     scheme, arithmetic = error_model.scheme, error_model.arithmetic
     two = type(scalars.lr)(2)
     roundoff = number(format_.unit_roundoff * TWICE)
     add, multiply, divide = (a * roundoff for a in (arithmetic.add, arithmetic.multiply, arithmetic.divide))
-    correction = bias_correction(t, scalars, rule)
     errors = {
-        computed_in: scalar_errors(
-            scalars, t, correction, ScalarPath(format_, computed_in, arithmetic), number
-        )
+        computed_in: lasting_errors(scalars, ScalarPath(format_, computed_in, arithmetic), number)
         for computed_in in {scheme.m, scheme.u, scheme.theta}
     }
     # The operations of the step: one each for the norm, for lr, and for the correction if the rule has one. A
@@ -58,7 +77,7 @@ def step_constants(
         beta2=number(scalars.beta2),
         eps=number(scalars.eps),
         weight_decay=number(scalars.weight_decay),
-        correction=number(correction),
+        correction=number(1),
         zero=number(0),
         roundoff=roundoff,
         # Half the smallest subnormal of binary64 is not a binary64 number. The bound is then evaluated in mpf, or

@@ -27,7 +27,13 @@ from .special import NAN, special_errors
 _AFTER: Final = {Quantity.THETA: 0, Quantity.M: 1, Quantity.U: 2}
 """The index of each quantity among the arrays after a step."""
 
+_THETA: Final = QUANTITIES.index(Quantity.THETA)
+
+_NEARLY: Final = 1 - 2.0**-20
+"""What is less than this part of the largest error is not the largest, as closely as binary64 evaluates it."""
+
 Indices = npt.NDArray[np.intp]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -190,7 +196,8 @@ def _judge_rows(
 ) -> Iterator[NumberError]:
     judge = ArraySteps(rows.steps, error_model)
     errors = judge.judge(rows.which, rows.before, rows.after)
-    _count(errors, found)
+    fits = judge.fits(rows.which)
+    _count(errors, fits, found)
     for row, quantity, expected in special_errors(
         rows.steps, rows.which, rows.before, rows.after, error_model
     ):
@@ -199,6 +206,10 @@ def _judge_rows(
         actual = float(rows.after[_AFTER[quantity]][row])
         yield rows.error(row, quantity, actual, expected)
     suspect = errors.judged & (~errors.decided | (errors.error > errors.radius))
+    # In a step whose lr binary64 does not take into a bound, m and u are weighed, and the largest error measured exactly.
+    suspect |= errors.judged & ~fits & (errors.error > found.largest_over_bound * _NEARLY * errors.radius)
+    unmoved = judge.unmoved(rows.which, rows.before, rows.after)
+    suspect[_THETA] &= ~(unmoved < min(1.0, found.largest_over_bound))
     reported: set[tuple[int, Quantity]] = set()
     for row in map(int, np.flatnonzero(suspect.any(axis=0))):
         stepped = rows.owner(row)
@@ -227,9 +238,9 @@ def _judge_exactly(judge: ArraySteps, rows: _Rows, row: int) -> Mapping[Quantity
     return min((judge.exactly(step, before, after) for step in steps), key=worst)
 
 
-def _count(errors: StepErrors, found: LifeFindings) -> None:
-    opened = errors.judged & (errors.radius == math.inf)
-    sure = errors.judged & errors.decided & ~opened & (errors.radius > 0)
+def _count(errors: StepErrors, fits: Mask, found: LifeFindings) -> None:
+    opened = errors.judged & (errors.radius == math.inf) & fits
+    sure = errors.judged & errors.decided & fits & ~opened & (errors.radius > 0)
     largest = float((errors.error[sure] / errors.radius[sure]).max()) if sure.any() else 0.0
     found.count(int(errors.judged.sum()), int(opened.sum()), largest)
 

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -90,6 +91,8 @@ _SAFE_PATH: Final = "PYTHONSAFEPATH"
 _OURS: Final = "adamax-conformance"
 """The value that says that the variable is not the user's."""
 _RULE: Final = "rule/documented"
+_YOUNG_OBJECTS: Final = 20_000
+"""The new objects after which the garbage collector looks for cycles; by default 700, of which few are garbage."""
 _WIDEST_FIRST: Final = ("float64", "float32", "float16", "bfloat16")
 _SEARCH: Final = 3.0
 """Seconds of the search for two causes at once."""
@@ -311,6 +314,18 @@ class _Suite:
             self.bar.expect(len(self.collected))
 
     # Running -------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Keep the garbage collector off what lives as long as the run: modules, tests and constants."""
+        thresholds = gc.get_threshold()
+        gc.freeze()
+        gc.set_threshold(_YOUNG_OBJECTS, *thresholds[1:])
+        try:
+            return (yield)
+        finally:
+            gc.set_threshold(*thresholds)
+            gc.unfreeze()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ....reference.formula import Scalars, bias_correction
@@ -59,19 +60,27 @@ def formula_constants(scalars: Scalars[Any], t: int, rule: Rule) -> FormulaConst
         t: the number of the step, from 1.
         rule: the update formula.
     """
+    rate = _split(scalars.lr / bias_correction(t, scalars, rule))
+    return _lasting_constants(scalars, rule)._replace(rate=rate)
+
+
+@lru_cache(maxsize=1 << 10)
+def _lasting_constants(scalars: Scalars[Any], rule: Rule) -> FormulaConstants:
+    """The constants of a step without a bias correction, which alone depends on its number."""
     ascends = scalars.maximize and rule.ascent is not Ascent.NONE
-    eps, decay = float(scalars.eps), float(scalars.weight_decay)
+    beta1, eps, decay = float(scalars.beta1), float(scalars.eps), float(scalars.weight_decay)
+    complement = 1 - beta1
     late = ascends and rule.ascent is Ascent.NEGATE_AFTER_DECAY
     return FormulaConstants(
         before=-1.0 if ascends and not late else 1.0,
         after=-1.0 if late else 1.0,
         weight_decay=decay if rule.decay is Decay.L2 else 0.0,
-        beta1=float(scalars.beta1),
-        complement=_split(1 - scalars.beta1),
+        beta1=beta1,
+        complement=(complement, (1 - complement) - beta1),  # beta1 < 1: exact, as after any sum of two
         beta2=float(scalars.beta2),
         eps_in_norm=eps if rule.epsilon is Epsilon.IN_NORM else 0.0,
         eps_on_decayed=eps if rule.epsilon is Epsilon.ON_DECAYED_NORM else 0.0,
         eps_in_denominator=eps if rule.epsilon is Epsilon.IN_DENOMINATOR else 0.0,
         share=_split(scalars.lr * scalars.weight_decay if rule.decay is Decay.DECOUPLED else scalars.lr * 0),
-        rate=_split(scalars.lr / bias_correction(t, scalars, rule)),
+        rate=_split(scalars.lr),
     )

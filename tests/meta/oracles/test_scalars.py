@@ -6,7 +6,7 @@ import math
 import random
 
 import pytest
-from adamax_conformance.oracles.bounds.scalar_errors import ScalarPath, scalar_errors
+from adamax_conformance.oracles.bounds.scalar_errors import ScalarPath, correction_error, lasting_errors
 from adamax_conformance.oracles.error_model import CORRECTLY_ROUNDED
 from adamax_conformance.oracles.exact.trajectory import exact_scalars, mpmath_context
 from adamax_conformance.oracles.formats import Format
@@ -21,7 +21,9 @@ def errors(format_, scalar_format, hyperparameters, t=3, arithmetic=CORRECTLY_RO
     """The errors of the scalars of one step."""
     scalars = exact_scalars(CTX, hyperparameters)
     correction = bias_correction(t, scalars)
-    return scalar_errors(scalars, t, correction, ScalarPath(format_, scalar_format, arithmetic), float)
+    path = ScalarPath(format_, scalar_format, arithmetic)
+    of_correction = correction_error(scalars.beta1, t, correction, path, float)
+    return lasting_errors(scalars, path, float)._replace(correction=of_correction)
 
 
 @FORMATS
