@@ -47,7 +47,7 @@ class Values:
     def of(cls, array: npt.ArrayLike) -> Values:
         """The recipe that names every element of an array."""
         values = np.asarray(array, np.float64)
-        return cls(values.shape, tuple(values.reshape(-1).tolist()))
+        return cls(values.shape, tuple(values.ravel().tolist()))
 
     @classmethod
     def folded(cls, array: FloatArray, period: int) -> Values:
@@ -80,10 +80,18 @@ class Values:
 
     def expand(self) -> FloatArray:
         """The array."""
-        result = np.resize(np.array(self.pattern, np.float64), self.size) if self.size else np.zeros(0)
+        size, period = self.size, len(self.pattern)
+        result = np.array(self.pattern, np.float64)
+        if size != period:
+            result = np.resize(result, size) if size else np.zeros(0)
         for index, value in self.exceptions:
             result[index] = value
         return result.reshape(self.shape)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the pattern names every element."""
+        return not self.exceptions and len(self.pattern) == self.size
 
     def take(self, indices: npt.NDArray[np.intp]) -> FloatArray:
         """The elements at some row-major indices, without the rest."""

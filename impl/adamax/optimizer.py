@@ -87,11 +87,13 @@ class Adamax:
         self.param_groups = []
         self._storages: list[Storage] = []
         self._group_steps: list[int] = []
+        self._checked: list[options.CheckedOptions] = []
         self._parameters: list[Array] = []
         self._callbacks: list[StepCallbacks] = []
         self._t = 0
         for group in _split_groups(params):
-            self.add_param_group(group)
+            self._add_group(group)
+        self._prepare()
 
     @property
     def t(self) -> int:
@@ -130,6 +132,10 @@ class Adamax:
             ValueError: as by the constructor, or memory shared with a parameter that is there already.
             TypeError: as by the constructor.
         """
+        self._add_group(group)
+        self._prepare()
+
+    def _add_group(self, group: Mapping[str, Any]) -> None:
         where = f"group {len(self.param_groups)}: "
         if not isinstance(group, Mapping):
             raise TypeError(f"{where}is of type {type(group).__name__}; it must be a dict")
@@ -145,10 +151,14 @@ class Adamax:
         self._storages.append(Storage(dict(enumerate(added, start=len(self._parameters)))))
         self._parameters = everything
         self._group_steps.append(0)
+        self._checked.append(options.CheckedOptions())
         self.param_groups.append({"params": params, **own})
-        self._gradients = GradientChecker(everything)
-        self._written = WrittenMemory([*everything, *self.exp_avg, *self.exp_inf])
-        self._run = kernel.choose_kernel(sum(array.size for array in everything))
+
+    def _prepare(self) -> None:
+        """Prepare the steps of all groups."""
+        self._gradients = GradientChecker(self._parameters)
+        self._written = WrittenMemory([*self._parameters, *self.exp_avg, *self.exp_inf])
+        self._run = kernel.choose_kernel(sum(array.size for array in self._parameters))
 
     def __call__(self, gradients: tuple[Array, ...] | list[Array]) -> None:
         """Take one step.
@@ -165,8 +175,8 @@ class Adamax:
         """
         checked = self._gradients.check(gradients)
         hyperparameters = [
-            options.hyperparameters_at(group, self._t + 1, f"group {i}: ")
-            for i, group in enumerate(self._options())
+            checked.at(group, self._t + 1, f"group {i}: ")
+            for i, (checked, group) in enumerate(zip(self._checked, self._groups(), strict=True))
         ]
         for before, _ in self._callbacks:
             before(checked, hyperparameters)
@@ -272,12 +282,16 @@ class Adamax:
 
     def _options(self) -> list[dict[str, Any]]:
         """The options of each group as they stand in `param_groups`."""
+        return [{key: group[key] for key in group if key != "params"} for group in self._groups()]
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """The groups, which must be those that were added."""
         if len(self.param_groups) != len(self._storages):
             raise ValueError(
                 f"param_groups has {len(self.param_groups)} groups where {len(self._storages)} were added; "
                 "add one by add_param_group, and remove none"
             )
-        return [{key: group[key] for key in group if key != "params"} for group in self.param_groups]
+        return self.param_groups
 
     def _restore(self, state: states.OptimizerState) -> None:
         for targets, sources in ((self.exp_avg, state.exp_avg), (self.exp_inf, state.exp_inf)):

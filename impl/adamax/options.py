@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from operator import is_
 from typing import Any, Final, TypeGuard
 
 import numpy as np
@@ -156,3 +157,44 @@ def hyperparameters_at(options: Mapping[str, Any], t: int, where: str = "") -> H
         except ValueError as error:
             raise ValueError(f"{where}the schedule at step {t}: {error}") from error
     return Hyperparameters.from_options(values)
+
+
+class CheckedOptions:
+    """The hyperparameters of a group; its options are checked again only where one may have changed."""
+
+    def __init__(self) -> None:
+        self._values: tuple[Any, ...] = ()
+        self._checked: Hyperparameters | None = None
+
+    def at(self, group: Mapping[str, Any], t: int, where: str) -> Hyperparameters:
+        """The hyperparameters of step t.
+
+        Args:
+            group: the options, and `params`.
+            t: the number of the step, from 1.
+            where: as for `check_options`.
+
+        Raises:
+            ValueError: as `hyperparameters_at`.
+            TypeError: as `hyperparameters_at`.
+        """
+        if (
+            self._checked is not None
+            and type(group) is dict
+            and len(group) == len(NAMES) + 1
+            and "params" in group
+            and all(map(is_, map(group.get, NAMES), self._values))
+        ):
+            return self._checked
+        own = {key: group[key] for key in group if key != "params"}
+        found = hyperparameters_at(own, t, where)
+        self._values = tuple(own[name] for name in NAMES)
+        self._checked = found if all(map(_cannot_change, self._values)) else None
+        return found
+
+
+def _cannot_change(value: object) -> bool:
+    """Whether an option stays the same number for as long as it is the same object."""
+    if type(value) is tuple:
+        return all(map(_cannot_change, value))
+    return type(value) in {int, float, bool}

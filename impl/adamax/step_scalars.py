@@ -11,6 +11,7 @@ the platform's math library; this gives the same bits everywhere.
 from __future__ import annotations
 
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -48,6 +49,7 @@ class StepScalars(NamedTuple):
     sign: float
 
 
+@lru_cache(maxsize=1 << 10)
 def corrected_rate(lr: float, beta1: float, t: int) -> float:
     """lr/(1 - beta1^t) as the nearest binary64.
 

@@ -77,6 +77,7 @@ class _Optimizer:
         container: what was passed as `params`.
         steps: how many it took.
         owned: the dicts and lists that the caller passed and still holds, with what they held.
+        folded: each array of theta, m and u as it was last seen: its bytes, and its recipe.
     """
 
     native: Any
@@ -88,6 +89,7 @@ class _Optimizer:
     container: Container
     steps: int = 0
     owned: list[tuple[Any, Any]] = field(default_factory=list)
+    folded: dict[tuple[str, int], tuple[bytes, Values]] = field(default_factory=dict)
 
 
 @dataclass
@@ -336,7 +338,8 @@ class LifePerformer:
         """Note each gradient that a step changed."""
         for i, then in before.items():
             now = self._adapter.to_numpy(gradients[i])
-            if np.array_equal(now, then, equal_nan=True):
+            same = now.shape == then.shape and now.tobytes() == then.tobytes()
+            if same or np.array_equal(now, then, equal_nan=True):
                 continue
             words = f"gradient {i} is not as it was passed"
             if now.shape == then.shape:
@@ -472,8 +475,12 @@ class LifePerformer:
                 kept.fingerprint = now
 
     def _state(self, optimizer: _Optimizer) -> OptimizerState:
-        def fold(native: Any, period: int) -> Values:
-            return Values.folded(self._adapter.to_numpy(native), period or _PERIOD)
+        def fold(name: str, arrays: Sequence[Any | None]) -> tuple[Values | None, ...]:
+            each = zip(arrays, optimizer.periods, strict=True)
+            return tuple(
+                None if native is None else self._fold(optimizer.folded, (name, i), native, period)
+                for i, (native, period) in enumerate(each)
+            )
 
         shown = self._adapter.moments_so_far(optimizer.native, optimizer.params)
         for name, arrays in zip(("m", "u"), shown, strict=True):
@@ -481,17 +488,19 @@ class LifePerformer:
                 raise _MiscountError(
                     f"shows {len(arrays)} arrays as {name} of {len(optimizer.params)} parameters"
                 )
-        m, u = (
-            None
-            if arrays is None
-            else tuple(
-                None if each is None else fold(each, period)
-                for each, period in zip(arrays, optimizer.periods, strict=True)
-            )
-            for arrays in shown
-        )
-        theta = tuple(fold(p, period) for p, period in zip(optimizer.params, optimizer.periods, strict=True))
+        m, u = (None if arrays is None else fold(name, arrays) for name, arrays in zip(("m", "u"), shown, strict=True))
+        theta: Any = fold("theta", optimizer.params)
         return OptimizerState(theta, m, u, self._rates(optimizer))
+
+    def _fold(
+        self, known: dict[tuple[str, int], tuple[bytes, Values]], key: tuple[str, int], native: Any, period: int
+    ) -> Values:
+        """The recipe of an array, which is made again only if a bit has changed."""
+        array = self._adapter.to_numpy(native)
+        bits, then = array.tobytes(), known.get(key)
+        if then is None or then[0] != bits or then[1].shape != array.shape:
+            known[key] = then = bits, Values.folded(array, period or _PERIOD)
+        return then[1]
 
     def _rates(self, optimizer: _Optimizer) -> tuple[float | None, ...] | None:
         groups = self._adapter.groups(optimizer.native)

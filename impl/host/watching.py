@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 from collections.abc import Iterator, Mapping, MutableMapping, MutableSequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -56,7 +56,13 @@ def fingerprint(checkpoint: Any, adapter: Adapter) -> str:
     return digest.hexdigest()
 
 
+_PLAIN: Final = frozenset({str, bytes, type(None), bool, int, float})
+
+
 def _leaves(value: Any, adapter: Adapter) -> Iterator[bytes]:
+    if type(value) in _PLAIN:
+        yield repr(value).encode()
+        return
     match value:
         case Mapping():
             yield b"{"

@@ -27,7 +27,7 @@ def first_unrepresentable(array: FloatArray, dtype: str) -> float | None:
     flat = array.ravel()
     with np.errstate(over="ignore", under="ignore"):
         narrow = flat.astype(np.float32 if dtype == "bfloat16" else dtype)
-    is_lost = narrow.astype(np.float64) != flat
+    is_lost = narrow != flat  # in binary64, which both are numbers of
     if dtype == "bfloat16":
         is_lost |= (narrow.view(np.uint32) & _BELOW_BFLOAT16) != 0
     is_lost &= ~np.isnan(flat)

@@ -54,11 +54,12 @@ def find_misfit(life: Life, observations: Sequence[Observation]) -> str | None:
 
 @dataclass
 class _World:
-    """The parameters of every optimizer and checkpoint that there is."""
+    """The parameters of every optimizer and checkpoint that there is, and the last theta of each that fitted."""
 
     dtype: str
     optimizers: dict[int, Specs] = field(default_factory=dict)
     checkpoints: dict[int, Specs] = field(default_factory=dict)
+    fitting: dict[tuple[int, int], Values] = field(default_factory=dict)
 
     @singledispatchmethod
     def follow(self, action: Any) -> None:
@@ -100,11 +101,12 @@ class _World:
         if seen.optimizers.keys() != self.optimizers.keys():
             return f"it has the optimizers {sorted(seen.optimizers)}; there are {sorted(self.optimizers)}"
         for number, state in seen.optimizers.items():
-            if misfit := self._state_misfit(self.optimizers[number], state):
+            if misfit := self._state_misfit(number, state):
                 return f"of optimizer {number}, {misfit}"
         return None
 
-    def _state_misfit(self, specs: Specs, state: OptimizerState) -> str | None:
+    def _state_misfit(self, number: int, state: OptimizerState) -> str | None:
+        specs = self.optimizers[number]
         for name, arrays in (("theta", state.theta), ("m", state.m), ("u", state.u)):
             if arrays is None:
                 continue
@@ -117,8 +119,11 @@ class _World:
                 return f"{name} has the shapes {shapes}; the parameters have {expected}"
         for i, (spec, theta) in enumerate(zip(specs, state.theta, strict=True)):
             dtype = spec.dtype or self.dtype
+            if self.fitting.get((number, i)) is theta:
+                continue
             if (element := first_unrepresentable(_distinct(theta), dtype)) is not None:
                 return f"theta {i} has the element {element.hex()}, which is not a {dtype}"
+            self.fitting[number, i] = theta
         return None
 
 

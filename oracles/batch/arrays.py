@@ -11,7 +11,7 @@ steps of a run, of many parameters and groups, are judged in one call.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -61,15 +61,47 @@ _SAFE: Final = (
 """The functions of `radii`, as they are for an element in the safe range, where no branch has to be evaluated."""
 
 
-def _stack(rows: Sequence[Any], which: npt.NDArray[np.intp]) -> Any:
-    """Numbers of each step as arrays over the elements; one that all share stays."""
-    first = rows[0]
-    if isinstance(first, tuple):
-        parts = [_stack(column, which) for column in zip(*rows, strict=True)]
-        return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)
-    if all(row == first for row in rows):
-        return first
-    return np.array(rows)[which]
+def _leaves(value: Any) -> Iterator[float]:
+    """The numbers of nested tuples."""
+    if isinstance(value, tuple):
+        for each in value:
+            yield from _leaves(each)
+    else:
+        yield float(value)
+
+
+def _rebuilt(template: Any, leaves: Iterator[Any]) -> Any:
+    """Nested tuples like a template, of other numbers."""
+    if not isinstance(template, tuple):
+        return next(leaves)
+    parts = [_rebuilt(each, leaves) for each in template]
+    return type(template)(*parts) if hasattr(template, "_fields") else tuple(parts)
+
+
+class _Table:
+    """Constants of several steps, to be had as arrays over elements.
+
+    Args:
+        rows: of each step, all nested alike.
+        leaves: the numbers of each row.
+    """
+
+    def __init__(self, rows: Sequence[Any], leaves: Sequence[tuple[float, ...]]) -> None:
+        self._template = rows[0] if rows else ()
+        self._columns = np.array(leaves, np.float64).reshape(len(rows), -1).T
+
+    def at(self, used: npt.NDArray[np.intp], which: npt.NDArray[np.intp]) -> Any:
+        """The constants of elements as arrays; one that all share stays a number.
+
+        Args:
+            used: the indices of some steps.
+            which: the index of each element's step among these.
+        """
+        columns = self._columns[:, used]
+        shared = (columns == columns[:, :1]).all(axis=1).tolist()
+        first = columns[:, 0].tolist()
+        leaves = (x if s else column[which] for x, s, column in zip(first, shared, columns, strict=True))
+        return _rebuilt(self._template, leaves)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +164,7 @@ class _PreparedStep:
         ranges: the safe ranges.
         moments_fit: whether binary64 evaluates the bounds of m and u.
         fits: whether it evaluates theta's, too.
+        leaves: the numbers of `bounds`, and those of `formula`.
     """
 
     bounds: StepConstants
@@ -139,6 +172,7 @@ class _PreparedStep:
     ranges: SafeRanges
     moments_fit: bool
     fits: bool
+    leaves: tuple[tuple[float, ...], tuple[float, ...]]
 
     @classmethod
     @lru_cache(maxsize=1 << 13)
@@ -149,7 +183,8 @@ class _PreparedStep:
         scalars = exact_scalars(mpmath_context(precision_for(t)), h)
         k = step_constants(scalars, t, error_model, float)
         ranges = safe_ranges(k, error_model.format_.precision) if fits else NO_SAFE_RANGE
-        return cls(k, formula_constants(scalars, t, error_model.rule), ranges, moments_fit, fits)
+        x = formula_constants(scalars, t, error_model.rule)
+        return cls(k, x, ranges, moments_fit, fits, (tuple(_leaves(k)), tuple(_leaves(x))))
 
 
 _exact_judge = lru_cache(maxsize=1 << 10)(ExactStepJudge)
@@ -170,6 +205,8 @@ class ArraySteps:
         self._constants = [each.bounds for each in prepared]
         self._values = [each.formula for each in prepared]
         self._ranges = [each.ranges for each in prepared]
+        self._bounds_table = _Table(self._constants, [each.leaves[0] for each in prepared])
+        self._formula_table = _Table(self._values, [each.leaves[1] for each in prepared])
         self._moments_fit = np.array([each.moments_fit for each in prepared], bool)
         self._fits = np.array([each.fits for each in prepared], bool)
 
@@ -253,8 +290,7 @@ class ArraySteps:
             return
         own = which[places]
         used, index = np.unique(own, return_inverse=True)
-        k = _stack([self._constants[i] for i in used], index)
-        x = _stack([self._values[i] for i in used], index)
+        k, x = self._bounds_table.at(used, index), self._formula_table.at(used, index)
         theta, m, u, g = (a[places] for a in before)
         theta_after, m_after, u_after = (a[places] for a in after)
         formula = vectorized(_FORMULA, inside=(("dd", _DOUBLE),))

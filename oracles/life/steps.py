@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -92,7 +91,8 @@ class _Rows:
 
     Attributes:
         stepped: the parameters.
-        indices: of the elements of each that are not repetitions of others.
+        indices: of the elements of each that are not repetitions of others; None for all of them.
+        starts: the first row of each parameter, and the number of rows.
         steps: the options and number of each step.
         which: the index of each element's step.
         before: theta, m, u and the gradient of each element.
@@ -100,8 +100,9 @@ class _Rows:
     """
 
     stepped: Sequence[SteppedParameter]
-    indices: Sequence[Indices]
+    indices: Sequence[Indices | None]
     steps: list[tuple[Hyperparameters, int]]
+    starts: Indices
     which: Indices
     before: tuple[FloatArray, FloatArray, FloatArray, FloatArray]
     after: tuple[FloatArray, FloatArray, FloatArray]
@@ -115,13 +116,20 @@ class _Rows:
                 numbers.setdefault((each.options, count), len(numbers))
 
         def column(of: Callable[[SteppedParameter], Values]) -> FloatArray:
-            return np.concatenate([of(each).take(i) for each, i in zip(stepped, indices, strict=True)])
+            numbers: list[float] = []
+            for each, i in zip(stepped, indices, strict=True):
+                values = of(each)
+                numbers += values.pattern if i is None else values.take(i).tolist()
+            return np.array(numbers, np.float64)
+
+        sizes = [each.before[0].size if i is None else i.size for each, i in zip(stepped, indices, strict=True)]
 
         return cls(
             stepped,
             indices,
             list(numbers),
-            np.repeat([numbers[each.options, each.counts[0]] for each in stepped], [i.size for i in indices]),
+            np.cumsum([0, *sizes], dtype=np.intp),
+            np.repeat([numbers[each.options, each.counts[0]] for each in stepped], sizes),
             (
                 column(lambda each: each.before[0]),
                 column(lambda each: each.before[1]),
@@ -156,15 +164,12 @@ class _Rows:
     def element(self, row: int) -> tuple[int, ...]:
         """The index of a row's element in its parameter."""
         owner = self._owner(row)
-        index = int(self.indices[owner][row - self._starts[owner]])
+        index, indices = row - int(self.starts[owner]), self.indices[owner]
+        index = index if indices is None else int(indices[index])
         return element_of(index, self.stepped[owner].after[0].shape)
 
     def _owner(self, row: int) -> int:
-        return int(np.searchsorted(self._starts, row, side="right")) - 1
-
-    @cached_property
-    def _starts(self) -> Indices:
-        return np.cumsum([0, *(i.size for i in self.indices)][:-1], dtype=np.intp)
+        return int(np.searchsorted(self.starts, row, side="right")) - 1
 
 
 def judge_steps(
@@ -250,8 +255,10 @@ def element_of(index: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.unravel_index(index, shape)) if shape else ()
 
 
-def _distinct(*arrays: Values) -> Indices:
-    """The elements that the others repeat: those of a common period, and exceptions."""
+def _distinct(*arrays: Values) -> Indices | None:
+    """The elements that the others repeat: those of a common period, and exceptions; None for all."""
+    if all(a.is_whole for a in arrays):
+        return None
     size = arrays[0].size
     period = max((len(a.pattern) for a in arrays), default=0)
     if any(period % max(len(a.pattern), 1) for a in arrays):
