@@ -207,6 +207,11 @@ _MANY: Final = 1 << 14
 """From so many different elements on, the vectorised oracle judges them."""
 
 
+_HALF: Final = np.uint64(32)
+_ODD: Final = np.uint64(0x9E3779B97F4A7C15)
+"""2^64 over the golden ratio: a product with it spreads the bits of a number."""
+
+
 def _distinct_indices(*arrays: FloatArray) -> npt.NDArray[np.intp]:
     """The index of one element for each distinct tuple of values.
 
@@ -214,8 +219,15 @@ def _distinct_indices(*arrays: FloatArray) -> npt.NDArray[np.intp]:
     """
     if arrays[0].size <= _FEW:
         return np.arange(arrays[0].size)
-    rows = np.stack([_flatten(a) for a in arrays], axis=1).view(np.int64)
-    _, first = np.unique(rows, axis=0, return_index=True)
+    columns = [_flatten(a).view(np.uint64) for a in arrays]
+    key = np.zeros(columns[0].size, np.uint64)
+    for column in columns:
+        key = (key ^ (key >> _HALF)) * _ODD + column
+    _, first, tuples = np.unique(key, return_index=True, return_inverse=True)
+    if all(np.array_equal(column, column[first[tuples]]) for column in columns):
+        return np.sort(first)
+    # Two tuples have the same key.
+    _, first = np.unique(np.stack(columns, axis=1), axis=0, return_index=True)
     return np.sort(first)
 
 
@@ -248,7 +260,7 @@ def lockstep(
         brief: whether to stop at the first error beyond its bound.
     """
     if not brief and all(quantity in tallies for quantity in QUANTITIES):
-        rows = _gather_rows(case, observed)
+        rows = gather_rows(case, observed)
         if sum(each.indices.size for each in rows) < _MANY:
             _judge_whole_run(case, observed, WholeRun(rows, error_model), error_model, tallies)
             return
@@ -299,7 +311,7 @@ def _judge_each_step(
                 before = after
 
 
-def _gather_rows(case: Case, observed: Sequence[Snapshot]) -> list[StepRows]:
+def gather_rows(case: Case, observed: Sequence[Snapshot]) -> list[StepRows]:
     """Every parameter and step of a run, with the elements that differ among them."""
     rows = []
     for number, group, parameter in case.indexed_parameters():

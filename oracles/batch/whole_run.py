@@ -107,6 +107,14 @@ class WholeRun:
         found = self._found
         yield from map(int, np.flatnonzero((found.judged & ~found.decided).any(axis=0)))
 
+    def exceeds(self, quantity: Quantity) -> bool:
+        """Whether a number of a quantity is beyond its bound."""
+        q, found = _INDEX[quantity], self._found
+        if (found.exceeds[q]).any():
+            return True
+        sizes = (self.exactly(int(row))[quantity].error_size for row in np.flatnonzero(found.judged[q] & ~found.decided[q]))
+        return any(size is not None and size.over_bound > 1 for size in sizes)
+
     def errors(self, quantity: Quantity) -> QuantityErrors:
         """The errors of a quantity in all rows that are decided."""
         q, found = _INDEX[quantity], self._found

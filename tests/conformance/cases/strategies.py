@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import math
 from enum import Enum
+from functools import cache
+from typing import Any
 
 import numpy as np
 from adamax_conformance.oracles.formats import Format
@@ -46,6 +48,10 @@ def decode_number(code: int, format_: Format, lowest: int) -> float:
     return format_.round_float(-size if rest & 1 else size)
 
 
+# Strategies are made once: hypothesis checks the arguments of each that is made.
+
+
+@cache
 def _codes(format_: Format, size: int) -> st.SearchStrategy[list[int]]:
     return st.lists(
         st.integers(0, (1 << (format_.precision - 1)) * 2 * _BINADES - 1), min_size=size, max_size=size
@@ -57,10 +63,32 @@ def _array(draw: st.DrawFn, format_: Format, shape: tuple[int, ...], lowest: int
     return np.array([decode_number(code, format_, lowest) for code in codes], dtype=np.float64).reshape(shape)
 
 
+@cache
 def _exponents(format_: Format) -> st.SearchStrategy[int]:
     """The lowest exponent of an array: mostly near 1, sometimes tiny or huge."""
     reach = min(format_.emax // 2, 60)
     return st.sampled_from((-4, -4, -4, -12, 0, -reach, reach - _BINADES, format_.emin - 3))
+
+
+@cache
+def _options(format_: Format) -> dict[str, st.SearchStrategy[Any]]:
+    """The strategies of the hyperparameters."""
+    betas = st.one_of(
+        st.sampled_from((0.9, 0.0, 0.5, 0.1, 1e-3, 1e-6, 0.999, 1 - 2.0**-20, 1 - 2.0**-53)),
+        st.floats(0.0, 1.0, exclude_max=True, allow_subnormal=False),
+    )
+    smallest_eps = max(format_.smallest_normal, 1e-300)
+    return {
+        "lr": st.one_of(st.sampled_from((2e-3, 0.1, 1.0, 17.0)), st.floats(2.0**-13, 64.0)),
+        "beta1": betas,
+        "beta2": betas,
+        "eps": st.one_of(
+            st.sampled_from(tuple(e for e in (1e-8, 1e-3, 0.3, 1.0, 1e-30) if e >= smallest_eps)),
+            st.floats(2.0**-13, 2.0),
+        ),
+        "weight_decay": st.sampled_from((0.0, 0.0, 0.01, 0.3, 1.5)),
+        "maximize": st.booleans(),
+    }
 
 
 @st.composite
@@ -69,24 +97,7 @@ def hyperparameters(draw: st.DrawFn, format_: Format) -> Hyperparameters:
 
     lr=0 and an eps that the format cannot hold are left to pinned cases.
     """
-    betas = st.one_of(
-        st.sampled_from((0.9, 0.0, 0.5, 0.1, 1e-3, 1e-6, 0.999, 1 - 2.0**-20, 1 - 2.0**-53)),
-        st.floats(0.0, 1.0, exclude_max=True, allow_subnormal=False),
-    )
-    smallest_eps = max(format_.smallest_normal, 1e-300)
-    return Hyperparameters(
-        lr=draw(st.one_of(st.sampled_from((2e-3, 0.1, 1.0, 17.0)), st.floats(2.0**-13, 64.0))),
-        beta1=draw(betas),
-        beta2=draw(betas),
-        eps=draw(
-            st.one_of(
-                st.sampled_from(tuple(e for e in (1e-8, 1e-3, 0.3, 1.0, 1e-30) if e >= smallest_eps)),
-                st.floats(2.0**-13, 2.0),
-            )
-        ),
-        weight_decay=draw(st.sampled_from((0.0, 0.0, 0.01, 0.3, 1.5))),
-        maximize=draw(st.booleans()),
-    )
+    return Hyperparameters(**{name: draw(strategy) for name, strategy in _options(format_).items()})
 
 
 @st.composite
