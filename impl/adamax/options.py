@@ -160,7 +160,7 @@ def hyperparameters_at(options: Mapping[str, Any], t: int, where: str = "") -> H
 
 
 class CheckedOptions:
-    """The hyperparameters of a group; its options are checked again only where one may have changed."""
+    """The hyperparameters of a group, checked again where an option may have changed."""
 
     def __init__(self) -> None:
         self._values: tuple[Any, ...] = ()

@@ -59,6 +59,9 @@ _LAYOUTS: Final = {
 
 _GENERATORS: Final = (Container.GENERATOR, Container.GENERATOR_OF_DICTS)
 
+_SMALL: Final = 1 << 12
+"""The elements of an array up to which its bytes are kept."""
+
 _PERIOD: Final = 64
 """The period that is looked for in an array whose recipe has none."""
 
@@ -338,8 +341,7 @@ class LifePerformer:
         """Note each gradient that a step changed."""
         for i, then in before.items():
             now = self._adapter.to_numpy(gradients[i])
-            same = now.shape == then.shape and now.tobytes() == then.tobytes()
-            if same or np.array_equal(now, then, equal_nan=True):
+            if np.array_equal(now, then) or np.array_equal(now, then, equal_nan=True):
                 continue
             words = f"gradient {i} is not as it was passed"
             if now.shape == then.shape:
@@ -488,15 +490,24 @@ class LifePerformer:
                 raise _MiscountError(
                     f"shows {len(arrays)} arrays as {name} of {len(optimizer.params)} parameters"
                 )
-        m, u = (None if arrays is None else fold(name, arrays) for name, arrays in zip(("m", "u"), shown, strict=True))
+        m, u = (
+            None if arrays is None else fold(name, arrays)
+            for name, arrays in zip(("m", "u"), shown, strict=True)
+        )
         theta: Any = fold("theta", optimizer.params)
         return OptimizerState(theta, m, u, self._rates(optimizer))
 
     def _fold(
-        self, known: dict[tuple[str, int], tuple[bytes, Values]], key: tuple[str, int], native: Any, period: int
+        self,
+        known: dict[tuple[str, int], tuple[bytes, Values]],
+        key: tuple[str, int],
+        native: Any,
+        period: int,
     ) -> Values:
-        """The recipe of an array, which is made again only if a bit has changed."""
+        """The recipe of an array: of a small one without a change, the one that it had."""
         array = self._adapter.to_numpy(native)
+        if array.size > _SMALL:
+            return Values.folded(array, period or _PERIOD)
         bits, then = array.tobytes(), known.get(key)
         if then is None or then[0] != bits or then[1].shape != array.shape:
             known[key] = then = bits, Values.folded(array, period or _PERIOD)

@@ -10,6 +10,7 @@ steps of a run, of many parameters and groups, are judged in one call.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,14 +23,15 @@ import numpy.typing as npt
 from ...reference.hyperparameters import Hyperparameters
 from ...reference.rules import Decay
 from ..bounds.radii import StepConstants
-from ..bounds.step import step_constants
+from ..bounds.step import constants_at, lasting_constants
 from ..error_model import ErrorModel
 from ..exact.trajectory import exact_scalars, mpmath_context, needs_wide_range, precision_for
 from ..formats import Format
 from ..judgement import Judgement
 from ..verdict import Quantity
 from .exact_step import ExactStepJudge
-from .kernels.formula_constants import FormulaConstants, formula_constants
+from .kernels.formula_constants import FormulaConstants, rate_at
+from .kernels.formula_constants import lasting_constants as lasting_formula
 from .kernels.safe_range import NO_SAFE_RANGE, SafeRanges, safe_range_constants, safe_ranges
 from .vectorize import vectorized
 
@@ -86,7 +88,7 @@ class _Table:
         leaves: the numbers of each row.
     """
 
-    def __init__(self, rows: Sequence[Any], leaves: Sequence[tuple[float, ...]]) -> None:
+    def __init__(self, rows: Sequence[Any], leaves: Sequence[Sequence[float]]) -> None:
         self._template = rows[0] if rows else ()
         self._columns = np.array(leaves, np.float64).reshape(len(rows), -1).T
 
@@ -156,36 +158,78 @@ class CarriedState:
 
 @dataclass(frozen=True)
 class _PreparedStep:
-    """What a step's elements are judged with.
+    """The constants of a step that judge its elements.
 
     Attributes:
         bounds: the constants of the bounds.
         formula: those of the exact values.
+        bounds_leaves: the numbers of `bounds`.
+        formula_leaves: the numbers of `formula`.
         ranges: the safe ranges.
-        moments_fit: whether binary64 evaluates the bounds of m and u.
-        fits: whether it evaluates theta's, too.
-        leaves: the numbers of `bounds`, and those of `formula`.
     """
 
     bounds: StepConstants
     formula: FormulaConstants
+    bounds_leaves: list[float]
+    formula_leaves: list[float]
     ranges: SafeRanges
-    moments_fit: bool
-    fits: bool
-    leaves: tuple[tuple[float, ...], tuple[float, ...]]
 
-    @classmethod
-    @lru_cache(maxsize=1 << 13)
-    def of(cls, hyperparameters: Hyperparameters, t: int, error_model: ErrorModel) -> _PreparedStep:
+
+class _PreparedOptions:
+    """The constants of all steps with the same options.
+
+    Args:
+        hyperparameters: in force.
+        error_model: what is judged against.
+
+    Attributes:
+        moments_fit: whether binary64 evaluates the bounds of m and u.
+        fits: whether it evaluates theta's, too.
+    """
+
+    def __init__(self, hyperparameters: Hyperparameters, error_model: ErrorModel) -> None:
         h = hyperparameters
-        moments_fit = not needs_wide_range((h.beta1, h.beta2, h.eps, h.weight_decay))
-        fits = moments_fit and not needs_wide_range((h.lr,))
-        scalars = exact_scalars(mpmath_context(precision_for(t)), h)
-        k = step_constants(scalars, t, error_model, float)
-        ranges = safe_ranges(k, error_model.format_.precision) if fits else NO_SAFE_RANGE
-        x = formula_constants(scalars, t, error_model.rule)
-        return cls(k, x, ranges, moments_fit, fits, (tuple(_leaves(k)), tuple(_leaves(x))))
+        self.moments_fit = not needs_wide_range((h.beta1, h.beta2, h.eps, h.weight_decay))
+        self.fits = self.moments_fit and not needs_wide_range((h.lr,))
+        self._hyperparameters, self._error_model = h, error_model
+        scalars = _scalars(precision_for(1), h)
+        self._bounds = lasting_constants(scalars, error_model, float)
+        self._formula = lasting_formula(scalars, error_model.rule)
+        self._bounds_leaves, self._formula_leaves = list(_leaves(self._bounds)), list(_leaves(self._formula))
+        bounds: StepConstants = _rebuilt(self._bounds, itertools.count())
+        formula: FormulaConstants = _rebuilt(self._formula, itertools.count())
+        errors = (bounds.m_errors, bounds.u_errors, bounds.theta_errors)
+        self._of_bounds: Any = (bounds.correction, *(each.correction for each in errors))
+        self._of_formula: Any = formula.rate
+        self._known: dict[int, _PreparedStep] = {}
 
+    def step(self, t: int) -> _PreparedStep:
+        """The constants of step t."""
+        if t not in self._known:
+            scalars = _scalars(precision_for(t), self._hyperparameters)
+            k = constants_at(self._bounds, scalars, t, self._error_model, float)
+            x = self._formula._replace(rate=rate_at(scalars, t, self._error_model.rule))
+            # Of the numbers, only those of the bias correction change from step to step.
+            of_k, of_x = self._bounds_leaves.copy(), self._formula_leaves.copy()
+            errors = (k.m_errors, k.u_errors, k.theta_errors)
+            for index, value in zip(
+                self._of_bounds, (k.correction, *(e.correction for e in errors)), strict=True
+            ):
+                of_k[index] = value
+            for index, value in zip(self._of_formula, x.rate, strict=True):
+                of_x[index] = value
+            ranges = safe_ranges(k, self._error_model.format_.precision) if self.fits else NO_SAFE_RANGE
+            self._known[t] = _PreparedStep(k, x, of_k, of_x, ranges)
+        return self._known[t]
+
+
+_scalars = lru_cache(maxsize=1 << 8)(
+    lambda bits, hyperparameters: exact_scalars(mpmath_context(bits), hyperparameters)
+)
+"""The exact hyperparameters in a precision."""
+
+_prepare = lru_cache(maxsize=1 << 9)(_PreparedOptions)
+"""The constants of steps, kept for further elements of them."""
 
 _exact_judge = lru_cache(maxsize=1 << 10)(ExactStepJudge)
 """The exact oracle's judge of a step, kept for further elements of it."""
@@ -201,14 +245,15 @@ class ArraySteps:
 
     def __init__(self, steps: Sequence[tuple[Hyperparameters, int]], error_model: ErrorModel) -> None:
         self._steps, self._error_model = steps, error_model
-        prepared = [_PreparedStep.of(hyperparameters, t, error_model) for hyperparameters, t in steps]
+        options = {each: _prepare(each, error_model) for each in dict.fromkeys(each for each, _ in steps)}
+        prepared = [options[each].step(t) for each, t in steps]
         self._constants = [each.bounds for each in prepared]
         self._values = [each.formula for each in prepared]
         self._ranges = [each.ranges for each in prepared]
-        self._bounds_table = _Table(self._constants, [each.leaves[0] for each in prepared])
-        self._formula_table = _Table(self._values, [each.leaves[1] for each in prepared])
-        self._moments_fit = np.array([each.moments_fit for each in prepared], bool)
-        self._fits = np.array([each.fits for each in prepared], bool)
+        self._bounds_table = _Table(self._constants, [each.bounds_leaves for each in prepared])
+        self._formula_table = _Table(self._values, [each.formula_leaves for each in prepared])
+        self._moments_fit = np.array([options[each].moments_fit for each, _ in steps], bool)
+        self._fits = np.array([options[each].fits for each, _ in steps], bool)
 
     def judge(
         self,
@@ -323,14 +368,14 @@ class ArraySteps:
             found.decided[q, places] = opened | certain | ~found.judged[q, places]
 
     def fits(self, which: npt.NDArray[np.intp]) -> Mask:
-        """The elements whose step has no option beyond the range in which binary64 evaluates a bound."""
+        """The elements of steps without an option beyond the range of binary64's bounds."""
         result: Mask = self._fits[which]
         return result
 
     def unmoved(
         self, which: npt.NDArray[np.intp], before: tuple[Numbers, ...], after: tuple[Numbers, ...]
     ) -> Numbers:
-        """An upper bound of theta's error as a fraction of its bound, where theta stays; elsewhere infinite.
+        """An upper bound on theta's error over its bound where theta stays; else infinite.
 
         BOUNDS.md, "Lives", derives it.
 
@@ -341,7 +386,9 @@ class ArraySteps:
         """
         theta, (came, m, u) = before[0], after
         rate = np.array([x.rate[0] for x in self._values])[which]
-        applies = (came == theta) & (theta != 0) & (u > 0) & np.isfinite(theta) & np.isfinite(m) & np.isfinite(u)
+        applies = (
+            (came == theta) & (theta != 0) & (u > 0) & np.isfinite(theta) & np.isfinite(m) & np.isfinite(u)
+        )
         applies &= self._error_model.rule.decay is not Decay.DECOUPLED
         with np.errstate(all="ignore"):
             part = np.log2(rate) + np.log2(np.abs(m)) - np.log2(u) - np.log2(np.abs(theta))

@@ -112,7 +112,10 @@ class WholeRun:
         q, found = _INDEX[quantity], self._found
         if (found.exceeds[q]).any():
             return True
-        sizes = (self.exactly(int(row))[quantity].error_size for row in np.flatnonzero(found.judged[q] & ~found.decided[q]))
+        sizes = (
+            self.exactly(int(row))[quantity].error_size
+            for row in np.flatnonzero(found.judged[q] & ~found.decided[q])
+        )
         return any(size is not None and size.over_bound > 1 for size in sizes)
 
     def errors(self, quantity: Quantity) -> QuantityErrors:

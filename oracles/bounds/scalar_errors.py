@@ -120,9 +120,7 @@ class ScalarPath:
         return max(abs(low - value), abs(high - value)) / abs(value)
 
 
-def lasting_errors(
-    scalars: Scalars[Any], path: ScalarPath, number: Callable[[Any], Real]
-) -> ScalarErrors:
+def lasting_errors(scalars: Scalars[Any], path: ScalarPath, number: Callable[[Any], Real]) -> ScalarErrors:
     """The errors of the scalars of a step without a bias correction.
 
     Args:
@@ -145,7 +143,7 @@ def lasting_errors(
 def correction_error(
     beta1: Any, t: int, correction: Any, path: ScalarPath, number: Callable[[Any], Real]
 ) -> Real:
-    """The error of lr over the bias correction of a step, as far as the correction has it.
+    """The error of lr over the bias correction, as far as the correction has it.
 
     Args:
         beta1: the exact hyperparameter, as mpf.
@@ -203,7 +201,7 @@ def _exponential(x: int) -> int:
 
 @lru_cache(maxsize=1 << 13)
 def _correction_error(beta1: float, t: int, path: ScalarPath) -> tuple[int, int]:
-    """The error of lr over the correction, as far as the correction has it: a fraction."""
+    """The error of lr over the correction, as a numerator and a denominator."""
     correction = _ONE - _power(_to_fixed(beta1), t)
     intervals = [_correction_interval(each, t, path) for each in path.rounded_input(beta1)]
     low, high = min(low for low, _ in intervals), max(high for _, high in intervals)
@@ -233,7 +231,9 @@ def _correction_interval(beta1: float, t: int, path: ScalarPath) -> tuple[int, i
     # be farther off may be so of the first power, too.
     of_function = 2 * arithmetic.power_ulp if t > 1 or arithmetic.power_ulp > 1 else 0
     power = _power(_to_fixed(beta1), t)
-    off = power * _growth(arithmetic.multiply * scalar_format.unit_roundoff, max(t - 1, of_function)) >> _POINT
+    off = (
+        power * _growth(arithmetic.multiply * scalar_format.unit_roundoff, max(t - 1, of_function)) >> _POINT
+    )
     exact = _ONE - power
     low, high = _fixed_or_rounded(exact - off, exact + off, scalar_format)
     spare = _to_fixed((arithmetic.add - 1) * scalar_format.unit_roundoff)

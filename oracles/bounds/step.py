@@ -30,8 +30,19 @@ def step_constants(
         error_model: the format, rule, evaluation scheme and arithmetic.
         number: the type in which the bounds are evaluated, `float` or the mpf of `scalars`.
     """
+    lasting = lasting_constants(scalars, error_model, number)
+    return constants_at(lasting, scalars, t, error_model, number)
+
+
+def constants_at(
+    lasting: StepConstants,
+    scalars: Scalars[Any],
+    t: int,
+    error_model: ErrorModel,
+    number: Callable[[Any], Real],
+) -> StepConstants:
+    """The constants of step t, from those that do not depend on its number."""
     correction = bias_correction(t, scalars, error_model.rule)
-    lasting = _lasting_constants(scalars, error_model, number)
     scheme, format_, arithmetic = error_model.scheme, error_model.format_, error_model.arithmetic
     error = {
         computed_in: correction_error(
@@ -48,10 +59,10 @@ def step_constants(
 
 
 @lru_cache(maxsize=1 << 10)
-def _lasting_constants(
+def lasting_constants(
     scalars: Scalars[Any], error_model: ErrorModel, number: Callable[[Any], Real]
 ) -> StepConstants:
-    """The constants of a step without a bias correction, which alone depends on its number."""
+    """The constants of a step without a bias correction: its number does not matter."""
     format_, rule = error_model.format_, error_model.rule
     scheme, arithmetic = error_model.scheme, error_model.arithmetic
     two = type(scalars.lr)(2)

@@ -128,7 +128,11 @@ class _ObservedRuns:
         compare = trajectory if self.hidden else lockstep
         for number, (case, observed) in enumerate(self._runs):
             # Nearly all that is wrong shows in the first run. What is right there is judged in one call.
-            if number == 1 and not self.hidden and not WholeRun(self._later_rows, error_model).exceeds(quantity):
+            if (
+                number == 1
+                and not self.hidden
+                and not WholeRun(self._later_rows, error_model).exceeds(quantity)
+            ):
                 return None
             compare(case, observed, error_model, found, brief=True)
             if found[quantity].exceeded:

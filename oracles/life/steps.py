@@ -122,7 +122,9 @@ class _Rows:
                 numbers += values.pattern if i is None else values.take(i).tolist()
             return np.array(numbers, np.float64)
 
-        sizes = [each.before[0].size if i is None else i.size for each, i in zip(stepped, indices, strict=True)]
+        sizes = [
+            each.before[0].size if i is None else i.size for each, i in zip(stepped, indices, strict=True)
+        ]
 
         return cls(
             stepped,
@@ -211,7 +213,7 @@ def _judge_rows(
         actual = float(rows.after[_AFTER[quantity]][row])
         yield rows.error(row, quantity, actual, expected)
     suspect = errors.judged & (~errors.decided | (errors.error > errors.radius))
-    # In a step whose lr binary64 does not take into a bound, m and u are weighed, and the largest error measured exactly.
+    # Where lr is beyond the range of binary64's bounds, an error of m or u that may be the largest is measured exactly.
     suspect |= errors.judged & ~fits & (errors.error > found.largest_over_bound * _NEARLY * errors.radius)
     unmoved = judge.unmoved(rows.which, rows.before, rows.after)
     suspect[_THETA] &= ~(unmoved < min(1.0, found.largest_over_bound))
@@ -256,7 +258,7 @@ def element_of(index: int, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _distinct(*arrays: Values) -> Indices | None:
-    """The elements that the others repeat: those of a common period, and exceptions; None for all."""
+    """The elements that the others repeat, by period or as exceptions; None for all."""
     if all(a.is_whole for a in arrays):
         return None
     size = arrays[0].size

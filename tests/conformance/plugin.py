@@ -92,7 +92,7 @@ _OURS: Final = "adamax-conformance"
 """The value that says that the variable is not the user's."""
 _RULE: Final = "rule/documented"
 _YOUNG_OBJECTS: Final = 20_000
-"""The new objects after which the garbage collector looks for cycles; by default 700, of which few are garbage."""
+"""The new objects after which the garbage collector looks for cycles; by default 700, too few to have one."""
 _WIDEST_FIRST: Final = ("float64", "float32", "float16", "bfloat16")
 _SEARCH: Final = 3.0
 """Seconds of the search for two causes at once."""
@@ -317,7 +317,7 @@ class _Suite:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
-        """Keep the garbage collector off what lives as long as the run: modules, tests and constants."""
+        """Keep the garbage collector off what lives as long as the run: modules and tests."""
         thresholds = gc.get_threshold()
         gc.freeze()
         gc.set_threshold(_YOUNG_OBJECTS, *thresholds[1:])

@@ -60,13 +60,17 @@ def formula_constants(scalars: Scalars[Any], t: int, rule: Rule) -> FormulaConst
         t: the number of the step, from 1.
         rule: the update formula.
     """
-    rate = _split(scalars.lr / bias_correction(t, scalars, rule))
-    return _lasting_constants(scalars, rule)._replace(rate=rate)
+    return lasting_constants(scalars, rule)._replace(rate=rate_at(scalars, t, rule))
 
 
-@lru_cache(maxsize=1 << 10)
-def _lasting_constants(scalars: Scalars[Any], rule: Rule) -> FormulaConstants:
-    """The constants of a step without a bias correction, which alone depends on its number."""
+def rate_at(scalars: Scalars[Any], t: int, rule: Rule) -> tuple[float, float]:
+    """The rate of step t."""
+    return _split(scalars.lr / bias_correction(t, scalars, rule))
+
+
+@lru_cache(maxsize=1 << 8)
+def lasting_constants(scalars: Scalars[Any], rule: Rule) -> FormulaConstants:
+    """The constants of a step without a bias correction: its number does not matter."""
     ascends = scalars.maximize and rule.ascent is not Ascent.NONE
     beta1, eps, decay = float(scalars.beta1), float(scalars.eps), float(scalars.weight_decay)
     complement = 1 - beta1

@@ -201,6 +201,34 @@ def test_an_option_that_is_set_wrong_is_refused_at_the_next_step(option, value, 
     assert optimizer.t == 0
 
 
+@pytest.mark.parametrize(
+    ("change", "lr"),
+    [
+        (lambda group: group.update(lr=0.25), 0.25),
+        (lambda group: group["lr"].fill(0.25), 0.25),
+        (lambda group: group.pop("eps"), None),
+        (lambda group: (group.pop("eps"), group.update(other=1.0)), None),
+        (lambda group: group.update(other=1.0), None),
+        (lambda group: group.update(betas=[0.9, 2.0]), None),
+    ],
+)
+def test_an_option_that_changes_after_a_step_is_used_or_refused_at_the_next(change, lr):
+    theta = np.ones(1)
+    optimizer = Adamax([theta], lr=np.array(0.5), betas=(0.0, 0.0), eps=1e-300)
+    for _ in range(2):
+        optimizer((np.ones(1),))
+    optimizer.param_groups[0]["lr"] = np.array(0.5)
+    optimizer((np.ones(1),))
+    assert theta[0] == -0.5
+    change(optimizer.param_groups[0])
+    if lr is None:
+        with pytest.raises(ValueError, match="group 0: "):
+            optimizer((np.ones(1),))
+    else:
+        optimizer((np.ones(1),))
+    assert theta[0] == -0.5 - (lr or 0)
+
+
 def test_a_group_that_was_taken_out_of_param_groups_is_missed():
     optimizer = Adamax([{"params": [np.ones(3)]}, {"params": [np.ones(2)]}])
     optimizer.param_groups.pop()

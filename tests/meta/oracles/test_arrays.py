@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ from adamax_conformance.oracles.bounds import radii
 from adamax_conformance.oracles.error_model import ErrorModel, EvaluationScheme, Form
 from adamax_conformance.oracles.exact.trajectory import element_trajectory
 from adamax_conformance.oracles.formats import Format
+from adamax_conformance.oracles.verdict import Quantity
 from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.hyperparameters import Hyperparameters
+from adamax_conformance.reference.rules import Decay
 from adamax_conformance.tests.meta.oracles.random_steps import draw_step, draw_training_step, in_format
 
 FORMATS = pytest.mark.parametrize("format_", list(Format), ids=lambda f: f.dtype)
@@ -254,3 +257,47 @@ def test_carried_m_and_u_are_the_exact_ones_and_theta_is_within_its_radius() -> 
             assert abs((m - state.m[0][i]) - state.m[1][i]) <= 2.0**-95 * abs(m)
             assert abs((u - state.u[0][i]) - state.u[1][i]) <= 2.0**-95 * abs(u)
             assert abs((run[t - 1].state.theta - high[i]) - low[i]) <= radius[i] < math.inf
+
+
+@FORMATS
+@pytest.mark.parametrize("lr", [2.0**-260, 1e-300, 5e-324, 2.0**210])
+def test_an_lr_beyond_the_range_of_binary64_s_bounds_leaves_theta_to_the_exact_oracle(format_, lr) -> None:
+    rng = np.random.default_rng(3)
+    block, options, t, error_model = draw_training_step(
+        rng, format_, SIZE, form=Form.WEIGHTED, weight_decay=0.01, share=1.0
+    )
+    wide = replace(options, lr=lr)
+    before, after = columns(block)
+    found = ArraySteps([(wide, t)], error_model).judge(np.zeros(block.size, np.intp), before, after)
+    agree((block, wide, t, error_model))
+    assert found.decided[:2].mean() > 0.9
+    assert not found.decided[2].any()
+
+
+@FORMATS
+def test_an_error_of_a_theta_that_stays_is_within_what_is_said_without_the_exact_oracle(format_) -> None:
+    rng = np.random.default_rng(5)
+    error_model, which = ErrorModel(format_), np.zeros(SIZE, np.intp)
+    theta, m, g, u = (in_format(rng.normal(size=SIZE), format_) for _ in range(4))
+    u = np.abs(u) + 0.5
+    m_after = in_format(0.5 * m + 0.5 * g, format_)
+    m_after[0] = 0.0
+    before, after = (theta, m, u, g), (theta, m_after, in_format(np.maximum(0.5 * u, np.abs(g)), format_))
+    applied = 0
+    for t, lr in enumerate(
+        (0.0, 5e-324, 1e-310, 2.0**-230, 2.0 ** -(format_.precision + 5), 2.0**-9), start=1
+    ):
+        options = Hyperparameters(lr=lr, beta1=0.5, beta2=0.5)
+        bound = ArraySteps([(options, t)], error_model).unmoved(which, before, after)
+        exact = ExactStepJudge(options, t, error_model)
+        for i in np.flatnonzero(bound < math.inf):
+            judged = exact.judge([float(x[i]) for x in before], [float(x[i]) for x in after])
+            size = judged[Quantity.THETA].error_size
+            assert size is None or size.over_bound <= bound[i]
+            applied += 1
+    assert applied > 4 * SIZE
+    steps = ArraySteps([(options, 1)], error_model)
+    assert np.isinf(steps.unmoved(which, before, (theta + 1, *after[1:]))).all()
+    assert np.isinf(steps.unmoved(which, (0 * theta, *before[1:]), (0 * theta, *after[1:]))).all()
+    decoupled = ErrorModel(format_, rule=replace(error_model.rule, decay=Decay.DECOUPLED))
+    assert np.isinf(ArraySteps([(options, 1)], decoupled).unmoved(which, before, after)).all()

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from adamax_conformance.oracles import comparison
+from adamax_conformance.oracles.batch.whole_run import WholeRun
 from adamax_conformance.oracles.comparison import lockstep, trajectory
 from adamax_conformance.oracles.error_model import ErrorModel
 from adamax_conformance.oracles.formats import Format
@@ -284,6 +285,14 @@ def test_one_wrong_element_of_a_large_array_is_found_and_named(monkeypatch, elem
         assert found[Quantity.M].divergence.element == index
 
 
+def test_elements_with_the_same_key_are_still_told_apart(monkeypatch) -> None:
+    case = large_case()
+    states = run(case)
+    usual = compare_all(lockstep, case, states)
+    monkeypatch.setattr(comparison, "_ODD", np.uint64(0))  # the key is the last number alone
+    assert compare_all(lockstep, case, states) == usual
+
+
 @BOTH
 @pytest.mark.parametrize("wrong", [None, (2, Quantity.M), (3, Quantity.THETA), (1, Quantity.U)], ids=str)
 def test_many_elements_are_judged_at_once_as_they_are_one_by_one(monkeypatch, compare, wrong) -> None:
@@ -306,6 +315,14 @@ def test_many_elements_are_judged_at_once_as_they_are_one_by_one(monkeypatch, co
         for t, (error, bound) in few.by_step.items():
             assert many.by_step[t] == pytest.approx((error, bound), rel=2.0**-20, abs=2.0**-20 * bound)
         assert many.divergence == few.divergence
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_a_whole_run_says_of_which_quantity_a_number_is_beyond_its_bound(quantity) -> None:
+    case = case_of(np.ones(3), [np.full(3, 0.3), np.full(3, -0.7)])
+    right, wrong = run(case), change_state(run(case), 2, quantity, (1,), move_by(50))
+    assert WholeRun(comparison.gather_rows(case, wrong), BINARY32).exceeds(quantity)
+    assert not any(WholeRun(comparison.gather_rows(case, right), BINARY32).exceeds(q) for q in QUANTITIES)
 
 
 def test_nan_and_the_sign_of_zero_make_elements_of_a_large_array_distinct() -> None:
