@@ -203,6 +203,10 @@ _FEW: Final = 64
 """Up to so many elements, each is judged, whether or not it differs from the others."""
 
 
+_BEYOND: Final = 1 + 2.0**-19
+"""Covers what binary64 evaluates an error and a bound by, at most 2^-20 of themselves."""
+
+
 _MANY: Final = 1 << 14
 """From so many different elements on, the vectorised oracle judges them."""
 
@@ -351,7 +355,9 @@ def _judge_whole_run(
         tally.sixteenths.update(errors.sixteenths)
         for t, (in_ulp, bound_in_ulp) in errors.by_step.items():
             tally.at_step(t, in_ulp, bound_in_ulp)
-        for row in errors.worst:
+        for row, over, ulp in errors.worst:
+            if over * _BEYOND <= tally.largest_over_bound and ulp * _BEYOND <= tally.largest_ulp:
+                continue  # not the largest, however exactly it is measured
             size = run.exactly(row)[quantity].error_size
             if size is not None:
                 tally.largest_over_bound = max(tally.largest_over_bound, size.over_bound)

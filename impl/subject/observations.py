@@ -54,7 +54,7 @@ def find_misfit(life: Life, observations: Sequence[Observation]) -> str | None:
 
 @dataclass
 class _World:
-    """The parameters of every optimizer and checkpoint, and the last theta that fitted."""
+    """The parameters of all optimizers and checkpoints, and the last fitting theta."""
 
     dtype: str
     optimizers: dict[int, Specs] = field(default_factory=dict)

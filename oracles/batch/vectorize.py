@@ -27,7 +27,9 @@ def _is_array(value: Any) -> bool:
 
 def _truth(value: Any) -> Any:
     """A condition: an array's elements that are not zero, or a constant's truth."""
-    return value != 0 if _is_array(value) else bool(value)
+    if not _is_array(value):
+        return bool(value)
+    return value if value.dtype == bool else value != 0
 
 
 def _not(value: Any) -> Any:
@@ -35,23 +37,23 @@ def _not(value: Any) -> Any:
 
 
 def _and(*values: Any) -> Any:
-    arrays = []
+    result: Any = True
     for value in values:
         if _is_array(value):
-            arrays.append(_truth(value))
+            result = _truth(value) if result is True else result & _truth(value)
         elif not value:
             return False
-    return np.logical_and.reduce(np.broadcast_arrays(*arrays)) if arrays else True
+    return result
 
 
 def _or(*values: Any) -> Any:
-    arrays = []
+    result: Any = False
     for value in values:
         if _is_array(value):
-            arrays.append(_truth(value))
+            result = _truth(value) if result is False else result | _truth(value)
         elif value:
             return True
-    return np.logical_or.reduce(np.broadcast_arrays(*arrays)) if arrays else False
+    return result
 
 
 def _any(condition: Any) -> bool:

@@ -64,7 +64,9 @@ def _round_scaled_both_ways(mantissa: int, exponent: int, format_: Format) -> tu
 
 def _rounded_or_not(low: Any, high: Any, format_: Format) -> tuple[Any, Any]:
     """The ends of an interval of numbers that may be rounded to a format."""
-    rounded = [*_round_both_ways(low, format_), *_round_both_ways(high, format_)]
+    rounded = _round_both_ways(low, format_)
+    if high is not low:
+        rounded += _round_both_ways(high, format_)
     return min(low, type(low)(min(rounded))), max(high, type(high)(max(rounded)))
 
 
@@ -160,6 +162,8 @@ def correction_error(
 
 @lru_cache(maxsize=1 << 13)
 def _hyperparameter_error(value: Any, path: ScalarPath) -> Any:
+    if path.format_ is path.scalar_format is Format.BINARY64 and not path.arithmetic.flush_to_zero:
+        return value * 0  # it is a number of binary64
     return path.relative_error(value, *path.input_interval(value))
 
 

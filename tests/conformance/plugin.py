@@ -91,7 +91,7 @@ _SAFE_PATH: Final = "PYTHONSAFEPATH"
 _OURS: Final = "adamax-conformance"
 """The value that says that the variable is not the user's."""
 _RULE: Final = "rule/documented"
-_YOUNG_OBJECTS: Final = 20_000
+_YOUNG_OBJECTS: Final = 100_000
 """The new objects after which the garbage collector looks for cycles; by default 700, too few to have one."""
 _WIDEST_FIRST: Final = ("float64", "float32", "float16", "bfloat16")
 _SEARCH: Final = 3.0
@@ -136,6 +136,7 @@ class _Suite:
         self.python: str | None = option("--adamax-python")
         self.device: str = option("--adamax-device")
         self.hung: Counter[str] = Counter()
+        self.collection = gc.get_threshold()
         self.lock: FolderLock | None = None
         self.writer: RecordWriter  # of the process that keeps the record, from the session's start
         self.result: RunResult | None = None
@@ -315,17 +316,11 @@ class _Suite:
 
     # Running -------------------------------------------------------------------------------------------
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtestloop(self) -> Generator[None, object, object]:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> None:
         """Keep the garbage collector off what lives as long as the run: modules and tests."""
-        thresholds = gc.get_threshold()
         gc.freeze()
-        gc.set_threshold(_YOUNG_OBJECTS, *thresholds[1:])
-        try:
-            return (yield)
-        finally:
-            gc.set_threshold(*thresholds)
-            gc.unfreeze()
+        gc.set_threshold(_YOUNG_OBJECTS, *self.collection[1:])
 
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
@@ -543,6 +538,8 @@ class _Suite:
 
     def pytest_unconfigure(self) -> None:
         """Close the subjects, and release the report's folder."""
+        gc.set_threshold(*self.collection)
+        gc.unfreeze()
         hypothesis_settings.set_hypothesis_home_dir(None)
         self.hypothesis_home.cleanup()
         if self.lock is not None:

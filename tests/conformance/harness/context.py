@@ -253,7 +253,11 @@ class CheckContext:
         tallies = empty_tallies(*NUMBERS)
 
         def examine(case: Case, wanted: Collection[str]) -> dict[str, Divergence]:
-            judged = {q: ComparisonTally() for q in NUMBERS if ids[q] in wanted}
+            judged = {
+                q: ComparisonTally(largest_over_bound=total.largest_over_bound, largest_ulp=total.largest_ulp)
+                for q, total in tallies.items()
+                if ids[q] in wanted
+            }
             observed = self.observe(case)
             if needs_state and any(s.m is None or s.u is None for s in observed):
                 raise SkippedError("m and u cannot be seen; theta is judged as a trajectory")
