@@ -22,7 +22,7 @@ from ..reference.hyperparameters import Hyperparameters
 from .batch.lockstep import QUANTITIES, Block, judge_block, judge_element
 from .batch.tally import QuantityTally
 from .batch.trajectory import ExactRunJudge, RunStep, judge_trajectory
-from .batch.whole_run import StepRows, WholeRun
+from .batch.whole_run import QuantityErrors, StepRows, WholeRun
 from .bounds.step import StepBounds
 from .error_model import ErrorModel
 from .exact.trajectory import exact_scalars, mpmath_context, precision_for
@@ -355,13 +355,7 @@ def _judge_whole_run(
         tally.sixteenths.update(errors.sixteenths)
         for t, (in_ulp, bound_in_ulp) in errors.by_step.items():
             tally.at_step(t, in_ulp, bound_in_ulp)
-        for row, over, ulp in errors.worst:
-            if over * _BEYOND <= tally.largest_over_bound and ulp * _BEYOND <= tally.largest_ulp:
-                continue  # not the largest, however exactly it is measured
-            size = run.exactly(row)[quantity].error_size
-            if size is not None:
-                tally.largest_over_bound = max(tally.largest_over_bound, size.over_bound)
-                tally.largest_ulp = max(tally.largest_ulp, size.in_ulp)
+        _measure_largest(tally, quantity, errors, run)
         first = errors.first_exceeded
         for row, judged in undecided:
             if first is not None and first < row:
@@ -371,6 +365,19 @@ def _judge_whole_run(
                 judge.judge(quantity, locate(row), judgement.exact, judgement.radius, judgement.actual)
         if first is not None:
             judge.keep(tally, quantity, locate(first), run.exactly(first)[quantity])
+
+
+def _measure_largest(
+    tally: ComparisonTally, quantity: Quantity, errors: QuantityErrors, run: WholeRun
+) -> None:
+    """Measure those rows exactly that may have the largest error so far."""
+    for row, over, ulp in errors.worst:
+        if over * _BEYOND <= tally.largest_over_bound and ulp * _BEYOND <= tally.largest_ulp:
+            continue
+        size = run.exactly(row)[quantity].error_size
+        if size is not None:
+            tally.largest_over_bound = max(tally.largest_over_bound, size.over_bound)
+            tally.largest_ulp = max(tally.largest_ulp, size.in_ulp)
 
 
 def trajectory(

@@ -55,9 +55,9 @@ class Values:
 
         It stays whole where too much differs.
         """
+        if array.size <= period:
+            return cls(array.shape, tuple(array.ravel().tolist()))
         flat = np.ascontiguousarray(array).reshape(-1)
-        if flat.size <= period:
-            return cls.of(array)
         bits = flat.view(np.int64)
         whole = flat.size // period * period
         rows, tail = bits[:whole].reshape(-1, period), bits[whole:]

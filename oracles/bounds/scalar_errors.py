@@ -64,9 +64,8 @@ def _round_scaled_both_ways(mantissa: int, exponent: int, format_: Format) -> tu
 
 def _rounded_or_not(low: Any, high: Any, format_: Format) -> tuple[Any, Any]:
     """The ends of an interval of numbers that may be rounded to a format."""
-    rounded = _round_both_ways(low, format_)
-    if high is not low:
-        rounded += _round_both_ways(high, format_)
+    ends = (low,) if high is low else (low, high)
+    rounded = [x for end in ends for x in _round_both_ways(end, format_)]
     return min(low, type(low)(min(rounded))), max(high, type(high)(max(rounded)))
 
 
