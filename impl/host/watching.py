@@ -63,6 +63,9 @@ def _leaves(value: Any, adapter: Adapter) -> Iterator[bytes]:
     if type(value) in _PLAIN:
         yield repr(value).encode()
         return
+    if isinstance(value, np.ndarray):
+        yield _object_bytes(value, adapter)
+        return
     match value:
         case Mapping():
             yield b"{"

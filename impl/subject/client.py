@@ -7,6 +7,7 @@ with Subject.open("torch") as subject:
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -60,7 +61,7 @@ class Handle:
     @property
     def elements(self) -> int:
         """The number of elements of all parameters together."""
-        return sum(int(np.prod(shape)) for shape in self.shapes)
+        return sum(map(math.prod, self.shapes))
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def _or(*values: Any) -> Any:
 
 
 def _any(condition: Any) -> bool:
-    return bool(condition.any()) if _is_array(condition) else bool(condition)
+    return bool(np.count_nonzero(condition)) if _is_array(condition) else bool(condition)
 
 
 def _where(condition: Any, then: Any, otherwise: Any) -> Any:
@@ -96,7 +96,7 @@ def _divide(dividend: Any, divisor: Any) -> Any:
 
 
 def _all(condition: Any) -> bool:
-    return bool(condition.all()) if _is_array(condition) else bool(condition)
+    return np.count_nonzero(condition) == condition.size if _is_array(condition) else bool(condition)
 
 
 _RUNTIME: Final[dict[str, Any]] = {
