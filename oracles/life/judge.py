@@ -95,6 +95,11 @@ class LifeJudge:
         error_model: what the subject is judged against, by the dtype of a parameter.
         watched: what the caller holds and must find unchanged.
         nan_spreads: whether a NaN must show in what it enters.
+        number: of the life, where several are judged at once.
+
+    Attributes:
+        stepped: each parameter in each step that was taken.
+        result: what was found.
     """
 
     def __init__(
@@ -104,27 +109,40 @@ class LifeJudge:
         watched: Collection[Watched] = tuple(Watched),
         *,
         nan_spreads: bool = True,
+        number: int = 0,
     ) -> None:
         self._nan_spreads = nan_spreads
+        self._number = number
         self._life = life
         self._watched = watched
         self._error_model = error_model
         self._world = World()
-        self._stepped: list[SteppedParameter] = []
+        self.stepped: list[SteppedParameter] = []
         self._hidden: dict[int, HiddenRun] = {}
         self.result = LifeFindings()
 
     def judge(self, observations: Sequence[Observation]) -> LifeFindings:
         """Judge all observations; the findings are in the order of the actions."""
+        self.take(observations)
+        for error in judge_steps(self.stepped, self._error_model, self.result, nan_spreads=self._nan_spreads):
+            self.add(error)
+        return self.finish()
+
+    def take(self, observations: Sequence[Observation]) -> None:
+        """Judge all observations but the numbers of `stepped`."""
         for index, (action, seen) in enumerate(zip(self._life.actions, observations, strict=False)):
             if seen.outcome is Outcome.UNSUPPORTED:
                 self.result.unsupported = f"{type(action).__name__}: {seen.message}"
                 break
             if not self._take(index, action, seen):
                 break
-        errors = judge_steps(self._stepped, self._error_model, self.result, nan_spreads=self._nan_spreads)
-        for error in errors:
-            self.result.findings.append(self._finding_of(error))
+
+    def add(self, error: NumberError) -> None:
+        """Add a wrong number among `stepped`."""
+        self.result.findings.append(self._finding_of(error))
+
+    def finish(self) -> LifeFindings:
+        """The findings, in the order of the actions."""
         self.result.findings.sort(key=lambda finding: finding.action)
         return self.result
 
@@ -354,7 +372,7 @@ class LifeJudge:
                 continue
             zeros = zeros_like(parameter.spec.values)
             m_before, u_before = _seen(model.state.m, i), _seen(model.state.u, i)
-            self._stepped.append(
+            self.stepped.append(
                 SteppedParameter(
                     index,
                     number,
@@ -364,6 +382,7 @@ class LifeJudge:
                     (model.state.theta[i], m_before or zeros, u_before or zeros, gradient),
                     (state.theta[i], m, u),
                     parameter.spec.dtype or self._life.dtype,
+                    self._number,
                 )
             )
         if state.m is None or state.u is None:

@@ -1,4 +1,4 @@
-"""The numbers of all steps of a life whose m and u are seen, judged in one call.
+"""The numbers after all steps of lives whose m and u are seen, judged in one call.
 
 Each step is judged on its own, from the numbers that were seen before it.
 """
@@ -48,6 +48,7 @@ class SteppedParameter:
         before: theta, m, u and the gradient.
         after: theta, m and u.
         dtype: of the parameter.
+        life: its number, where several are judged at once.
     """
 
     action: int
@@ -58,6 +59,12 @@ class SteppedParameter:
     before: tuple[Values, Values, Values, Values]
     after: tuple[Values, Values, Values]
     dtype: str
+    life: int = 0
+
+    @property
+    def rows(self) -> int:
+        """The number of elements to judge; what long arrays repeat is judged once."""
+        return min(self.before[0].size, max(len(each.pattern) for each in (*self.before, *self.after)))
 
 
 @dataclass(frozen=True)
@@ -184,13 +191,13 @@ def judge_steps(
     """Judge the numbers of all steps, and count them.
 
     Args:
-        stepped: each parameter in each step.
+        stepped: each parameter in each step, of one life or of several.
         error_model: what is judged against, by dtype.
         found: counts what is judged.
         nan_spreads: whether a NaN must show in what it enters.
 
     Yields:
-        The first wrong number of each quantity in each action.
+        The first wrong number of each quantity in each action of a life.
     """
     for dtype in dict.fromkeys(each.dtype for each in stepped):
         rows = _Rows.of([each for each in stepped if each.dtype == dtype])
@@ -217,19 +224,20 @@ def _judge_rows(
     suspect |= errors.judged & ~fits & (errors.error > found.largest_over_bound * _NEARLY * errors.radius)
     unmoved = judge.unmoved(rows.which, rows.before, rows.after)
     suspect[_THETA] &= ~(unmoved < min(1.0, found.largest_over_bound))
-    reported: set[tuple[int, Quantity]] = set()
+    reported: set[tuple[int, int, Quantity]] = set()
     for row in map(int, np.flatnonzero(suspect.any(axis=0))):
         stepped = rows.owner(row)
         of_row = [
             quantity for quantity, is_suspect in zip(QUANTITIES, suspect[:, row], strict=True) if is_suspect
         ]
-        if reported.issuperset((stepped.action, quantity) for quantity in of_row):
+        action = (stepped.life, stepped.action)
+        if reported.issuperset((*action, quantity) for quantity in of_row):
             continue
         for quantity, judgement in _judge_exactly(judge, rows, row).items():
             over = judgement.error_size.over_bound if judgement.error_size else 0.0
             found.count(0, 0, over)
-            if over > 1 and (stepped.action, quantity) not in reported:
-                reported.add((stepped.action, quantity))
+            if over > 1 and (*action, quantity) not in reported:
+                reported.add((*action, quantity))
                 yield rows.error(row, quantity, judgement.actual, judgement=judgement)
 
 

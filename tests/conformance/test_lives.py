@@ -124,12 +124,8 @@ def test_no_size_number_or_count_is_special(context: CheckContext, pinned: Pinne
     if missing := [feature.value for feature in pinned.needs if not scope.has(feature)]:
         context.skip(f"it needs what the subject lacks or gets wrong: {', '.join(missing)}")
         return
-    tally = LifeTally()
     full = context.target.settings.profile is Profile.FULL
-    for life in pinned.lives(scope, full=full):
-        tally.add(context.lives.judge_drawn(life, context.lives.watched()))
-        if tally.divergence is not None:
-            break
+    tally, _ = context.lives.judge_all(pinned.lives(scope, full=full), context.lives.watched())
     _decide(context, tally)
 
 

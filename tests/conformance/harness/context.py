@@ -328,15 +328,11 @@ class CheckContext:
         settings = self.target.settings
         count = max(1, settings.profile.lives // budget_of(self.subject.info).drawn)
         seeds = random.Random(f"{settings.seed} {self.check} {self.dtype}")  # noqa: S311 - numbers, not secrets
-        tally, watched = LifeTally(), watched or self.lives.watched()
-        for _ in range(count):
-            life = draw(seeds.randrange(2**32))
-            found = self.lives.judge_drawn(life, watched)
-            tally.add(found)
-            if found.findings:
-                budget = settings.profile.shrinks if settings.shrink and not settings.fail_fast else 0
-                tally.divergence = self.lives.shortest(life, found.findings[0], budget, watched)
-                break
+        watched = watched or self.lives.watched()
+        tally, wrong = self.lives.judge_all((draw(seeds.randrange(2**32)) for _ in range(count)), watched)
+        if wrong is not None:
+            budget = settings.profile.shrinks if settings.shrink and not settings.fail_fast else 0
+            tally.divergence = self.lives.shortest(wrong, budget, watched)
         return tally
 
     def _decide_undiverged(self, check: str, measured: Mapping[str, Any]) -> None:

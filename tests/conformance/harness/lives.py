@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from adamax_conformance.impl.protocol.errors import SubjectError
 from adamax_conformance.impl.subject.capabilities import restrict_life
 from adamax_conformance.impl.subject.client import Subject
 from adamax_conformance.oracles.error_model import ErrorModel
+from adamax_conformance.oracles.life.batch import LifeBatch
 from adamax_conformance.oracles.life.findings import Finding, LifeFindings
 from adamax_conformance.oracles.life.judge import LifeJudge
 from adamax_conformance.oracles.verdict import Divergence
@@ -26,6 +28,15 @@ _BY_ARGUMENT: Final = {
     Feature.EPS: "eps",
     Feature.BETAS: "betas",
 }
+
+_MOST_ROWS: Final = 1 << 16
+"""The elements that are judged in one call, about."""
+_GROWTH: Final = 4
+"""Of a subject that is right so far, so many times as many lives are performed before they are judged."""
+
+
+_LACKING: Final = "the subject has no groups, or not every option of it"
+"""Why a life cannot be performed that is about what the subject lacks."""
 
 
 @dataclass
@@ -71,6 +82,28 @@ class LifeTally:
         }
 
 
+@dataclass(frozen=True)
+class WrongLife:
+    """A life that went wrong.
+
+    Attributes:
+        life: as it was performed.
+        finding: the first one.
+    """
+
+    life: Life
+    finding: Finding
+
+
+def _settle(batch: LifeBatch, tally: LifeTally) -> WrongLife | None:
+    """Judge a batch and count its lives, up to the first that is wrong."""
+    wrong = None
+    for found, (life, _) in zip(batch.judge(), batch.performed, strict=False):
+        tally.add(found)
+        wrong = WrongLife(life, found.findings[0]) if found.findings else None
+    return wrong
+
+
 def performer_of(target: Target) -> LifePerformer:
     """The performer of a target, one for all checks of it."""
     if not isinstance(target.lives, LifePerformer):
@@ -114,7 +147,7 @@ class LifePerformer:
         """Perform a life and judge it, without options that the subject lacks."""
         known = self.restrict(life)
         if known is None:
-            return LifeFindings(unsupported="the subject has no groups, or not every option of it")
+            return LifeFindings(unsupported=_LACKING)
         return self.judge_observed(known, self.subject.live(known), watched, nan_spreads=nan_spreads)
 
     def restrict(self, life: Life) -> Life | None:
@@ -140,17 +173,53 @@ class LifePerformer:
         """
         return self.judge(life, watched, nan_spreads=Feature.NAN in self.features())
 
-    def shortest(self, life: Life, finding: Finding, budget: int, watched: Iterable[Watched]) -> Divergence:
+    def judge_all(
+        self, lives: Iterable[Life], watched: Iterable[Watched]
+    ) -> tuple[LifeTally, WrongLife | None]:
+        """Perform and judge drawn lives until one goes wrong; a few at once, then more.
+
+        Args:
+            lives: to perform.
+            watched: what the caller must find unchanged.
+
+        Returns:
+            The tally, and the life that went wrong, if any.
+
+        Raises:
+            SubjectError: the subject failed, and all lives before were right.
+        """
+        tally, watched, most = LifeTally(), tuple(watched), 1
+        batch = self._batch(watched)
+        for life in lives:
+            known = self.restrict(life)
+            if known is None:
+                tally.add(LifeFindings(unsupported=_LACKING))
+                continue
+            try:
+                found = batch.add(known, self.subject.live(known))
+            except SubjectError:
+                if (wrong := _settle(batch, tally)) is not None:
+                    return tally, wrong
+                raise
+            if found.findings or len(batch.performed) == most or batch.rows > _MOST_ROWS:
+                if (wrong := _settle(batch, tally)) is not None:
+                    return tally, wrong
+                batch, most = self._batch(watched), most * _GROWTH
+        return tally, _settle(batch, tally)
+
+    def _batch(self, watched: tuple[Watched, ...]) -> LifeBatch:
+        return LifeBatch(self.error_model, watched, nan_spreads=Feature.NAN in self.features())
+
+    def shortest(self, wrong: WrongLife, budget: int, watched: Iterable[Watched]) -> Divergence:
         """Leave actions out of a life as long as it goes wrong in the same way.
 
         Args:
-            life: that goes wrong.
-            finding: its first one.
+            wrong: the life, and its first finding.
             budget: how many shorter lives may be performed.
             watched: what the caller must find unchanged.
         """
-        life = replace(life, actions=life.actions[: finding.action + 1])
-        found, index = finding, len(life.actions) - 1
+        life = replace(wrong.life, actions=wrong.life.actions[: wrong.finding.action + 1])
+        found, index = wrong.finding, len(life.actions) - 1
         while budget > 0 and index > 0:
             index -= 1
             shorter = replace(life, actions=(*life.actions[:index], *life.actions[index + 1 :]))
