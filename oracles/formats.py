@@ -13,6 +13,9 @@ import math
 from enum import Enum
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 
 class Mpf(Protocol):
     """The part of an mpmath number that rounding needs: sign, mantissa and exponent."""
@@ -93,6 +96,15 @@ class Format(Enum):
         numerator, denominator = value.as_integer_ratio()
         rounded = self.round_scaled(numerator, 1 - denominator.bit_length())
         return math.copysign(rounded, value)
+
+    def round_array(self, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Round binary64 numbers to this format, as `round_float` does."""
+        numbers = np.asarray(values, np.float64)
+        if self is Format.BFLOAT16:  # NumPy lacks it, and rounding to binary32 first would round twice
+            rounded = [self.round_float(x) for x in numbers.ravel().tolist()]
+            return np.array(rounded, np.float64).reshape(numbers.shape)
+        with np.errstate(over="ignore", under="ignore"):
+            return numbers.astype(self.dtype).astype(np.float64)
 
     def holds(self, value: float) -> bool:
         """Check whether a binary64 number is a number of this format."""

@@ -201,7 +201,7 @@ def _full_precision(d: Draft, format_: Format) -> Draft:
     rng = np.random.default_rng(1)
 
     def values() -> Values:
-        return Values((8,), tuple(format_.round_float(float(x)) for x in rng.standard_normal(8)))
+        return Values((8,), tuple(format_.round_array(rng.standard_normal(8)).tolist()))
 
     d.then(Construct(0, (GroupSpec((ParameterSpec(values()),)),), INEXACT, Container.LIST))
     for _ in range(5):

@@ -62,7 +62,7 @@ def scheme_cases(format_: Format) -> tuple[Case, ...]:
 
     def draw(scale: float = 1.0) -> FloatArray:
         drawn = scale * rng.uniform(0.5, 2.0, _MANY)
-        return np.array([format_.round_float(x) for x in drawn.tolist()])
+        return format_.round_array(drawn)
 
     forgetful, size = _small_beta1_setting(format_)
     plain = Hyperparameters(lr=0.3, beta2=0.6, eps=0.01)
@@ -204,12 +204,10 @@ def _betas_next_to_one(format_: Format) -> Iterator[float]:
 def rule_cases(format_: Format) -> tuple[Case, ...]:
     """The cases that separate the rules, with every number in the format."""
     rng = np.random.default_rng(20150102)
-    rounded = np.vectorize(format_.round_float, otypes=[np.float64])
 
     def draw(scale: FloatArray | float = 1.0) -> FloatArray:
         sizes = rng.uniform(0.5, 2.0, _ELEMENTS) * rng.choice([-1.0, 1.0], _ELEMENTS)
-        result: FloatArray = rounded(sizes * scale)
-        return result
+        return format_.round_array(sizes * scale)
 
     result = []
     runs = [*zip(_SETTINGS, _STEPS, strict=True)]

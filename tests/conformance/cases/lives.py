@@ -24,7 +24,6 @@ from adamax_conformance.reference.life import (
     Container,
     Copy,
     CopyMethod,
-    FloatArray,
     GradientSpec,
     GroupSpec,
     Life,
@@ -157,15 +156,7 @@ def _noise(
 ) -> tuple[float, ...]:
     """Numbers of a format of random signs, significands and exponents."""
     sizes = np.ldexp(1.0 + rng.random(count), rng.integers(low, high + 1, count))
-    return _round_all(format_, np.where(rng.random(count) < 0.5, -sizes, sizes))
-
-
-def _round_all(format_: Format, numbers: FloatArray) -> tuple[float, ...]:
-    """Numbers rounded once to a format; by NumPy where it has the format."""
-    if format_ is Format.BFLOAT16:
-        return tuple(format_.round_float(x) for x in numbers.tolist())
-    with np.errstate(over="ignore"):
-        return tuple(numbers.astype(format_.dtype).astype(np.float64).tolist())
+    return tuple(format_.round_array(np.where(rng.random(count) < 0.5, -sizes, sizes)).tolist())
 
 
 def _values(
@@ -181,7 +172,7 @@ def rounded_values(values: Values, dtype: str | None) -> Values:
         return values
     format_ = Format.of(dtype)
     exceptions = tuple((index, format_.round_float(x)) for index, x in values.exceptions)
-    return Values(values.shape, tuple(format_.round_float(x) for x in values.pattern), exceptions)
+    return Values(values.shape, tuple(format_.round_array(values.pattern).tolist()), exceptions)
 
 
 class _Drawer:

@@ -14,12 +14,6 @@ from adamax_conformance.reference.case import Case, FloatArray, Group, Parameter
 from adamax_conformance.reference.hyperparameters import DEFAULTS, Hyperparameters
 
 
-def round_to_format(format_: Format, values: Sequence[float] | FloatArray) -> FloatArray:
-    """Values rounded to a format."""
-    result: FloatArray = np.vectorize(format_.round_float, otypes=[np.float64])(values)
-    return result
-
-
 def single_parameter_case(
     name: str,
     hyperparameters: Hyperparameters,
@@ -37,7 +31,7 @@ def noise(format_: Format, seed: int, shape: tuple[int, ...]) -> FloatArray:
     """
     bits = np.random.PCG64(seed).random_raw(math.prod(shape)).reshape(shape)
     sizes = (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53 * 1.5 + 0.5
-    return round_to_format(format_, np.where(bits & np.uint64(1), -sizes, sizes))
+    return format_.round_array(np.where(bits & np.uint64(1), -sizes, sizes))
 
 
 # Every magnitude --------------------------------------------------------------------------------------------
@@ -55,10 +49,10 @@ def scales(format_: Format) -> tuple[Case, ...]:
     low = format_.emin - format_.precision + 2
     exponents = range(low, format_.emax - 1, max(1, (format_.emax - low) // 48))
     mantissas = 1 + np.abs(noise(format_, 3, (len(exponents),))) / 4
-    sizes = round_to_format(format_, np.ldexp(mantissas, list(exponents)))
+    sizes = format_.round_array(np.ldexp(mantissas, list(exponents)))
     signs = np.where(np.arange(len(exponents)) % 2, -1.0, 1.0)
     eps = math.ldexp(1.0, format_.emin // 2 - 3)
-    gradients = [sizes * signs, round_to_format(format_, sizes * 0.75), sizes * signs * 0, -sizes * signs]
+    gradients = [sizes * signs, format_.round_array(sizes * 0.75), sizes * signs * 0, -sizes * signs]
     zeros = np.zeros(len(exponents))
     small = Hyperparameters(lr=0.3, beta1=0.7, beta2=0.9, eps=eps)
     tiny = Hyperparameters(lr=0.3, beta1=0.7, beta2=0.9, eps=format_.smallest_normal)
@@ -203,7 +197,7 @@ def _inject_value(
     def make(format_: Format) -> Case:
         gradients = [np.resize(noise(format_, 20 + t, (4,)), size) for t in range(4)]
         gradients[at - 1][::2] = value(format_)
-        theta = np.resize(round_to_format(format_, [0.0, 1.5, -2.0, 0.25]), size)
+        theta = np.resize(format_.round_array([0.0, 1.5, -2.0, 0.25]), size)
         return single_parameter_case(f"special/{name}", settings, theta, gradients)
 
     return make
@@ -217,7 +211,7 @@ def _repeat_gradient(
     steps: int = 4,
 ) -> Callable[[Format], Case]:
     def make(format_: Format) -> Case:
-        gradient = round_to_format(format_, values(format_))
+        gradient = format_.round_array(values(format_))
         return single_parameter_case(
             f"special/{name}", settings(format_), [theta] * len(gradient), [gradient] * steps
         )

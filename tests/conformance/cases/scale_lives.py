@@ -196,7 +196,7 @@ def precision(scope: Scope, *, full: bool) -> Iterator[Life]:
     def draw(low: int, high: int) -> Values:
         sizes_ = np.ldexp(1 + rng.random(count), rng.integers(low, high + 1, count))
         signed = np.where(rng.random(count) < 0.5, -sizes_, sizes_)
-        return Values((count,), tuple(format_.round_float(x) for x in signed.tolist()))
+        return Values((count,), tuple(format_.round_array(signed).tolist()))
 
     smallest = max(format_.emin, -reach)
     settings = (
@@ -243,7 +243,7 @@ def hidden(scope: Scope, *, full: bool) -> Iterator[Life]:
             significand = 1 + rng.random(count) * np.where(np.arange(count) % 2, 1.0, 2.0**-4)
             signs = np.where(rng.random(count) < 0.5, -1.0, 1.0)
             size = 2.0**-4 if t == 2 else 1.0
-            numbers_ = [format_.round_float(x) for x in (significand * signs * size).tolist()]
+            numbers_ = format_.round_array(significand * signs * size).tolist()
             actions.append(Step(0, (GradientSpec(Values((count,), tuple(numbers_))),)))
         yield Life(f"lives/hidden/{index}", format_.dtype, tuple(actions))
 

@@ -125,8 +125,7 @@ def parameters(draw: st.DrawFn, format_: Format, steps: int, *, points: bool = T
         case Pattern.CONSTANT | Pattern.ALTERNATING | Pattern.FADING:
             value = _array(draw, format_, shape, lowest)
             factor = {Pattern.CONSTANT: 1.0, Pattern.ALTERNATING: -1.0, Pattern.FADING: 0.5}[pattern]
-            rounded = np.vectorize(format_.round_float, otypes=[np.float64])
-            gradients = [rounded(value * factor**t) for t in range(steps)]
+            gradients = [format_.round_array(value * factor**t) for t in range(steps)]
     return Parameter(theta, tuple(gradients))
 
 

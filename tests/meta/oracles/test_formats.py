@@ -108,6 +108,23 @@ def test_rounding_a_double_agrees_with_numpy_casts(format_: Format, dtype: type)
     assert (rounded.view(np.int64) == expected.view(np.int64)).all()
 
 
+@FORMATS
+def test_an_array_is_rounded_as_its_elements_are(format_: Format) -> None:
+    doubles = np.array(
+        [
+            Format.BINARY64.round_scaled(m, e)
+            for m, e in hard_values(format_, COUNT // 10, SEED + 6)
+            if e < 1 << 20
+        ]
+        + [0.0, -0.0, math.inf, -math.inf, math.nan, 5e-324, 1.7e308]
+    )
+    rounded = np.array([format_.round_float(float(x)) for x in doubles])
+    array = format_.round_array(doubles.reshape(1, -1))
+    assert array.shape == (1, doubles.size)
+    assert np.array_equal(array[0], rounded, equal_nan=True)
+    assert (np.signbit(array[0]) == np.signbit(rounded)).all()
+
+
 def test_rounding_a_single_to_bfloat16_agrees_with_ml_dtypes() -> None:
     ml_dtypes = pytest.importorskip("ml_dtypes")
     singles = np.array(
