@@ -65,7 +65,7 @@ class Values:
         places = np.flatnonzero(different)
         if places.size > max(LONGEST_PATTERN, flat.size // 8):
             return cls.of(array)
-        exceptions = tuple((int(i), float(flat[i])) for i in places)
+        exceptions = tuple(zip(places.tolist(), flat[places].tolist(), strict=True))
         return cls(array.shape, tuple(flat[:period].tolist()), exceptions)
 
     @property

@@ -39,7 +39,7 @@ NUMBERS: Final = (Quantity.M, Quantity.U, Quantity.THETA)
 class Profile(Enum):
     """The number of cases that a search draws, and of runs that shrinking may take."""
 
-    QUICK = ("quick", 48, 120, 32)
+    QUICK = ("quick", 32, 120, 24)
     FULL = ("full", 500, 600, 500)
 
     def __init__(self, label: str, examples: int, shrinks: int, lives: int) -> None:
