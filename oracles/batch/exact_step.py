@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Final
 
 from ...reference.hyperparameters import Hyperparameters
@@ -31,12 +32,15 @@ class ExactStepJudge:
         self._error_model = error_model
         self._bounds = StepBounds(self._ctx, exact_scalars(self._ctx, hyperparameters), t, error_model)
 
-    def judge(self, before: list[float], after: list[float]) -> dict[Quantity, Judgement]:
+    def judge(
+        self, before: list[float], after: list[float], quantities: Collection[Quantity] = QUANTITIES
+    ) -> dict[Quantity, Judgement]:
         """Judge one element.
 
         Args:
             before: theta, m, u and the gradient before the step.
             after: theta, m and u after it.
+            quantities: to judge.
 
         Returns:
             Each quantity's judgement. There is none of an element that is not finite before the step, and none
@@ -53,6 +57,6 @@ class ExactStepJudge:
                 None if radius == math.inf else error_size(format_, exact, radius, actual),
             )
             for quantity, exact, radius, actual in step_judgements(
-                self._ctx, self._bounds, rule, self._t, before, after, QUANTITIES
+                self._ctx, self._bounds, rule, self._t, before, after, quantities
             )
         }

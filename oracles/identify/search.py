@@ -18,7 +18,8 @@ import numpy as np
 
 from ...reference.case import FloatArray, Group, Parameter
 from ...reference.hyperparameters import Hyperparameters
-from ...reference.rules import Rule, all_rules
+from ...reference.rules import DOCUMENTED, Rule, all_rules
+from ..batch.exact_step import ExactStepJudge
 from ..batch.whole_run import StepRows, WholeRun
 from ..comparison import Snapshot, gather_rows, lockstep, trajectory
 from ..error_model import CORRECTLY_ROUNDED, STRICTEST, Arithmetic, ErrorModel, EvaluationScheme, Form
@@ -55,8 +56,15 @@ class Observations(Protocol):
     def extent(self) -> str:
         """The extent of the observations, in words that follow `on`."""
 
+    @property
+    def maximizes(self) -> bool:
+        """Whether any step is one with `maximize`."""
+
     def mismatch(self, quantity: Quantity, error_model: ErrorModel) -> Divergence | None:
         """The first error of a quantity beyond its bound; None where all are within."""
+
+    def fits(self, quantity: Quantity, error_model: ErrorModel) -> bool:
+        """Whether all numbers of a quantity are within their bounds."""
 
     def steps(self) -> Iterable[ObservedStep]:
         """The steps, with their finite elements; none where m and u are hidden."""
@@ -112,6 +120,14 @@ def _elements(
         )
 
 
+def _exceeds(rows: StepRows, quantity: Quantity, error_model: ErrorModel) -> bool:
+    """Whether the first element of a step is beyond its bound."""
+    before, after = ([float(numbers[0]) for numbers in each] for each in (rows.before, rows.after))
+    found = ExactStepJudge(rows.options, rows.t, error_model).judge(before, after, (quantity,))
+    size = found[quantity].error_size if quantity in found else None
+    return size is not None and size.over_bound > 1
+
+
 class _ObservedRuns:
     """A subject's runs of some cases."""
 
@@ -122,27 +138,30 @@ class _ObservedRuns:
         sizes = sorted({parameter.theta.size for case, _ in runs for parameter in case.parameters})
         elements = " or ".join(map(str, sizes))
         self.extent = f"{len(runs)} cases, {steps} steps of {elements} elements"
+        self.maximizes = any(group.hyperparameters.maximize for case, _ in runs for group in case.groups)
 
     def mismatch(self, quantity: Quantity, error_model: ErrorModel) -> Divergence | None:
         found = empty_tallies(quantity)
         compare = trajectory if self.hidden else lockstep
-        for number, (case, observed) in enumerate(self._runs):
-            # Nearly all that is wrong shows in the first run. What is right there is judged in one call.
-            if (
-                number == 1
-                and not self.hidden
-                and not WholeRun(self._later_rows, error_model).exceeds(quantity)
-            ):
-                return None
+        for case, observed in self._runs:
             compare(case, observed, error_model, found, brief=True)
             if found[quantity].exceeded:
                 break
         return found[quantity].divergence
 
+    def fits(self, quantity: Quantity, error_model: ErrorModel) -> bool:
+        if self.hidden:
+            return self.mismatch(quantity, error_model) is None
+        # Nearly all that is wrong shows in one element of the first run. Only what is right there is judged as a whole.
+        return not (
+            any(_exceeds(each, quantity, error_model) for each in self._rows[: self._runs[0][0].steps])
+            or WholeRun(self._rows, error_model).exceeds(quantity)
+        )
+
     @cached_property
-    def _later_rows(self) -> list[StepRows]:
-        """The steps of all runs but the first."""
-        return [row for case, observed in self._runs[1:] for row in gather_rows(case, observed)]
+    def _rows(self) -> list[StepRows]:
+        """Every step of all runs."""
+        return [row for case, observed in self._runs for row in gather_rows(case, observed)]
 
     def steps(self) -> Iterator[ObservedStep]:
         for case, observed in self._runs:
@@ -186,12 +205,11 @@ class _Explainer:
         self.format = format_
         self.arithmetic = arithmetic
         self.hidden = observed.hidden
-        self.copied: set[Rule] = set()
+        self._copied: set[Rule] = set()
         self._known: dict[tuple[object, ...], EvaluationScheme | None] = {}
 
-    def _mismatch(self, quantity: Quantity, rule: Rule, scheme: EvaluationScheme) -> Divergence | None:
-        """The first error beyond the bound under a rule and a scheme."""
-        return self.observed.mismatch(quantity, ErrorModel(self.format, rule, scheme, self.arithmetic))
+    def _model(self, rule: Rule, scheme: EvaluationScheme) -> ErrorModel:
+        return ErrorModel(self.format, rule, scheme, self.arithmetic)
 
     def _candidates(self, quantity: Quantity) -> Iterator[EvaluationScheme]:
         """The schemes to try: admissible ones first, from the tightest bound."""
@@ -215,6 +233,7 @@ class _Explainer:
 
     def explain(self, quantity: Quantity, rule: Rule) -> EvaluationScheme | None:
         """The tightest scheme under which the rule explains the quantity on all cases."""
+        rule = self._shown(rule)
         parts: tuple[object, ...] = (rule.decay, rule.ascent)
         if quantity is Quantity.U:
             parts = (*parts, rule.epsilon)
@@ -225,12 +244,21 @@ class _Explainer:
             self._known[key] = self._find_scheme(quantity, rule)
         return self._known[key]
 
+    def _shown(self, rule: Rule) -> Rule:
+        """The rule without what no step shows: how it ascends, where none maximizes."""
+        return rule if self.observed.maximizes else replace(rule, ascent=DOCUMENTED.ascent)
+
+    def goes_on_from_copy(self, rule: Rule) -> bool:
+        """Whether theta was found to be rounded from a more precise copy under the rule."""
+        return self._shown(rule) in self._copied
+
     def _find_scheme(self, quantity: Quantity, rule: Rule) -> EvaluationScheme | None:
         for scheme in self._candidates(quantity):
             if not scheme.admissible(self.format) and self._goes_on_from_copy(quantity, rule):
-                self.copied.add(rule)
+                self._copied.add(rule)
                 return self.strictest
-            if self._mismatch(quantity, rule, scheme) is None and self._is_supported(quantity, rule, scheme):
+            fits = self.observed.fits(quantity, self._model(rule, scheme))
+            if fits and self._is_supported(quantity, rule, scheme):
                 return scheme
         return None
 
@@ -245,7 +273,7 @@ class _Explainer:
         if m is None or u is None or not (m.admissible(self.format) and u.admissible(self.format)):
             return False
         scheme = replace(self.strictest, form=m.form, m=m.m, u=u.u)
-        return self.observed.follows_copy(ErrorModel(self.format, rule, scheme, self.arithmetic))
+        return self.observed.follows_copy(self._model(rule, scheme))
 
     def _is_supported(self, quantity: Quantity, rule: Rule, scheme: EvaluationScheme) -> bool:
         """Check that coarse scalars give the numbers, and do not only have a wide bound.
@@ -254,12 +282,11 @@ class _Explainer:
         """
         if scheme.admissible(self.format):
             return True
-        error_model = ErrorModel(self.format, rule, scheme, self.arithmetic)
-        return not self.hidden and reconstructs(self.observed.steps(), quantity, error_model)
+        return not self.hidden and reconstructs(self.observed.steps(), quantity, self._model(rule, scheme))
 
     def mismatch(self, quantity: Quantity, rule: Rule) -> Divergence | None:
         """The first error of a quantity beyond the strictest bound of a rule."""
-        return self._mismatch(quantity, rule, self.strictest)
+        return self.observed.mismatch(quantity, self._model(rule, self.strictest))
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
@@ -398,7 +425,7 @@ def _identify_in_format(
 
     def score(rule: Rule) -> tuple[int, int]:
         flaws = sum(not h.admissible(format_) for h in explained[rule].values())
-        return -len(explained[rule]), flaws + (rule in explainer.copied)
+        return -len(explained[rule]), flaws + explainer.goes_on_from_copy(rule)
 
     nearest = min(explained, key=score)  # all_rules puts the documented one first, and min keeps the first
     fits = [rule for rule in explained if score(rule) == score(nearest)]
@@ -418,7 +445,7 @@ def _identify_in_format(
         computes_in=format_,
         mismatches=mismatches,
         kept_in={q: kept for q in mismatches if (kept := _kept_in(observed, q, format_)) is not None},
-        goes_on_from_copy=nearest in explainer.copied,
+        goes_on_from_copy=explainer.goes_on_from_copy(nearest),
         evidence=tuple(_evidence(q, explained[nearest].get(q), observed.extent) for q in quantities),
     )
 

@@ -116,6 +116,11 @@ class RecordingSample:
         """The number of its elements."""
         return sum(len(part.elements) for part in self.parts)
 
+    @property
+    def maximizes(self) -> bool:
+        """Whether any step is one with `maximize`."""
+        return any(part.batch.options.maximize for part in self.parts)
+
     def mismatch(self, quantity: Quantity, error_model: ErrorModel) -> Divergence | None:
         """The first error of a quantity beyond its bound; None where all are within."""
         for part in (*(p.select(range(min(_TRIED_FIRST, len(p.elements)))) for p in self.parts), *self.parts):
@@ -123,6 +128,10 @@ class RecordingSample:
             if found is not None:
                 return element_evidence(part, found.index, quantity, error_model)
         return None
+
+    def fits(self, quantity: Quantity, error_model: ErrorModel) -> bool:
+        """Whether all numbers of a quantity are within their bounds."""
+        return self.mismatch(quantity, error_model) is None
 
     def steps(self) -> Iterator[ObservedStep]:
         """The steps, with their finite elements."""
