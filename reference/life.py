@@ -7,102 +7,14 @@ to pass than one of ten.
 
 from __future__ import annotations
 
-import base64
-import math
-import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
-from functools import cache
-from typing import Any, Final, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any, Final, TypeAlias, get_args
 
 from .features import PLAIN_CALL, Call, Edit, Question
-
-FloatArray: TypeAlias = npt.NDArray[np.float64]
-
-LONGEST_PATTERN: Final = 4096
-"""The longest period that is looked for in an array."""
-
-
-@dataclass(frozen=True)
-class Values:
-    """An array by recipe: a repeated pattern, and the elements that differ.
-
-    Attributes:
-        shape: of the array.
-        pattern: the first elements in row-major order; repeated to its end.
-        exceptions: (index in row-major order, value) of each element that is something else.
-    """
-
-    shape: tuple[int, ...]
-    pattern: tuple[float, ...]
-    exceptions: tuple[tuple[int, float], ...] = ()
-
-    @classmethod
-    def of(cls, array: npt.ArrayLike) -> Values:
-        """The recipe that names every element of an array."""
-        values = np.asarray(array, np.float64)
-        return cls(values.shape, tuple(values.ravel().tolist()))
-
-    @classmethod
-    def folded(cls, array: FloatArray, period: int) -> Values:
-        """An array as its first `period` elements, repeated, and what differs.
-
-        It stays whole where too much differs.
-        """
-        if array.size <= period:
-            return cls(array.shape, tuple(array.ravel().tolist()))
-        flat = np.ascontiguousarray(array).reshape(-1)
-        bits = flat.view(np.int64)
-        whole = flat.size // period * period
-        rows, tail = bits[:whole].reshape(-1, period), bits[whole:]
-        different = np.concatenate([(rows != bits[:period]).reshape(-1), tail != bits[: tail.size]])
-        places = np.flatnonzero(different)
-        if places.size > max(LONGEST_PATTERN, flat.size // 8):
-            return cls.of(array)
-        exceptions = tuple(zip(places.tolist(), flat[places].tolist(), strict=True))
-        return cls(array.shape, tuple(flat[:period].tolist()), exceptions)
-
-    @property
-    def size(self) -> int:
-        """The number of elements."""
-        return math.prod(self.shape)
-
-    def mapped(self, function: Callable[[float], float]) -> Values:
-        """The array with a function of each element."""
-        exceptions = tuple((index, function(value)) for index, value in self.exceptions)
-        return Values(self.shape, tuple(map(function, self.pattern)), exceptions)
-
-    def expand(self) -> FloatArray:
-        """The array."""
-        size, period = self.size, len(self.pattern)
-        result = np.array(self.pattern, np.float64)
-        if size != period:
-            result = np.resize(result, size) if size else np.zeros(0)
-        for index, value in self.exceptions:
-            result[index] = value
-        return result.reshape(self.shape)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the pattern names every element."""
-        return not self.exceptions and len(self.pattern) == self.size
-
-    def take(self, indices: npt.NDArray[np.intp]) -> FloatArray:
-        """The elements at some row-major indices, without the rest."""
-        result = np.array(self.pattern, np.float64)[indices % max(len(self.pattern), 1)]
-        if self.exceptions:
-            at = np.array([index for index, _ in self.exceptions], np.intp)
-            order = np.argsort(at)
-            found = order[np.minimum(np.searchsorted(at[order], indices), at.size - 1)]
-            hit = at[found] == indices
-            result[hit] = np.array([value for _, value in self.exceptions])[found[hit]]
-        return result
+from .json_form import decoded, encoded
+from .values import Values
 
 
 class Memory(Enum):
@@ -444,7 +356,7 @@ class Life:
         return {
             "name": self.name,
             "dtype": self.dtype,
-            "actions": [{"action": type(a).__name__, **_encoded(a)} for a in self.actions],
+            "actions": [{"action": type(a).__name__, **encoded(a)} for a in self.actions],
             **({"switches": dict(self.switches)} if self.switches else {}),
         }
 
@@ -452,7 +364,7 @@ class Life:
     def from_json(cls, value: Mapping[str, Any]) -> Life:
         """The life that `to_json` wrote."""
         actions = tuple(
-            _decoded(ACTIONS[a["action"]], {k: v for k, v in a.items() if k != "action"})
+            decoded(ACTIONS[a["action"]], {k: v for k, v in a.items() if k != "action"})
             for a in value["actions"]
         )
         return cls(value["name"], value["dtype"], actions, value.get("switches", {}))
@@ -521,126 +433,75 @@ class Observation:
 
     def to_json(self) -> dict[str, Any]:
         """The observation as JSON values."""
-        result: dict[str, Any] = _encoded(self)
+        result: dict[str, Any] = encoded(self)
         return result
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Observation:
         """The observation that `to_json` wrote."""
-        result: Observation = _decoded(cls, value)
+        result: Observation = decoded(cls, value)
         return result
 
 
-# JSON -------------------------------------------------------------------------------------------------------
-
-_shortest_text: ContextVar[int] = ContextVar("_shortest_text", default=64)
-"""Numbers up to so many are written one by one, for a reader; more as one string of their bits."""
+SAME: Final = "same"
+"""In JSON, an array that is the one at its place in the observation before."""
 
 
-@contextmanager
-def compact_numbers() -> Iterator[None]:
-    """Write all numbers as strings of their bits meanwhile: several times faster."""
-    token = _shortest_text.set(1)
-    try:
-        yield
-    finally:
-        _shortest_text.reset(token)
+_ARRAYS: Final = ("theta", "m", "u")
 
 
-T = TypeVar("T")
+def observations_to_json(observations: Sequence[Observation]) -> list[dict[str, Any]]:
+    """Observations of one life; an array that stays the same object is written once."""
+    result: list[dict[str, Any]] = []
+    before: Mapping[int, OptimizerState] = {}
+    for each in observations:
+        states = {
+            n: _without_same(state, before[n]) if n in before else state
+            for n, state in each.optimizers.items()
+        }
+        result.append(replace(each, optimizers=states).to_json())
+        before = each.optimizers
+    return result
 
 
-def _encoded(value: Any) -> Any:
-    encoded: Any
-    match value:
-        case Enum():
-            encoded = value.value
-        case bool() | int() | str() | None:
-            encoded = value
-        case float():
-            encoded = value.hex()
-        case Values():
-            encoded = _encoded_values(value)
-        case Mapping():
-            encoded = {str(name): _encoded(each) for name, each in value.items()}
-        case tuple() | list():
-            encoded = [_encoded(each) for each in value]
-        case _ if is_dataclass(value):
-            shown = [(f, getattr(value, f.name)) for f in fields(value)]
-            encoded = {f.name: _encoded(each) for f, each in shown if each != f.default}
-        case _:
-            raise TypeError(f"{value!r} cannot be part of a life")
-    return encoded
+def observations_from_json(value: Sequence[Mapping[str, Any]]) -> tuple[Observation, ...]:
+    """The observations that `observations_to_json` wrote."""
+    result: list[Observation] = []
+    before: Mapping[int, OptimizerState] = {}
+    for each in value:
+        states = {n: _with_same(state, before.get(int(n))) for n, state in each.get("optimizers", {}).items()}
+        result.append(Observation.from_json({**each, "optimizers": states}))
+        before = result[-1].optimizers
+    return tuple(result)
 
 
-def _encoded_values(values: Values) -> dict[str, Any]:
-    exceptions = [[index, number.hex()] for index, number in values.exceptions]
-    return {"shape": list(values.shape), "pattern": _numbers(values.pattern), "exceptions": exceptions}
+def _without_same(state: OptimizerState, before: OptimizerState) -> OptimizerState:
+    """A state with `SAME` for each array that was at its place before."""
+    written: dict[str, Any] = {}
+    for name in _ARRAYS:
+        arrays, earlier = getattr(state, name), getattr(before, name) or ()
+        if arrays is not None:
+            written[name] = tuple(
+                SAME if a is not None and i < len(earlier) and a is earlier[i] else a
+                for i, a in enumerate(arrays)
+            )
+    return replace(state, **written)
 
 
-def _numbers(pattern: Sequence[float]) -> Any:
-    if len(pattern) <= _shortest_text.get():
-        return [number.hex() for number in pattern]
-    return base64.b64encode(np.array(pattern, "<f8").tobytes()).decode("ascii")
+def _with_same(state: Mapping[str, Any], before: OptimizerState | None) -> dict[str, Any]:
+    """A state in JSON with the arrays that were at the places of `SAME` before."""
+    read = dict(state)
+    for name in _ARRAYS:
+        earlier = getattr(before, name, None) or ()
+        if any(x == SAME for x in state.get(name) or ()):
+            read[name] = [_same(name, i, earlier) if x == SAME else x for i, x in enumerate(state[name])]
+    return read
 
 
-def _pattern(value: Any) -> tuple[float, ...]:
-    if isinstance(value, str):
-        return tuple(np.frombuffer(base64.b64decode(value), "<f8").tolist())
-    return tuple(float.fromhex(number) for number in value)
-
-
-@cache
-def _hints(kind: type[Any]) -> dict[str, Any]:
-    return get_type_hints(kind)
-
-
-def _decoded(kind: Any, value: Any) -> Any:
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin in {Union, types.UnionType}:
-        return None if value is None else _decoded(next(a for a in arguments if a is not type(None)), value)
-    if origin is tuple:
-        kinds = [arguments[0]] * len(value) if arguments[-1] is ... else arguments
-        return tuple(_decoded(each, x) for each, x in zip(kinds, value, strict=True))
-    if origin is not None and issubclass(origin, Mapping):
-        return {arguments[0](name): _decoded(arguments[1], each) for name, each in value.items()}
-    return _decoded_plain(kind, value)
-
-
-def _decoded_plain(kind: Any, value: Any) -> Any:
-    """A value of a kind that has no kinds in brackets."""
-    decoded = value
-    if kind in {bool, int, str} and type(value) is not kind:
-        raise TypeError(f"{value!r} is not of the type {kind.__name__}")
-    if kind is Values:
-        decoded = _decoded_values(value)
-    elif is_dataclass(kind):
-        made: Any = kind
-        decoded = made(**{name: _decoded(_hints(made)[name], each) for name, each in value.items()})
-    elif kind is float:
-        decoded = float.fromhex(value) if isinstance(value, str) else float(value)
-    elif isinstance(kind, type) and issubclass(kind, Enum):
-        decoded = kind(value)
-    elif kind is Any:
-        decoded = _plain(value)
-    return decoded
-
-
-def _decoded_values(value: Mapping[str, Any]) -> Values:
-    shape, pattern = tuple(value["shape"]), _pattern(value["pattern"])
-    exceptions = tuple((index, float.fromhex(x)) for index, x in value["exceptions"])
-    if not all(type(n) is int and n >= 0 for n in shape):
-        raise ValueError(f"an array has the shape {shape}; it is of integers from 0 on")
-    values = Values(shape, pattern, exceptions)
-    if values.size and not pattern:
-        raise ValueError(f"an array of the shape {shape} has an empty pattern")
-    if not all(type(index) is int and 0 <= index < values.size for index, _ in exceptions):
-        raise ValueError(f"an array of the shape {shape} has exceptions at {[i for i, _ in exceptions]}")
-    return values
-
-
-def _plain(value: Any) -> Any:
-    """An option's value: a number, a pair of numbers, or a bool."""
-    if isinstance(value, list):
-        return tuple(_plain(each) for each in value)
-    return float.fromhex(value) if isinstance(value, str) else value
+def _same(name: str, index: int, earlier: Sequence[Values | None]) -> Values:
+    found = earlier[index] if index < len(earlier) else None
+    if found is None:
+        raise ValueError(
+            f"{name} of parameter {index} is {SAME!r}, and was not there in the observation before"
+        )
+    return found

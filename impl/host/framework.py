@@ -13,7 +13,6 @@ from ...reference.life import (
     Change,
     Container,
     EditCheckpoint,
-    FloatArray,
     GradientSpec,
     Life,
     Memory,
@@ -27,6 +26,7 @@ from ...reference.life import (
     Step,
     Watched,
 )
+from ...reference.values import FloatArray
 from ..adapters.base import Adapter
 from ..protocol.errors import SkippedError
 from ..protocol.messages import SubjectInfo

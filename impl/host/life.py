@@ -22,7 +22,6 @@ from ...reference.life import (
     Copy,
     CopyMethod,
     Drop,
-    FloatArray,
     GradientSpec,
     GroupSpec,
     Life,
@@ -43,9 +42,9 @@ from ...reference.life import (
     SetLr,
     SetOption,
     Step,
-    Values,
     Watched,
 )
+from ...reference.values import FloatArray, Values
 from ..adapters.base import Adapter
 from ..protocol.errors import SkippedError, SubjectError
 from ..protocol.messages import SubjectInfo

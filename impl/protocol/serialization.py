@@ -23,7 +23,8 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_
 
 import numpy as np
 
-from ...reference.life import Life, Observation, compact_numbers
+from ...reference.json_form import compact_numbers
+from ...reference.life import Life, Observation, observations_from_json, observations_to_json
 from .messages import Encoding
 from .validation import ProtocolError, clean_text, require_choice, require_count, require_type
 from .values import decode_array, decode_float, decode_value, encode_array, encode_float, encode_value
@@ -49,9 +50,9 @@ class Form:
 
 def form_of(hint: Any) -> Form:
     """The form of a type hint; its schema refers to dataclasses by name."""
+    if (simple := _SIMPLE.get(get_origin(hint) or hint, _SIMPLE.get(hint))) is not None:
+        return simple
     origin, parameters = get_origin(hint) or hint, get_args(hint)
-    if origin in _SIMPLE:
-        return _SIMPLE[origin]
     if is_dataclass(origin):
         return Form(reference(hint.__name__), lambda x, where, depth: _decode(hint, x, where, depth), _encode)
     if isinstance(origin, type) and issubclass(origin, Enum):
@@ -69,22 +70,23 @@ def reference(name: str) -> dict[str, str]:
     return {"$ref": f"#/$defs/{name}"}
 
 
-def _document_form(kind: type[Life | Observation]) -> Form:
+def _document_form(
+    what: str, schema: Mapping[str, Any], read: Callable[[Any], Any], write: Callable[[Any], Any]
+) -> Form:
     """The form of a value that has a JSON of its own."""
+    kind: type[Any] = list if schema["type"] == "array" else dict
 
-    def decode(value: object, where: str, _: int) -> Life | Observation:
+    def decode(value: object, where: str, _: int) -> Any:
         try:
-            return kind.from_json(require_type(value, dict, where))
+            return read(require_type(value, kind, where))
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            raise ProtocolError(
-                f"{where} is not a {kind.__name__.lower()}: {clean_text(str(error))}"
-            ) from None
+            raise ProtocolError(f"{where} is not {what}: {clean_text(str(error))}") from None
 
-    def encode(value: Life | Observation, _: Encoding) -> dict[str, Any]:
+    def encode(value: Any, _: Encoding) -> Any:
         with compact_numbers():
-            return value.to_json()
+            return write(value)
 
-    return Form({"type": "object"}, decode, encode)
+    return Form(schema, decode, encode)
 
 
 _SIMPLE: Final[Mapping[Any, Form]] = {
@@ -95,8 +97,13 @@ _SIMPLE: Final[Mapping[Any, Form]] = {
         reference("number"), lambda x, where, _: decode_float(x, where), lambda x, _: encode_float(x)
     ),
     np.ndarray: Form(reference("array"), lambda x, where, _: decode_array(x, where), encode_array),
-    Life: _document_form(Life),
-    Observation: _document_form(Observation),
+    Life: _document_form("a life", {"type": "object"}, Life.from_json, Life.to_json),
+    tuple[Observation, ...]: _document_form(
+        "observations",
+        {"type": "array", "items": {"type": "object"}},
+        observations_from_json,
+        observations_to_json,
+    ),
     Any: Form(reference("argument"), lambda x, where, _: decode_value(x, where), encode_value),
 }
 

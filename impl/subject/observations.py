@@ -22,8 +22,8 @@ from ...reference.life import (
     ParameterSpec,
     Refuse,
     Save,
-    Values,
 )
+from ...reference.values import Values
 from ..protocol.representable import first_unrepresentable
 
 Specs = tuple[ParameterSpec, ...]

@@ -38,8 +38,8 @@ from ...reference.life import (
     SetLr,
     SetOption,
     Step,
-    Values,
 )
+from ...reference.values import Values
 from ..formats import Format
 
 Shape = tuple[int, ...]

@@ -32,8 +32,8 @@ from ...reference.life import (
     SetLr,
     SetOption,
     Step,
-    Values,
 )
+from ...reference.values import Values
 from ..life.model import gradient_values, initial_state, options_in_force
 from .rows import Array, Books, Check, LifeTrace, Row
 

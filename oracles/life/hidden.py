@@ -15,7 +15,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from ...reference.life import FloatArray, OptimizerState, Values
+from ...reference.life import OptimizerState
+from ...reference.values import FloatArray, Values
 from ..batch.arrays import ArraySteps, CarriedState
 from ..error_model import ErrorModel
 from .findings import LifeFindings

@@ -37,9 +37,9 @@ from ...reference.life import (
     SetLr,
     SetOption,
     Step,
-    Values,
     Watched,
 )
+from ...reference.values import Values
 from ..error_model import ErrorModel
 from ..formats import Format
 from ..judgement import divergence_of

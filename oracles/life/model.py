@@ -9,15 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...reference.hyperparameters import DEFAULTS, Hyperparameters
-from ...reference.life import (
-    FloatArray,
-    GradientSpec,
-    GroupSpec,
-    OptimizerState,
-    Options,
-    ParameterSpec,
-    Values,
-)
+from ...reference.life import GradientSpec, GroupSpec, OptimizerState, Options, ParameterSpec
+from ...reference.values import FloatArray, Values
 
 
 @dataclass(frozen=True)

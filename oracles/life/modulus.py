@@ -14,7 +14,8 @@ from typing import Final
 import numpy as np
 
 from ...reference.hyperparameters import Hyperparameters
-from ...reference.life import Construct, FloatArray, Life, Memory, Observation, Outcome, Step, Values
+from ...reference.life import Construct, Life, Memory, Observation, Outcome, Step
+from ...reference.values import FloatArray, Values
 from ..formats import Format
 from .model import OptimizerModel, gradient_values, zeros_like
 

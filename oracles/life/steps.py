@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...reference.hyperparameters import Hyperparameters
-from ...reference.life import FloatArray, Values
+from ...reference.values import FloatArray, Values
 from ..batch.arrays import ArraySteps, StepErrors
 from ..batch.exact_step import QUANTITIES
 from ..error_model import ErrorModel

@@ -21,8 +21,8 @@ from ...reference.life import (
     SetLr,
     SetOption,
     Step,
-    Values,
 )
+from ...reference.values import Values
 
 
 def only_parameter(life: Life, index: int) -> Life | None:

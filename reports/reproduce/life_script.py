@@ -38,9 +38,9 @@ from ...reference.life import (
     SetLr,
     SetOption,
     Step,
-    Values,
     Watched,
 )
+from ...reference.values import Values
 from ..escape import one_line
 from .life_cut import only_parameter, repeat_element
 from .life_syntax import LifeSyntax, life_syntax

@@ -13,13 +13,7 @@ from ...impl.subject.client import Subject
 from ...oracles.causes.diagnosis import Diagnosis, diagnose
 from ...oracles.causes.lives import cause_lives
 from ...oracles.formats import Format
-from ...reference.life import (
-    Life,
-    Observation,
-    Options,
-    Run,
-    Step,
-)
+from ...reference.life import Life, Observation, Options, Run, Step
 
 _LONGEST: Final = 20.0
 """Seconds that a single life may be expected to take."""

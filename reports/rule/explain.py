@@ -23,7 +23,6 @@ from ...reference.life import (
     AddGroup,
     Construct,
     Copy,
-    FloatArray,
     GradientSpec,
     GroupSpec,
     Life,
@@ -39,8 +38,8 @@ from ...reference.life import (
     SetLr,
     SetOption,
     Step,
-    Values,
 )
+from ...reference.values import FloatArray, Values
 
 _LARGEST: Final = 500_000
 """The numbers of a life, over all its steps, up to which it is performed again."""

@@ -20,8 +20,8 @@ from ...reference.life import (
     SetLr,
     SetOption,
     Step,
-    Values,
 )
+from ...reference.values import Values
 
 _SHOWN: Final = 6
 """The numbers of an array that are shown."""

@@ -24,8 +24,8 @@ from adamax_conformance.reference.life import (
     ParameterSpec,
     Save,
     Step,
-    Values,
 )
+from adamax_conformance.reference.values import Values
 from adamax_conformance.tests.conformance.cases.framework import CALLS
 
 _OVERFLOW: Final = Call(scaler=Scaler.OVERFLOW)

@@ -39,8 +39,8 @@ from adamax_conformance.reference.life import (
     SetLr,
     SetOption,
     Step,
-    Values,
 )
+from adamax_conformance.reference.values import Values
 
 PERIOD: Final = 61
 """The period of arrays that are longer: a prime, so that no vector, block or row repeats it."""

@@ -31,9 +31,9 @@ from adamax_conformance.reference.life import (
     SetLr,
     SetOption,
     Step,
-    Values,
     Watched,
 )
+from adamax_conformance.reference.values import Values
 from adamax_conformance.tests.conformance.cases.lives import Feature, rounded_values
 from adamax_conformance.tests.conformance.cases.pinned import noise
 

@@ -25,8 +25,8 @@ from adamax_conformance.reference.life import (
     SetCount,
     SetLr,
     Step,
-    Values,
 )
+from adamax_conformance.reference.values import Values
 from adamax_conformance.tests.conformance.cases.lives import PERIOD, Feature, Scope, rounded_values
 from adamax_conformance.tests.conformance.cases.pinned import noise
 from adamax_conformance.tests.conformance.cases.probes import values_of

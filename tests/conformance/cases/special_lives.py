@@ -18,8 +18,8 @@ from adamax_conformance.reference.life import (
     ParameterSpec,
     SetLr,
     Step,
-    Values,
 )
+from adamax_conformance.reference.values import Values
 from adamax_conformance.tests.conformance.cases.lives import Feature, Scope
 from adamax_conformance.tests.conformance.cases.pinned import noise
 

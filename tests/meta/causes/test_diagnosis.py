@@ -11,7 +11,8 @@ from adamax_conformance.oracles.causes.diagnosis import Diagnosis
 from adamax_conformance.oracles.causes.lives import cause_lives
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.reference.causes.catalogue import CATALOGUE, RULES, composed
-from adamax_conformance.reference.life import Construct, Life, Step, Values
+from adamax_conformance.reference.life import Construct, Life, Step
+from adamax_conformance.reference.values import Values
 from adamax_conformance.reports.record.diagnosis import diagnosis_to_json
 from adamax_conformance.reports.rule.diagnose import diagnose_subject
 from adamax_conformance.reports.rule.life_lines import life_lines

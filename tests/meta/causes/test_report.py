@@ -16,7 +16,8 @@ from adamax_conformance.oracles.identify.cases import rule_cases
 from adamax_conformance.oracles.verdict import Divergence, Quantity, Status
 from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.hyperparameters import Hyperparameters
-from adamax_conformance.reference.life import Life, Load, Values
+from adamax_conformance.reference.life import Life, Load
+from adamax_conformance.reference.values import Values
 from adamax_conformance.reports import escape
 from adamax_conformance.reports.record.diagnosis import diagnosis_in_words, undiagnosed_to_json
 from adamax_conformance.reports.record.record import Record, RecordWriter, read_record

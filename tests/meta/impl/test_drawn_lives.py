@@ -29,9 +29,9 @@ from adamax_conformance.reference.life import (
     SetLr,
     SetOption,
     Step,
-    Values,
     Watched,
 )
+from adamax_conformance.reference.values import Values
 from adamax_conformance.tests.conformance.cases.lives import Feature, Scope, Theme, draw_life
 from adamax_conformance.tests.conformance.cases.whole_lives import is_whole
 

@@ -42,9 +42,9 @@ from adamax_conformance.reference.life import (
     SetLr,
     SetOption,
     Step,
-    Values,
     Watched,
 )
+from adamax_conformance.reference.values import Values
 
 ONES = Values.of([1.0, 1.0])
 HALVES = Values.of([0.5, 0.25])

@@ -28,8 +28,8 @@ from adamax_conformance.reference.life import (
     Options,
     ParameterSpec,
     Step,
-    Values,
 )
+from adamax_conformance.reference.values import Values
 
 FOLDER = Path(impl.__file__).parent
 SCHEMA = json.loads(schema.FILE.read_text(encoding="utf-8"))

@@ -45,9 +45,9 @@ from adamax_conformance.reference.life import (
     SetLr,
     SetOption,
     Step,
-    Values,
     Watched,
 )
+from adamax_conformance.reference.values import Values
 from adamax_conformance.tests.conformance.cases.lives import Feature, Scope
 from adamax_conformance.tests.conformance.cases.probes import PROBES
 from adamax_conformance.tests.conformance.cases.scale_lives import counters, hidden, sizes

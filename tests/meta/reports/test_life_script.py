@@ -45,9 +45,9 @@ from adamax_conformance.reference.life import (
     SetLr,
     SetOption,
     Step,
-    Values,
     Watched,
 )
+from adamax_conformance.reference.values import Values
 from adamax_conformance.reports.record.record import Record
 from adamax_conformance.reports.render import evidence, html, markdown
 from adamax_conformance.reports.render.summary import summarize

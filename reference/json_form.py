@@ -1,0 +1,171 @@
+"""The JSON form of what a life is made of: dataclasses, arrays, numbers."""
+
+from __future__ import annotations
+
+import base64
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from functools import cache, partial
+from operator import attrgetter
+from typing import Any, Final, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from .values import Values
+
+_shortest_text: ContextVar[int] = ContextVar("_shortest_text", default=64)
+"""Numbers up to so many are written one by one, for a reader; more as one string of their bits."""
+
+
+@contextmanager
+def compact_numbers() -> Iterator[None]:
+    """Write all numbers as strings of their bits meanwhile: several times faster."""
+    token = _shortest_text.set(1)
+    try:
+        yield
+    finally:
+        _shortest_text.reset(token)
+
+
+def _encoded_values(values: Values) -> dict[str, Any]:
+    exceptions = [[index, number.hex()] for index, number in values.exceptions]
+    return {"shape": list(values.shape), "pattern": _numbers(values.pattern), "exceptions": exceptions}
+
+
+def _numbers(pattern: Sequence[float]) -> Any:
+    if len(pattern) <= _shortest_text.get():
+        return [number.hex() for number in pattern]
+    return base64.b64encode(np.array(pattern, "<f8").tobytes()).decode("ascii")
+
+
+_ENCODERS: Final[Mapping[type[Any], Callable[[Any], Any]]] = {
+    Enum: attrgetter("value"),
+    types.NoneType: lambda value: value,
+    int: lambda value: value,
+    str: lambda value: value,
+    float: float.hex,
+    Values: _encoded_values,
+}
+
+
+def encoded(value: Any) -> Any:
+    """The JSON form of a value; a dataclass leaves out what has its default.
+
+    Raises:
+        TypeError: a value of its type has none.
+    """
+    kind: Any = type(value)
+    return _encoder(kind)(value)
+
+
+@cache
+def _encoder(kind: type[Any]) -> Callable[[Any], Any]:
+    """The function that writes the values of a type."""
+    for plain, encoder in _ENCODERS.items():
+        if issubclass(kind, plain):
+            return encoder
+    if issubclass(kind, Mapping):
+        return lambda value: {str(name): encoded(each) for name, each in value.items()}
+    if issubclass(kind, (tuple, list)):
+        return lambda value: [encoded(each) for each in value]
+    if is_dataclass(kind):
+        shown = [(field.name, field.default) for field in fields(kind)]
+
+        def members(value: Any) -> dict[str, Any]:
+            each = ((name, getattr(value, name), default) for name, default in shown)
+            return {name: encoded(x) for name, x, default in each if x is not default and x != default}
+
+        return members
+    raise TypeError(f"a value of the type {kind.__name__} cannot be part of a life")
+
+
+def _pattern(value: Any) -> tuple[float, ...]:
+    if isinstance(value, str):
+        return tuple(np.frombuffer(base64.b64decode(value), "<f8").tolist())
+    return tuple(float.fromhex(number) for number in value)
+
+
+def decoded(kind: Any, value: Any) -> Any:
+    """The value whose JSON form this is; an array by recipe may be there as it is.
+
+    Args:
+        kind: its type, or a hint of it.
+        value: the JSON form.
+
+    Raises:
+        TypeError, ValueError, LookupError, AttributeError: it is not the form of such a value.
+    """
+    return _decoder(kind)(value)
+
+
+@cache
+def _decoder(kind: Any) -> Callable[[Any], Any]:
+    """The function that reads the values of a type hint."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in {Union, types.UnionType}:
+        some = _decoder(next(a for a in arguments if a is not type(None)))
+        return lambda value: None if value is None else some(value)
+    if origin is tuple and arguments[-1] is ...:
+        item = _decoder(arguments[0])
+        return lambda value: tuple([item(x) for x in value])
+    if origin is tuple:
+        items = [_decoder(each) for each in arguments]
+        return lambda value: tuple([item(x) for item, x in zip(items, value, strict=True)])
+    if origin is not None and issubclass(origin, Mapping):
+        of_name, of_value = arguments[0], _decoder(arguments[1])
+        return lambda value: {of_name(name): of_value(each) for name, each in value.items()}
+    return _plain_decoder(kind)
+
+
+def _plain_decoder(kind: Any) -> Callable[[Any], Any]:
+    """The function that reads the values of a type without types in brackets."""
+    if kind in {bool, int, str}:
+        return partial(_checked, kind)
+    if kind is Values:
+        return _decoded_values
+    if is_dataclass(kind):
+        made: Any = kind
+        return lambda value: made(**{name: _member(made, name)(each) for name, each in value.items()})
+    if kind is float:
+        return lambda value: float.fromhex(value) if isinstance(value, str) else float(value)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind
+    return _plain if kind is Any else lambda value: value
+
+
+@cache
+def _member(kind: Any, name: str) -> Callable[[Any], Any]:
+    """The function that reads a field of a dataclass."""
+    return _decoder(get_type_hints(kind)[name])
+
+
+def _checked(kind: type[Any], value: Any) -> Any:
+    if type(value) is not kind:
+        raise TypeError(f"{value!r} is not of the type {kind.__name__}")
+    return value
+
+
+def _decoded_values(value: Mapping[str, Any] | Values) -> Values:
+    if isinstance(value, Values):
+        return value
+    shape, pattern = tuple(value["shape"]), _pattern(value["pattern"])
+    exceptions = tuple((index, float.fromhex(x)) for index, x in value["exceptions"])
+    if not all(type(n) is int and n >= 0 for n in shape):
+        raise ValueError(f"an array has the shape {shape}; it is of integers from 0 on")
+    values = Values(shape, pattern, exceptions)
+    if values.size and not pattern:
+        raise ValueError(f"an array of the shape {shape} has an empty pattern")
+    if not all(type(index) is int and 0 <= index < values.size for index, _ in exceptions):
+        raise ValueError(f"an array of the shape {shape} has exceptions at {[i for i, _ in exceptions]}")
+    return values
+
+
+def _plain(value: Any) -> Any:
+    """An option's value: a number, a pair of numbers, or a bool."""
+    if isinstance(value, list):
+        return tuple(_plain(each) for each in value)
+    return float.fromhex(value) if isinstance(value, str) else value
