@@ -95,7 +95,7 @@ def _signs(
 ) -> Sequence[tuple[Quantity, Numbers, Numbers]]:
     """The sign of each result, should it be infinite; 0 where that is open.
 
-    BOUNDS.md, "The sign of an infinity", says why.
+    BOUNDS.md, "Lives", says why the others are forced.
 
     Returns:
         Each quantity, its numbers after the step, and their signs.
