@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
+import struct
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,8 +13,6 @@ from enum import Enum
 from functools import cache, partial
 from operator import attrgetter
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
-
-import numpy as np
 
 from .values import Values
 
@@ -39,7 +38,7 @@ def _encoded_values(values: Values) -> dict[str, Any]:
 def _numbers(pattern: Sequence[float]) -> Any:
     if len(pattern) <= _shortest_text.get():
         return [number.hex() for number in pattern]
-    return base64.b64encode(np.array(pattern, "<f8").tobytes()).decode("ascii")
+    return binascii.b2a_base64(struct.pack(f"<{len(pattern)}d", *pattern), newline=False).decode("ascii")
 
 
 _ENCODERS: Final[Mapping[type[Any], Callable[[Any], Any]]] = {
@@ -85,7 +84,10 @@ def _encoder(kind: type[Any]) -> Callable[[Any], Any]:
 
 def _pattern(value: Any) -> tuple[float, ...]:
     if isinstance(value, str):
-        return tuple(np.frombuffer(base64.b64decode(value), "<f8").tolist())
+        bits = binascii.a2b_base64(value)
+        if len(bits) % 8:
+            raise ValueError(f"a pattern has {len(bits)} bytes; want 8 for each number")
+        return struct.unpack(f"<{len(bits) // 8}d", bits)
     return tuple(float.fromhex(number) for number in value)
 
 
@@ -153,13 +155,13 @@ def _decoded_values(value: Mapping[str, Any] | Values) -> Values:
     if isinstance(value, Values):
         return value
     shape, pattern = tuple(value["shape"]), _pattern(value["pattern"])
-    exceptions = tuple((index, float.fromhex(x)) for index, x in value["exceptions"])
+    exceptions = tuple([(index, float.fromhex(x)) for index, x in value["exceptions"]])
     if not all(type(n) is int and n >= 0 for n in shape):
         raise ValueError(f"an array has the shape {shape}; it is of integers from 0 on")
     values = Values(shape, pattern, exceptions)
     if values.size and not pattern:
         raise ValueError(f"an array of the shape {shape} has an empty pattern")
-    if not all(type(index) is int and 0 <= index < values.size for index, _ in exceptions):
+    if exceptions and not all(type(index) is int and 0 <= index < values.size for index, _ in exceptions):
         raise ValueError(f"an array of the shape {shape} has exceptions at {[i for i, _ in exceptions]}")
     return values
 

@@ -14,6 +14,7 @@ from . import errors
 from .messages import OPERATIONS, Answer, Encoding, Request, Text
 from .serialization import form_of
 from .validation import (
+    LONG_INTEGER,
     ProtocolError,
     abbreviate,
     bounded_integer,
@@ -40,7 +41,9 @@ _NAMES: Final = {request: name for name, (request, _) in OPERATIONS.items()}
 def parse_line(line: bytes) -> dict[str, Any]:
     """The object that a line holds."""
     try:
-        value = json.loads(line.decode("utf-8"), parse_int=bounded_integer)
+        # A line without so many digits in a row needs no look at each integer.
+        has_long = LONG_INTEGER.search(line) is not None
+        value = json.loads(line.decode("utf-8"), parse_int=bounded_integer if has_long else None)
     except ProtocolError:
         raise
     except UnicodeDecodeError as error:

@@ -5,6 +5,7 @@ An error names the field, the value that came, and the right ones.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeVar
 
@@ -47,6 +48,10 @@ def abbreviate(value: object) -> str:
     return (
         text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 20]}... ({len(text)} characters)"
     )
+
+
+LONG_INTEGER: Final = re.compile(rb"[0-9]{%d}" % (_MOST_DIGITS + 1))
+"""Digits of which an integer has more than are taken."""
 
 
 def bounded_integer(digits: str) -> int:
