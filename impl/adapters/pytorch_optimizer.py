@@ -34,6 +34,8 @@ class PytorchOptimizerAdapter(TorchAdapter):
     def make_optimizer(
         self, params: list[Any], positional: Sequence[Any], keywords: Mapping[str, Any]
     ) -> Any:
+        if not isinstance(params, Sequence):
+            return super().make_optimizer(params, positional, keywords)
         groups = [group for group in params if isinstance(group, dict) and "maximize" in group]
         values = {group["maximize"] for group in groups}
         if len(groups) == len(params) and len(values) == 1:

@@ -51,7 +51,7 @@ def abbreviate(value: object) -> str:
 
 
 LONG_INTEGER: Final = re.compile(rb"[0-9]{%d}" % (_MOST_DIGITS + 1))
-"""Digits of which an integer has more than are taken."""
+"""More digits in a row than an integer may have."""
 
 
 def bounded_integer(digits: str) -> int:

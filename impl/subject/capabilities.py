@@ -14,7 +14,7 @@ from typing import Any, Final
 from ...reference.case import Case, Group
 from ...reference.hyperparameters import DEFAULTS, Hyperparameters
 from ...reference.life import Action, AddGroup, Construct, Container, Life, Options, SetOption
-from ..protocol.messages import SubjectInfo
+from ..protocol.messages import ARGUMENTS, SubjectInfo
 
 SMALL_BETA: Final = 2.0**-10
 """Instead of 0: no more of a moment is remembered than float16 rounds away twice over."""
@@ -45,7 +45,13 @@ def restrict_case(case: Case, info: SubjectInfo, *, zero_betas: bool = True) -> 
     return case if unchanged else replace(case, groups=tuple(groups))
 
 
-def restrict_life(life: Life, arguments: Collection[str], *, groups: bool = True) -> Life | None:
+def restrict_life(
+    life: Life,
+    arguments: Collection[str],
+    *,
+    groups: bool = True,
+    group_options: Collection[str] = ARGUMENTS,
+) -> Life | None:
     """Restrict a life to what a subject has; None where it is about what is missing.
 
     Args:
@@ -53,15 +59,17 @@ def restrict_life(life: Life, arguments: Collection[str], *, groups: bool = True
         arguments: of the subject.
         groups: whether it has parameter groups. Without them a single group is a plain list, and its options are the
             constructor's; of a life with several groups nothing is left.
+        group_options: the arguments that each group may have for itself; the others are the constructor's.
     """
     lacking = dict.fromkeys(name for name in _OPTIONS if name not in arguments)
-    if groups and not lacking:
+    shared = lacking | dict.fromkeys(name for name in _OPTIONS if groups and name not in group_options)
+    if groups and not shared:
         return life
     actions: list[Action] = []
     for action in life.actions:
         match action:
             case Construct():
-                own = [replace(group, options=replace(group.options, **lacking)) for group in action.groups]
+                own = [replace(group, options=replace(group.options, **shared)) for group in action.groups]
                 made = replace(action, groups=tuple(own), options=replace(action.options, **lacking))
                 if not groups:
                     if len(own) > 1:
@@ -71,7 +79,7 @@ def restrict_life(life: Life, arguments: Collection[str], *, groups: bool = True
             case AddGroup():
                 if not groups:
                     return None
-                group = replace(action.group, options=replace(action.group.options, **lacking))
+                group = replace(action.group, options=replace(action.group.options, **shared))
                 actions.append(replace(action, group=group))
             case SetOption() if action.name in lacking:
                 return None

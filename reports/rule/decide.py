@@ -53,7 +53,12 @@ def decide(
     while len(found.causes) > 1 and len(asked) < _MOST:
         with renew() as subject:
             first, second = found.causes[:2]
-            known = partial(restrict_life, arguments=subject.info.arguments, groups=groups)
+            known = partial(
+                restrict_life,
+                arguments=subject.info.arguments,
+                groups=groups,
+                group_options=subject.info.group_options,
+            )
             life = _separating(first, second, known, format_, seeds, deadline, plain=bool(found.besides))
             if life is None:
                 break

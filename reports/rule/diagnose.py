@@ -41,7 +41,9 @@ def diagnose_subject(
     observed: list[tuple[Life, Sequence[Observation]]] = []
     begin, performed = time.monotonic(), 0
     for life in cause_lives(format_):
-        known = restrict_life(life, subject.info.arguments, groups=groups)
+        known = restrict_life(
+            life, subject.info.arguments, groups=groups, group_options=subject.info.group_options
+        )
         if known is None:
             continue
         elapsed, steps = time.monotonic() - begin, _steps(known)

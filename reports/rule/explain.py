@@ -111,7 +111,12 @@ class _Again:
 
     def _judge(self, life: Life, dtype: str) -> bool | None:
         """Perform a life again, once; False if the subject fails."""
-        known = restrict_life(life, self.subject.info.arguments, groups=self.groups)
+        known = restrict_life(
+            life,
+            self.subject.info.arguments,
+            groups=self.groups,
+            group_options=self.subject.info.group_options,
+        )
         if known is None or not _is_traceable(known):
             return None
         judged = self.judged.setdefault((known.name, dtype), [])

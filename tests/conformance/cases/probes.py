@@ -48,6 +48,12 @@ def values_of(format_: Format, seed: int, shape: tuple[int, ...]) -> Values:
     return Values.of(noise(format_, seed, shape))
 
 
+def decaying_ascent(format_: Format) -> Life:
+    """Two steps with decay and `maximize`, which some write into the gradient."""
+    options = Options(Number(0.1), (0.8, 0.7), 0.01, 0.25, maximize=True)
+    return LifeBuilder(format_, "decaying-ascent").construct(options).step().step().life()
+
+
 @dataclass(frozen=True)
 class Probe:
     """A pinned life for one feature.

@@ -17,7 +17,7 @@ from adamax_conformance.oracles.verdict import Divergence
 from adamax_conformance.reference.life import Life, Observation, Watched
 from adamax_conformance.tests.conformance.cases.combined import combine
 from adamax_conformance.tests.conformance.cases.lives import Feature, Scope
-from adamax_conformance.tests.conformance.cases.probes import PROBES, Probe
+from adamax_conformance.tests.conformance.cases.probes import PROBES, Probe, decaying_ascent
 from adamax_conformance.tests.conformance.cases.whole_lives import is_whole
 from adamax_conformance.tests.conformance.harness.budget import budget_of
 from adamax_conformance.tests.conformance.harness.target import Target
@@ -122,6 +122,7 @@ class LifePerformer:
 
     target: Target
     _features: frozenset[Feature] | None = None
+    _keeps_gradients: bool | None = None
     _models: dict[str, ErrorModel] = field(default_factory=dict)
     tallies: dict[str, LifeTally] = field(default_factory=dict)
 
@@ -152,7 +153,10 @@ class LifePerformer:
 
     def restrict(self, life: Life) -> Life | None:
         """Restrict a life to what the subject has; None if it is about what is missing."""
-        return restrict_life(life, self.subject.info.arguments, groups=self.target.has("groups"))
+        info = self.subject.info
+        return restrict_life(
+            life, info.arguments, groups=self.target.has("groups"), group_options=info.group_options
+        )
 
     def judge_observed(
         self,
@@ -163,8 +167,20 @@ class LifePerformer:
         nan_spreads: bool = True,
     ) -> LifeFindings:
         """Judge a life that was performed."""
-        judge = LifeJudge(life, self.error_model, tuple(watched), nan_spreads=nan_spreads)
+        judge = LifeJudge(life, self.error_model, self._kept(watched), nan_spreads=nan_spreads)
         return judge.judge(observations)
+
+    def _kept(self, watched: Iterable[Watched]) -> tuple[Watched, ...]:
+        """Leave out the gradients of a subject that changes them.
+
+        `relations/gradient-untouched` says that once.
+        """
+        if self._keeps_gradients is None:
+            life = self.restrict(decaying_ascent(self.target.format))
+            seen = self.subject.live(life) if life is not None else ()
+            changes = [change.what for each in seen for change in each.changed]
+            self._keeps_gradients = Watched.GRADIENT not in changes
+        return tuple(each for each in watched if self._keeps_gradients or each is not Watched.GRADIENT)
 
     def judge_drawn(self, life: Life, watched: Iterable[Watched]) -> LifeFindings:
         """Perform and judge a drawn life, in which a NaN may arise of itself.
@@ -208,7 +224,7 @@ class LifePerformer:
         return tally, _settle(batch, tally)
 
     def _batch(self, watched: tuple[Watched, ...]) -> LifeBatch:
-        return LifeBatch(self.error_model, watched, nan_spreads=Feature.NAN in self.features())
+        return LifeBatch(self.error_model, self._kept(watched), nan_spreads=Feature.NAN in self.features())
 
     def shortest(self, wrong: WrongLife, budget: int, watched: Iterable[Watched]) -> Divergence:
         """Leave actions out of a life as long as it goes wrong in the same way.

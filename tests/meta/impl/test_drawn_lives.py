@@ -9,6 +9,7 @@ import pytest
 from adamax_conformance.impl import Adamax
 from adamax_conformance.impl.adapters.factory import FactoryAdapter
 from adamax_conformance.impl.host.life import LifePerformer
+from adamax_conformance.impl.protocol.messages import ARGUMENTS
 from adamax_conformance.impl.subject.capabilities import restrict_life
 from adamax_conformance.impl.subject.observations import find_misfit
 from adamax_conformance.oracles.error_model import ErrorModel
@@ -16,6 +17,7 @@ from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.life.judge import LifeJudge
 from adamax_conformance.reference.life import (
     AddGroup,
+    Construct,
     Copy,
     CopyMethod,
     Drop,
@@ -119,3 +121,15 @@ def test_options_that_a_subject_has_no_argument_for_are_left_out_everywhere() ->
         passed |= set(action.options.passed()) if hasattr(action, "options") else set()
     assert passed == {"lr", "eps"}
     assert restrict_life(life, ("lr", "betas", "eps", "weight_decay", "maximize")) is life
+
+
+def test_options_that_all_groups_share_are_the_constructors_alone() -> None:
+    life = drawn(Theme.CHECKPOINTS, 0)
+    life = replace(life, actions=(*life.actions, AddGroup(0, GROUP)))
+    restricted = restrict_life(life, ARGUMENTS, group_options=("lr", "eps"))
+    made = [action for action in restricted.actions if isinstance(action, (Construct, AddGroup))]
+    groups = [group for action in made for group in getattr(action, "groups", None) or (action.group,)]
+    assert {name for group in groups for name in group.options.passed()} == {"lr", "eps"}
+    assert [a.options for a in made if isinstance(a, Construct)] == [
+        a.options for a in life.actions if isinstance(a, Construct)
+    ]
