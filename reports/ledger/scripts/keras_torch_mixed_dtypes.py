@@ -1,14 +1,10 @@
 """keras.optimizers.Adamax on PyTorch steps float64 variables by float32 scalars."""
 
-import os
 import sys
 
-os.environ["KERAS_BACKEND"] = "torch"
-
 import keras
-import numpy as np
 
-theta = keras.Variable(np.zeros(1), dtype="float64")
+theta = keras.Variable(keras.ops.zeros((1,)), dtype="float64")
 optimizer = keras.optimizers.Adamax(learning_rate=0.1, epsilon=1e-300)
 optimizer.build([theta])
 optimizer.apply([keras.ops.ones((1,), dtype="float64")], [theta])
