@@ -34,11 +34,10 @@ class PytorchOptimizerAdapter(TorchAdapter):
     def make_optimizer(
         self, params: list[Any], positional: Sequence[Any], keywords: Mapping[str, Any]
     ) -> Any:
-        if not isinstance(params, Sequence):
-            return super().make_optimizer(params, positional, keywords)
-        groups = [group for group in params if isinstance(group, dict) and "maximize" in group]
+        seen = params if hasattr(params, "__len__") else []  # a generator is passed on as it is
+        groups = [group for group in seen if isinstance(group, dict) and "maximize" in group]
         values = {group["maximize"] for group in groups}
-        if len(groups) == len(params) and len(values) == 1:
+        if len(values) == 1 and len(groups) == len(params):
             keywords = {**keywords, "maximize": values.pop()}
             for group in groups:
                 del group["maximize"]
