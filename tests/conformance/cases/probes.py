@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -48,10 +48,14 @@ def values_of(format_: Format, seed: int, shape: tuple[int, ...]) -> Values:
     return Values.of(noise(format_, seed, shape))
 
 
-def decaying_ascent(format_: Format) -> Life:
-    """Two steps with decay and `maximize`, which some write into the gradient."""
-    options = Options(Number(0.1), (0.8, 0.7), 0.01, 0.25, maximize=True)
-    return LifeBuilder(format_, "decaying-ascent").construct(options).step().step().life()
+def writing_lives(format_: Format) -> tuple[Life, ...]:
+    """Steps with what some write into the gradient: decay, and the sign."""
+    plain = Options(Number(0.1), (0.8, 0.7), 0.01)
+    settings = (replace(plain, weight_decay=0.25), replace(plain, maximize=True))
+    return tuple(
+        LifeBuilder(format_, f"writing/{i}").construct(options).step(times=2).life()
+        for i, options in enumerate(settings)
+    )
 
 
 @dataclass(frozen=True)

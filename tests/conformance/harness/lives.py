@@ -17,7 +17,7 @@ from adamax_conformance.oracles.verdict import Divergence
 from adamax_conformance.reference.life import Life, Observation, Watched
 from adamax_conformance.tests.conformance.cases.combined import combine
 from adamax_conformance.tests.conformance.cases.lives import Feature, Scope
-from adamax_conformance.tests.conformance.cases.probes import PROBES, Probe, decaying_ascent
+from adamax_conformance.tests.conformance.cases.probes import PROBES, Probe, writing_lives
 from adamax_conformance.tests.conformance.cases.whole_lives import is_whole
 from adamax_conformance.tests.conformance.harness.budget import budget_of
 from adamax_conformance.tests.conformance.harness.target import Target
@@ -176,8 +176,8 @@ class LifePerformer:
         `relations/gradient-untouched` says that once.
         """
         if self._keeps_gradients is None:
-            life = self.restrict(decaying_ascent(self.target.format))
-            seen = self.subject.live(life) if life is not None else ()
+            lives = map(self.restrict, writing_lives(self.target.format))
+            seen = [each for life in lives if life is not None for each in self.subject.live(life)]
             changes = [change.what for each in seen for change in each.changed]
             self._keeps_gradients = Watched.GRADIENT not in changes
         return tuple(each for each in watched if self._keeps_gradients or each is not Watched.GRADIENT)
