@@ -1,12 +1,13 @@
 """The choice of the kernel that takes an optimizer's steps.
 
-Both kernels give the same bits. Numba's is faster from some size on. Its import takes part of a second, which
-small arrays never earn back.
+Both kernels give the same bits. Numba's is the faster one. Its import takes part of a second, which small arrays
+earn back over many steps only: they take it where the program has imported Numba already, or asks for it.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -22,7 +23,7 @@ KERNEL_VARIABLE: Final = "ADAMAX_CONFORMANCE_KERNEL"
 """The environment variable that names the kernel to use: `auto` (the default), `numpy` or `numba`."""
 
 _NUMBA_ELEMENTS: Final = 1 << 14
-"""Elements of an optimizer from which `auto` takes Numba's kernel."""
+"""Elements of an optimizer from which `auto` imports Numba."""
 
 
 def choose_kernel(elements: int) -> Kernel:
@@ -38,7 +39,8 @@ def choose_kernel(elements: int) -> Kernel:
         case "numba":
             return _import_numba_kernel()
         case "auto":
-            return (_find_numba_kernel() if elements >= _NUMBA_ELEMENTS else None) or kernel_numpy.run_jobs
+            worth_it = elements >= _NUMBA_ELEMENTS or sys.modules.get("numba") is not None
+            return (_find_numba_kernel() if worth_it else None) or kernel_numpy.run_jobs
         case other:
             raise ValueError(f"{KERNEL_VARIABLE} is {other!r}; it must be 'auto', 'numpy' or 'numba'")
 

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from queue import SimpleQueue
+from threading import Lock, Thread
 from typing import Any, Final
 
 import numba
@@ -25,7 +26,7 @@ from .arrays import Array
 from .kernel_numpy import Job
 from .step_scalars import StepScalars
 
-_SHARE: Final = 1 << 17
+_SHARE: Final = 1 << 16
 """The fewest elements of a thread; for fewer, waking it takes longer than their arithmetic."""
 
 _CONFIG: Final[Any] = numba.config
@@ -41,14 +42,27 @@ def run_jobs(jobs: Sequence[Job], threads: int = _CONFIG.NUMBA_NUM_THREADS) -> N
         threads: how many to use at most; by default NUMBA_NUM_THREADS, or every core that the process may
             use.
     """
+    elements = 0
+    for job in jobs:
+        elements += job[0].size
+    if elements < 2 * _SHARE or threads == 1:
+        for theta, gradient, m, u, scalars in jobs:
+            compile_loop(theta.dtype)(theta, gradient, m, u, *scalars)
+        return
     for dtype in {job.theta.dtype for job in jobs}:
         compile_loop(dtype)  # here, so that no two threads compile the same
-    elements = sum(job.theta.size for job in jobs)
-    own, *others = _split_jobs(jobs, max(1, min(threads, elements // _SHARE)))
-    handed_over = [_thread_pool(threads - 1).submit(_run_share, share) for share in others]
-    _run_share(own)
-    for future in handed_over:
-        future.result()
+    own, *others = _split_jobs(jobs, min(threads, elements // _SHARE))
+    _start_workers(threads - 1)
+    done: SimpleQueue[BaseException | None] = SimpleQueue()
+    for share in others:
+        _shares.put((share, done))
+    try:
+        _run_share(own)
+    finally:
+        errors = [done.get() for _ in others]
+    for error in errors:
+        if error is not None:
+            raise error
 
 
 def _split_jobs(jobs: Sequence[Job], parts: int) -> list[list[Job]]:
@@ -62,6 +76,10 @@ def _split_jobs(jobs: Sequence[Job], parts: int) -> list[list[Job]]:
     for job in jobs:
         start = 0
         while start < job.theta.size:
+            if start == 0 and job.theta.size <= full - position % full:  # whole, without new views
+                shares[position // full].append(job)
+                position += job.theta.size
+                break
             stop = min(job.theta.size, start + full - position % full)
             cut = slice(start, stop)
             shares[position // full].append(
@@ -77,13 +95,48 @@ def _run_share(jobs: Sequence[Job]) -> None:
         compile_loop(theta.dtype)(theta, gradient, m, u, *scalars)
 
 
-@cache
-def _thread_pool(workers: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(workers, thread_name_prefix="adamax")
+_shares: SimpleQueue[tuple[Sequence[Job], SimpleQueue[BaseException | None]]] = SimpleQueue()
+"""Shares for the workers, each with the queue that gets its error, or None."""
+
+_workers: list[Thread] = []
+
+_workers_lock = Lock()
 
 
-if hasattr(os, "register_at_fork"):  # a child of a fork has the pool but not its threads
-    os.register_at_fork(after_in_child=_thread_pool.cache_clear)
+def _start_workers(number: int) -> None:
+    """Start workers until there are so many; they live as long as the process.
+
+    A thread pool's futures take twice as long to hand a share over.
+    """
+    if len(_workers) < number:
+        with _workers_lock:
+            while len(_workers) < number:
+                worker = Thread(target=_work, args=(_shares,), name=f"adamax-{len(_workers)}", daemon=True)
+                worker.start()
+                _workers.append(worker)
+
+
+def _work(shares: SimpleQueue[tuple[Sequence[Job], SimpleQueue[BaseException | None]]]) -> None:
+    while True:
+        share, done = shares.get()
+        try:
+            _run_share(share)
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that waits for it
+            done.put(error)
+        else:
+            done.put(None)
+        del share, done  # while it waits, it holds no array
+
+
+def _forget_workers() -> None:
+    """Begin again in the child of a fork, which has none of the threads."""
+    global _shares, _workers_lock  # noqa: PLW0603
+    _shares, _workers_lock = SimpleQueue(), Lock()
+    _workers.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_workers)
 
 
 def _step(
@@ -102,11 +155,13 @@ def _step(
 ) -> None:
     """Take one step.
 
-    Numba widens a float32 that meets a binary64, and rounds once to store it.
+    Numba widens a float32 that meets a binary64, and rounds once to store it. The compiler makes a loop of its own
+    where `plain` holds: there the multiplication by 1 and the comparison with 0 change nothing, since u > 0.
     """
+    plain = sign == 1.0 and floor == 0.0
     for i in range(theta.size):
         x = theta[i]
-        g = gradient[i] * sign
+        g = gradient[i] * 1.0 if plain else gradient[i] * sign
         if weight_decay != 0.0:
             g = g + x * weight_decay
         m[i] = m[i] * beta1 + g * complement
@@ -114,7 +169,7 @@ def _step(
         size = abs(g) + eps
         # NaN in either wins, as in numpy.maximum.
         u[i] = size if size > decayed or size != size else decayed  # noqa: PLR0124
-        norm = floor if u[i] < floor else u[i]  # noqa: FURB136 - a NaN stays
+        norm = floor if not plain and u[i] < floor else u[i]  # a NaN stays
         theta[i] = x - m[i] / norm * rate
 
 

@@ -44,40 +44,71 @@ class Job(NamedTuple):
 
 def run_jobs(jobs: Sequence[Job]) -> None:
     """Take one step of every job."""
-    buffers = np.empty((4, min(_BLOCK, max((job.theta.size for job in jobs), default=0))))
     with np.errstate(all="ignore"):  # special values follow IEEE 754 and need no warning
-        for theta, gradient, m, u, scalars in jobs:
-            for start in range(0, theta.size, _BLOCK):
+        for job in jobs:
+            theta, gradient, m, u, scalars = job
+            step = _step_binary64 if theta.itemsize == 8 else _step_binary32
+            size = theta.size
+            buffers = [np.empty(min(size, _BLOCK)) for _ in range(4)]
+            if size <= _BLOCK:
+                step(theta, gradient, m, u, scalars, *buffers)
+                continue
+            for start in range(0, size, _BLOCK):
                 block = slice(start, start + _BLOCK)
-                _step(Job(theta[block], gradient[block], m[block], u[block], scalars), buffers)
+                left = buffers if size - start >= _BLOCK else [buffer[: size - start] for buffer in buffers]
+                step(theta[block], gradient[block], m[block], u[block], scalars, *left)
 
 
-def _step(job: Job, buffers: Array) -> None:
-    """Take one step of one block."""
-    theta, gradient, m, u, s = job
-    x, g, a, b = buffers[:, : theta.size]
+# What multiplies by 1 or compares with a floor of 0 changes nothing, since u > 0, and is left out.
+
+
+def _step_binary64(
+    theta: Array, gradient: Array, m: Array, u: Array, s: StepScalars, a: Array, b: Array, g: Array, _: Array
+) -> None:
+    """Take one step of one block of float64 with buffers a, b, g."""
+    if s.sign != 1:
+        gradient = np.multiply(gradient, s.sign, out=g)
+    if s.weight_decay != 0:
+        np.multiply(theta, s.weight_decay, out=a)
+        gradient = np.add(gradient, a, out=g)
+    np.multiply(m, s.beta1, out=m)
+    np.multiply(gradient, s.complement, out=a)
+    np.add(m, a, out=m)
+    np.multiply(u, s.beta2, out=u)
+    np.abs(gradient, out=b)
+    np.add(b, s.eps, out=b)
+    np.maximum(u, b, out=u)
+    np.divide(m, u if s.floor == 0 else np.maximum(u, s.floor, out=b), out=a)
+    np.multiply(a, s.rate, out=a)
+    np.subtract(theta, a, out=theta)
+
+
+def _step_binary32(
+    theta: Array, gradient: Array, m: Array, u: Array, s: StepScalars, a: Array, b: Array, g: Array, x: Array
+) -> None:
+    """Take one step of one block of float32 with buffers a, b, g, x."""
+    g[...] = gradient
     x[...] = theta
-    np.multiply(gradient, s.sign, out=g, dtype=np.float64)
+    if s.sign != 1:
+        np.multiply(g, s.sign, out=g)
     if s.weight_decay != 0:
         np.multiply(x, s.weight_decay, out=a)
         np.add(g, a, out=g)
-
     a[...] = m
     np.multiply(a, s.beta1, out=a)
     np.multiply(g, s.complement, out=b)
     np.add(a, b, out=a)
     m[...] = a
-
     b[...] = u
     np.multiply(b, s.beta2, out=b)
     np.abs(g, out=g)
     np.add(g, s.eps, out=g)
     np.maximum(b, g, out=b)
     u[...] = b
-
     a[...] = m
     b[...] = u
-    np.maximum(b, s.floor, out=b)
+    if s.floor != 0:
+        np.maximum(b, s.floor, out=b)
     np.divide(a, b, out=a)
     np.multiply(a, s.rate, out=a)
     np.subtract(x, a, out=x)

@@ -86,8 +86,6 @@ class Adamax:
         )
         self.param_groups = []
         self._storages: list[Storage] = []
-        self._group_steps: list[int] = []
-        self._checked: list[options.CheckedOptions] = []
         self._parameters: list[Array] = []
         self._callbacks: list[StepCallbacks] = []
         self._t = 0
@@ -103,7 +101,7 @@ class Adamax:
     @property
     def group_steps(self) -> list[int]:
         """The number of steps that each group has taken."""
-        return list(self._group_steps)
+        return [storage.t for storage in self._storages]
 
     @property
     def parameters(self) -> list[Array]:
@@ -148,10 +146,8 @@ class Adamax:
         everything = self._parameters + added
         reject_shared_memory(everything)
 
-        self._storages.append(Storage(dict(enumerate(added, start=len(self._parameters)))))
+        self._storages.append(Storage(dict(enumerate(added, start=len(self._parameters))), where))
         self._parameters = everything
-        self._group_steps.append(0)
-        self._checked.append(options.CheckedOptions())
         self.param_groups.append({"params": params, **own})
 
     def _prepare(self) -> None:
@@ -174,18 +170,18 @@ class Adamax:
             TypeError: a wrong dtype or type. Nothing is changed.
         """
         checked = self._gradients.check(gradients)
-        hyperparameters = [
-            checked.at(group, self._t + 1, f"group {i}: ")
-            for i, (checked, group) in enumerate(zip(self._checked, self._groups(), strict=True))
-        ]
+        t = self._t + 1
+        for i, group in enumerate(self._groups()):
+            self._storages[i].check_options(group, t)
         for before, _ in self._callbacks:
-            before(checked, hyperparameters)
+            before(checked, [storage.hyperparameters for storage in self._storages])
         work = StepWork()
-        for storage, own, t in zip(self._storages, hyperparameters, self._group_steps, strict=True):
-            storage.read(checked, own, t + 1, self._written, work)
+        for storage in self._storages:
+            storage.read(checked, self._written, work)
         work.take_step(self._run)
-        self._t += 1
-        self._group_steps = [t + 1 for t in self._group_steps]
+        self._t = t
+        for storage in self._storages:
+            storage.t += 1
         for _, after in self._callbacks:
             after()
 
@@ -222,7 +218,7 @@ class Adamax:
             "t": self._t,
             "param_groups": [
                 {"params": members, "t": t, **options.check_options(own)}
-                for members, t, own in zip(self._members(), self._group_steps, self._options(), strict=True)
+                for members, t, own in zip(self._members(), self.group_steps, self._options(), strict=True)
             ],
             "exp_avg": [m.copy() for m in self.exp_avg],
             "exp_inf": [u.copy() for u in self.exp_inf],
@@ -300,7 +296,8 @@ class Adamax:
         for group, own in zip(self.param_groups, state.groups, strict=True):
             group.update(own)
         self._t = state.t
-        self._group_steps = list(state.group_steps)
+        for storage, t in zip(self._storages, state.group_steps, strict=True):
+            storage.t = t
 
 
 def _reconstruct(defaults: dict[str, Any], groups: list[dict[str, Any]], state: dict[str, Any]) -> Adamax:

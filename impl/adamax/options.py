@@ -162,17 +162,18 @@ def hyperparameters_at(options: Mapping[str, Any], t: int, where: str = "") -> H
 class CheckedOptions:
     """The hyperparameters of a group, checked again where an option may have changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, where: str) -> None:
+        """Take the start of error messages, as for `check_options`."""
+        self._where = where
         self._values: tuple[Any, ...] = ()
         self._checked: Hyperparameters | None = None
 
-    def at(self, group: Mapping[str, Any], t: int, where: str) -> Hyperparameters:
+    def at(self, group: Mapping[str, Any], t: int) -> Hyperparameters:
         """The hyperparameters of step t.
 
         Args:
             group: the options, and `params`.
             t: the number of the step, from 1.
-            where: as for `check_options`.
 
         Raises:
             ValueError: as `hyperparameters_at`.
@@ -187,7 +188,7 @@ class CheckedOptions:
         ):
             return self._checked
         own = {key: group[key] for key in group if key != "params"}
-        found = hyperparameters_at(own, t, where)
+        found = hyperparameters_at(own, t, self._where)
         self._values = tuple(own[name] for name in NAMES)
         self._checked = found if all(map(_cannot_change, self._values)) else None
         return found

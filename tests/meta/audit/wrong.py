@@ -27,7 +27,8 @@ class Plain(Adamax):
                 self.move(index, t, self.read(group, t, own[group]), gradients[index])
                 index += 1
         self._t = t
-        self._group_steps = [t] * len(self._group_steps)
+        for storage in self._storages:
+            storage.t = t
         for _, after in self._callbacks:
             after()
 

@@ -14,10 +14,11 @@ HEADER = [
     "parameters",
     "dtype",
     "our step: best, median",
-    "rate, of the same bytes'",
-    "torch loop takes",
-    "torch foreach takes",
-    "plain NumPy takes",
+    "same bytes",
+    "same roundings",
+    "torch loop",
+    "torch foreach",
+    "plain NumPy",
 ]
 
 

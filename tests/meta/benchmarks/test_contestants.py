@@ -9,7 +9,14 @@ pytest.importorskip("torch")
 pytest.importorskip("numba")
 
 from adamax_conformance.impl import Adamax
-from adamax_conformance.tests.meta.benchmarks.contestants import CEILING, LOOP, plain, pytorch, same_bytes
+from adamax_conformance.tests.meta.benchmarks.contestants import (
+    CEILING,
+    LOOP,
+    plain,
+    pytorch,
+    same_bytes,
+    same_roundings,
+)
 from adamax_conformance.tests.meta.benchmarks.race import Race, race
 
 SIZES = (5, 70_000)
@@ -44,9 +51,10 @@ def test_everyone_takes_our_step(dtype, other):
         assert np.all(np.abs(ours - theirs) <= few * (np.abs(ours) + 6 * 2e-3))
 
 
-def test_the_ceiling_takes_back_what_it_adds():
+@pytest.mark.parametrize("ceiling", [same_bytes, same_roundings])
+def test_a_ceiling_takes_back_what_it_adds(ceiling):
     arrays = [[np.full(70_000, value)] for value in (1.0, 0.5, 2.0, 4.0)]
-    step = same_bytes(*arrays)
+    step = ceiling(*arrays)
     step()
     assert arrays[0][0][0] != 1.0
     step()

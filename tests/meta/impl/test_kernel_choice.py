@@ -23,8 +23,14 @@ def _nothing_chosen(monkeypatch):
     kernels._find_numba_kernel.cache_clear()
 
 
-def test_small_optimizers_stay_with_numpy():
+def test_small_optimizers_do_not_import_numba(monkeypatch):
+    monkeypatch.delitem(sys.modules, "numba", raising=False)
     assert kernels.choose_kernel(SMALL) is kernel_numpy.run_jobs
+
+
+def test_small_optimizers_take_numba_where_it_is_imported():
+    kernel_numba = pytest.importorskip("adamax_conformance.impl.adamax.kernel_numba", exc_type=ImportError)
+    assert kernels.choose_kernel(SMALL) is kernel_numba.run_jobs
 
 
 def test_large_optimizers_take_numba():

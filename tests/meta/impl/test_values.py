@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from adamax_conformance.impl import Adamax
-from adamax_conformance.impl.adamax.step_scalars import corrected_rate, step_scalars
+from adamax_conformance.impl.adamax.step_scalars import RateSequence, step_scalars
 from adamax_conformance.oracles.comparison import lockstep, trajectory
 from adamax_conformance.oracles.error_model import ErrorModel
 from adamax_conformance.oracles.exact.trajectory import exact_scalars, mpmath_context
@@ -122,12 +122,46 @@ def between(exact, spread, actual) -> bool:
 @example(lr=1.0, beta1=0.5, t=1)
 def test_the_corrected_rate_is_the_nearest_binary64(lr, beta1, t):
     exact = EXACT.mpf(lr) / (1 - EXACT.mpf(beta1) ** t)
-    assert corrected_rate(lr, beta1, t) == Format.BINARY64.round(exact)
+    assert RateSequence(beta1).at(lr, t) == Format.BINARY64.round(exact)
 
 
 def test_the_corrected_rate_stays_right_over_many_steps():
     exact = EXACT.mpf(0.1) / (1 - EXACT.mpf(1 - 2.0**-53) ** 10**15)
-    assert corrected_rate(0.1, 1 - 2.0**-53, 10**15) == Format.BINARY64.round(exact)
+    assert RateSequence(1 - 2.0**-53).at(0.1, 10**15) == Format.BINARY64.round(exact)
+
+
+@steady
+@given(
+    lr=st.floats(0, 1e6) | st.sampled_from([5e-324, 2.0**-1022, 1.7e308]),
+    beta1=st.floats(0, 1, exclude_max=True) | st.sampled_from([0.5, 0.9, 0.99]),
+    ts=st.lists(st.integers(1, 2000), max_size=3),
+)
+@example(lr=1.7e308, beta1=0.9, ts=[])
+@example(lr=2e-3, beta1=0.9, ts=[1000, 5, 1000])
+@example(lr=5e-324, beta1=0.5, ts=[50])
+def test_the_corrected_rate_does_not_depend_on_the_steps_before(lr, beta1, ts):
+    rates = RateSequence(beta1)
+    for start in [1, *ts]:
+        for t in range(start, start + 60):
+            assert rates.at(lr, t) == RateSequence(beta1).at(lr, t)
+
+
+@steady
+@given(lr=st.floats(0, 1e6, allow_subnormal=True), beta1=st.floats(0.1, 0.9))
+@example(lr=5e-324, beta1=0.9)
+@example(lr=1.7976931348623157e308, beta1=0.9)
+@example(lr=1.0, beta1=0.5)
+def test_the_rate_is_the_nearest_binary64_about_where_its_correction_vanishes(lr, beta1):
+    rates, t = RateSequence(beta1), 1
+    while beta1**t > 2.0**-58:
+        t += 1
+    for near in range(max(1, t - 8), t + 3):
+        exact = EXACT.mpf(lr) / (1 - EXACT.mpf(beta1) ** near)
+        assert rates.at(lr, near) == Format.BINARY64.round(exact)
+
+
+def test_a_learning_rate_of_minus_zero_keeps_its_sign():
+    assert math.copysign(1, RateSequence(0.9).at(-0.0, 1)) == -1
 
 
 @pytest.mark.parametrize(
