@@ -27,7 +27,7 @@ class Span(NamedTuple):
     stop: int
 
 
-def memory_span(array: Array) -> Span:
+def memory_span(array: npt.NDArray[Any]) -> Span:
     """The addresses of an array, whatever its strides."""
     start = stop = array.__array_interface__["data"][0]
     if array.size:
@@ -136,7 +136,7 @@ class GradientChecker:
             TypeError: not a tuple or list of NumPy arrays, or a dtype other than its parameter's.
             ValueError: a wrong number of them, or a shape other than its parameter's.
         """
-        if not isinstance(gradients, (tuple, list)):  # noqa: UP038 - half the time
+        if not isinstance(gradients, (tuple, list)):
             raise TypeError(f"gradients is of type {type(gradients).__name__}; it must be a tuple of arrays")
         if len(gradients) != len(self._parameters):
             raise ValueError(f"{len(gradients)} gradients came for {len(self._parameters)} parameters")
@@ -156,7 +156,10 @@ _ARRAY: Final = np.ndarray
 
 
 def _owner(array: Array) -> int | None:
-    """The identity of the array that owns the memory of this one; None if NumPy did not allocate it."""
+    """The `id` of the array that owns this one's memory.
+
+    None if NumPy did not allocate it.
+    """
     base = array if array.base is None else array.base
     return id(base) if type(base) is np.ndarray and base.flags.owndata else None
 

@@ -130,7 +130,7 @@ def _work(shares: SimpleQueue[tuple[Sequence[Job], SimpleQueue[BaseException | N
 
 def _forget_workers() -> None:
     """Begin again in the child of a fork, which has none of the threads."""
-    global _shares, _workers_lock  # noqa: PLW0603
+    global _shares, _workers_lock
     _shares, _workers_lock = SimpleQueue(), Lock()
     _workers.clear()
 

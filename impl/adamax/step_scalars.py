@@ -70,7 +70,10 @@ def _scaled_power(beta1: float, t: int) -> int:
 
 
 class RateSequence:
-    """lr/(1 - beta1^t) as the nearest binary64, quick where t goes up by 1 from call to call."""
+    """lr/(1 - beta1^t) as the nearest binary64.
+
+    It is quick where t goes up by 1 from call to call.
+    """
 
     def __init__(self, beta1: float) -> None:
         """Begin at t = 0.
@@ -117,7 +120,10 @@ def step_scalars(hyperparameters: Hyperparameters, t: int, dtype: np.dtype[Any])
 
 
 class ScalarSequence:
-    """The scalars of a group's steps: what has not changed since the last step is not formed again."""
+    """The scalars of a group's steps.
+
+    What has not changed since the last step is not formed again.
+    """
 
     def __init__(self, dtypes: Iterable[np.dtype[Any]]) -> None:
         self._dtypes = list(dtypes)
@@ -153,6 +159,8 @@ class ScalarSequence:
             }
             self._rate = rate
         elif rate != self._rate:
-            self._scalars = {dtype: StepScalars(*own[:5], rate, *own[6:]) for dtype, own in self._scalars.items()}
+            self._scalars = {
+                dtype: StepScalars(*own[:5], rate, *own[6:]) for dtype, own in self._scalars.items()
+            }
             self._rate = rate
         return self._scalars

@@ -109,8 +109,8 @@ class ParameterPack:
         shapes = [theta.shape for theta in self._thetas]
         ends = list(accumulate((theta.size for theta in self._thetas), initial=0))
         self.in_place = len(self._thetas) == 1 and _is_flat(self._thetas[0])
-        number = 3 if self.in_place else 4
-        self._m, self._u, self._gradient, *gathered = _allocate_apart([ends[-1]] * number, dtype)
+        number, near = (3, self._thetas[0]) if self.in_place else (4, None)
+        self._m, self._u, self._gradient, *gathered = _allocate_apart([ends[-1]] * number, dtype, near)
 
         def cut(flat: Array) -> list[Array]:
             return [flat[i:j].reshape(shape) for (i, j), shape in zip(pairwise(ends), shapes, strict=True)]
@@ -125,7 +125,10 @@ class ParameterPack:
         self._job: Job | None = None
 
     def gather(self, gradients: Sequence[Array], scalars: StepScalars) -> Job:
-        """Gather the parameters and gradients in copies; `scatter` writes the parameters back."""
+        """Gather the gradients and, if there are several, the parameters.
+
+        `scatter` writes the parameters back.
+        """
         if self.in_place:
             _require_writeable(self.parameters[0])
             self._shaped_gradients[0][...] = gradients[self._indices[0]]
@@ -149,14 +152,12 @@ class LargeParameter:
         self._axes = sorted(range(theta.ndim), key=lambda axis: -abs(theta.strides[axis]))
         shape = [theta.shape[axis] for axis in self._axes]
         back = sorted(range(theta.ndim), key=self._axes.__getitem__)
-        m, u = (
-            flat.reshape(shape).transpose(back)
-            for flat in _allocate_apart([theta.size] * 2, theta.dtype, near=theta)
-        )
+        state = _allocate_apart([theta.size] * 2, theta.dtype, near=theta)
+        m, u = (flat.reshape(shape).transpose(back) for flat in state)
         self.parameter = StoredParameter(index, theta, m, u)
         self._in_order = self._axes == back == list(range(theta.ndim))
         flat = self._flatten(theta)
-        self._updated = None if flat is None else (flat, self._flatten(m), self._flatten(u))
+        self._updated = None if flat is None else (flat, *state)
 
     def add_to(
         self, work: StepWork, gradients: Sequence[Array], scalars: StepScalars, written: WrittenMemory

@@ -1,4 +1,4 @@
-"""The contestants: our step, PyTorch's, NumPy's, and two loops over the same bytes.
+"""The contestants: our step, PyTorch's, NumPy's, and loops over the same bytes.
 
 All of them work on the same arrays of theta, gradient, m and u, so that the largest sizes fit in memory and
 none has warmer caches than another.
@@ -50,7 +50,10 @@ def contestants(dtype: np.dtype, sizes: Sequence[int]) -> dict[str, Step]:
 
 
 def plain(thetas, gradients, moments, norms) -> Step:
-    """The formula in NumPy, written for speed: in the arrays' own precision, in place, with one buffer."""
+    """The formula in NumPy, written for speed.
+
+    In the arrays' own precision, in place, with one buffer.
+    """
     buffer = np.empty(max(theta.size for theta in thetas), thetas[0].dtype)
     buffers = [buffer[: theta.size] for theta in thetas]
     counter = count(1)
@@ -107,7 +110,10 @@ def _convert(theta, g, m, u, sign):
 
 
 def same_bytes(thetas, gradients, moments, norms) -> Step:
-    """The ceiling of memory: read theta, g, m, u and write theta, m, u, with one addition each."""
+    """The ceiling of memory: read theta, g, m, u and write theta, m, u.
+
+    Each is written with one addition.
+    """
     return _loop(_move, thetas[0].dtype.type, thetas, gradients, moments, norms)
 
 

@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 from adamax_conformance.impl import Adamax
+from adamax_conformance.impl.adamax.arrays import WrittenMemory, memory_span
 from adamax_conformance.tests.meta.impl.drawing import both_dtypes, same
 
 SHAPES = {"small": (6, 8), "large": (120, 301), "larger than a chunk": (250, 401)}
@@ -170,3 +171,50 @@ def test_a_step_allocates_nothing_that_grows_with_the_arrays(layout):
 
     one_row = 1000 * 8
     assert abs(high_water_mark(600) - high_water_mark(200)) < one_row
+
+
+@both_dtypes
+@pytest.mark.parametrize("size", [10, 40_000])
+def test_a_gradient_may_lie_in_memory_of_the_parameters_that_numpy_did_not_allocate(dtype, size):
+    values = np.linspace(-1, 1, size).astype(dtype)
+    results = []
+    for share in (False, True):
+        memory = bytearray(values.tobytes())
+        theta = np.frombuffer(memory, dtype)
+        gradient = np.frombuffer(memory if share else bytes(memory), dtype)[::-1]
+        optimizer = Adamax([theta], lr=0.1)
+        optimizer((gradient,))
+        results.append(theta)
+    assert same(*results)
+
+
+@both_dtypes
+def test_what_a_step_writes_overlaps_views_of_its_own_arrays_alone(dtype):
+    base = np.zeros(1000, dtype)
+    other = np.zeros(1000, dtype)
+    written = WrittenMemory([base[100:200], np.zeros(5, dtype)])
+    overlapping = (base, base[199:], base[:101], base[150:160][::-1], base.reshape(10, 100))
+    assert all(map(written.overlaps, overlapping))
+    assert not any(map(written.overlaps, (other, other[5:], base[200:], base[:100])))
+
+
+@both_dtypes
+@pytest.mark.parametrize("shape", [(20_000,), (200, 300), (1 << 20,)])
+def test_theta_m_and_u_begin_far_apart_within_a_page(dtype, shape):
+    theta = np.zeros(shape, dtype)
+    optimizer = Adamax([theta])
+    arrays = (theta, optimizer.exp_avg[0], optimizer.exp_inf[0])
+    starts = sorted(memory_span(array).start % 4096 for array in arrays)
+    assert all((b - a) % 4096 > 1000 for a, b in zip(starts, starts[1:] + starts[:1], strict=True))
+
+
+@both_dtypes
+@pytest.mark.parametrize("size", [10, 40_000])
+def test_a_parameter_that_became_read_only_is_refused_and_nothing_changes(dtype, size):
+    theta = np.ones(size, dtype)
+    optimizer = Adamax([theta])
+    theta.flags.writeable = False
+    with pytest.raises(ValueError, match="parameter 0 is read-only"):
+        optimizer((np.ones(size, dtype),))
+    assert (optimizer.t, optimizer.group_steps) == (0, [0])
+    assert all(np.all(array == 0) for array in optimizer.exp_avg + optimizer.exp_inf)
