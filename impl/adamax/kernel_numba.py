@@ -4,7 +4,7 @@ One fused loop that reads theta, g, m, u and writes theta, m, u: 28 bytes an ele
 float64. It performs the operations of `kernel_numpy` in the same order, without fast-math and so without
 contraction, and gives the same bits, whatever the split of the elements over threads.
 
-The threads are Python's own, and the loop releases the interpreter's lock: Numba's parallel loops take
+The threads are Python's own (`workers`), and the loop releases the interpreter's lock: Numba's parallel loops take
 seconds to compile, and some of its threading layers abort when two threads call them, or after a fork.
 
 Importing this module imports Numba (the `fast` extra).
@@ -12,11 +12,8 @@ Importing this module imports Numba (the `fast` extra).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from functools import cache
-from queue import SimpleQueue
-from threading import Lock, Thread
 from typing import Any, Final
 
 import numba
@@ -25,9 +22,16 @@ import numpy as np
 from .arrays import Array
 from .kernel_numpy import Job
 from .step_scalars import StepScalars
+from .workers import run_in_threads
 
-_SHARE: Final = 1 << 16
-"""The fewest elements of a thread; for fewer, waking it takes longer than their arithmetic."""
+_THREADED: Final = 1 << 17
+"""Elements from which threads share a step; for fewer, waking one takes longer than its part of the arithmetic."""
+
+_PIECE: Final = 1 << 15
+"""The fewest elements of a piece that a thread takes."""
+
+_PIECES: Final = 4
+"""The most pieces, for each thread."""
 
 _CONFIG: Final[Any] = numba.config
 
@@ -45,24 +49,14 @@ def run_jobs(jobs: Sequence[Job], threads: int = _CONFIG.NUMBA_NUM_THREADS) -> N
     elements = 0
     for job in jobs:
         elements += job[0].size
-    if elements < 2 * _SHARE or threads == 1:
+    if elements < _THREADED or threads == 1:
         for theta, gradient, m, u, scalars in jobs:
             compile_loop(theta.dtype)(theta, gradient, m, u, *scalars)
         return
     for dtype in {job.theta.dtype for job in jobs}:
         compile_loop(dtype)  # here, so that no two threads compile the same
-    own, *others = _split_jobs(jobs, min(threads, elements // _SHARE))
-    _start_workers(threads - 1)
-    done: SimpleQueue[BaseException | None] = SimpleQueue()
-    for share in others:
-        _shares.put((share, done))
-    try:
-        _run_share(own)
-    finally:
-        errors = [done.get() for _ in others]
-    for error in errors:
-        if error is not None:
-            raise error
+    parts = min(threads * _PIECES, elements // _PIECE)
+    run_in_threads(_run_share, _split_jobs(jobs, parts), threads)
 
 
 def _split_jobs(jobs: Sequence[Job], parts: int) -> list[list[Job]]:
@@ -93,50 +87,6 @@ def _split_jobs(jobs: Sequence[Job], parts: int) -> list[list[Job]]:
 def _run_share(jobs: Sequence[Job]) -> None:
     for theta, gradient, m, u, scalars in jobs:
         compile_loop(theta.dtype)(theta, gradient, m, u, *scalars)
-
-
-_shares: SimpleQueue[tuple[Sequence[Job], SimpleQueue[BaseException | None]]] = SimpleQueue()
-"""Shares for the workers, each with the queue that gets its error, or None."""
-
-_workers: list[Thread] = []
-
-_workers_lock = Lock()
-
-
-def _start_workers(number: int) -> None:
-    """Start workers until there are so many; they live as long as the process.
-
-    A thread pool's futures take twice as long to hand a share over.
-    """
-    if len(_workers) < number:
-        with _workers_lock:
-            while len(_workers) < number:
-                worker = Thread(target=_work, args=(_shares,), name=f"adamax-{len(_workers)}", daemon=True)
-                worker.start()
-                _workers.append(worker)
-
-
-def _work(shares: SimpleQueue[tuple[Sequence[Job], SimpleQueue[BaseException | None]]]) -> None:
-    while True:
-        share, done = shares.get()
-        try:
-            _run_share(share)
-        except BaseException as error:  # noqa: BLE001 - raised in the thread that waits for it
-            done.put(error)
-        else:
-            done.put(None)
-        del share, done  # while it waits, it holds no array
-
-
-def _forget_workers() -> None:
-    """Begin again in the child of a fork, which has none of the threads."""
-    global _shares, _workers_lock
-    _shares, _workers_lock = SimpleQueue(), Lock()
-    _workers.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_workers)
 
 
 def _step(

@@ -18,8 +18,8 @@ import numpy as np
 from .arrays import Array
 from .step_scalars import StepScalars
 
-_BLOCK: Final = 8192
-"""Elements: the four buffers of a block take 256 KiB, which a second-level cache holds."""
+_BLOCK: Final = 1 << 14
+"""Elements: the four buffers of a block take 512 KiB, which a second-level cache holds."""
 
 
 class Job(NamedTuple):

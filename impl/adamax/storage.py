@@ -22,8 +22,8 @@ from .kernel_numpy import Job
 from .options import CheckedOptions
 from .step_scalars import ScalarSequence, StepScalars
 
-_LARGE: Final = 1 << 14
-"""Elements from which a parameter is updated in place: there a call costs a tenth of the arithmetic."""
+_LARGE: Final = 1 << 12
+"""Elements from which a parameter is updated in place: there a call costs less than three copies."""
 
 _CHUNK: Final = 1 << 15
 """The elements of a strided array that a step gathers at a time."""
@@ -168,11 +168,12 @@ class LargeParameter:
         gradient = gradients[stored.index]
         if written.overlaps(gradient):
             gradient = gradient.copy(order="K")
-        if self._updated is not None and (flat := self._flatten(gradient)) is not None:
+        flat = None if self._updated is None else self._flatten(gradient)
+        if self._updated is None or flat is None:
+            work.strided.append(((stored.theta, gradient, stored.m, stored.u), scalars))
+        else:
             theta, m, u = self._updated
             work.jobs.append(Job(theta, flat, m, u, scalars))
-        else:
-            work.strided.append(((stored.theta, gradient, stored.m, stored.u), scalars))
 
     def _flatten(self, array: Array) -> Array | None:
         """View an array in one dimension; None if its order in memory needs a copy."""
