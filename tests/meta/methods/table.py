@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from adamax_conformance.tests.meta.methods import METHODS
-from adamax_conformance.tests.meta.methods.asking import PLANTED
+from adamax_conformance.tests.meta.methods.asking import JUDGES, PLANTED, questions
 from adamax_conformance.tests.meta.methods.method import Method
 from adamax_conformance.tests.meta.methods.record import DTYPES, Answer, Answers
 from adamax_conformance.tests.meta.planted import BUGS, FAITHFUL
@@ -74,3 +74,6 @@ def _notes(answers: Answers) -> Iterator[str]:
     dates = " and ".join(dict.fromkeys(run.date for run in runs))
     yield f"Two figures are for {' and '.join(DTYPES)}. CPU seconds are the median over the right ones, on one core of"
     yield f"{machines}, {dates}."
+    missing = sum(key not in answers for key in questions(list(JUDGES)))
+    if missing:
+        yield f"{missing} questions are still to be asked, all about right ones."
