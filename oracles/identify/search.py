@@ -315,6 +315,7 @@ def identify(
     format_: Format,
     arithmetic: Arithmetic = CORRECTLY_ROUNDED,
     refusals: Sequence[Refusal] = (),
+    likely: Rule | None = None,
 ) -> Identification:
     """Find the rule and the evaluation scheme that explain a subject's runs.
 
@@ -323,7 +324,12 @@ def identify(
         format_: the working format.
         arithmetic: the declared arithmetic.
         refusals: the other cases, which the subject cannot run, with the reasons.
+        likely: a rule that is tried alone. If it fits admissibly, no other is looked for.
     """
+    if likely is not None:
+        found = _identify_in_format(_ObservedRuns(runs), format_, arithmetic, rules=(likely,))
+        if found.rule is not None and found.admissible:
+            return found
     return identify_observed(_ObservedRuns(runs), format_, arithmetic, refusals)
 
 
@@ -413,14 +419,18 @@ def _coarsest(scheme: EvaluationScheme) -> Format:
 
 
 def _identify_in_format(
-    observed: Observations, format_: Format, arithmetic: Arithmetic, strictest: EvaluationScheme = STRICTEST
+    observed: Observations,
+    format_: Format,
+    arithmetic: Arithmetic,
+    strictest: EvaluationScheme = STRICTEST,
+    rules: Sequence[Rule] | None = None,
 ) -> Identification:
-    """Identify by the bounds of one format."""
+    """Identify by the bounds of one format, among all rules or some."""
     explainer = _Explainer(observed, format_, arithmetic, strictest)
     quantities = explainer.quantities
     explained = {
         rule: {q: scheme for q in quantities if (scheme := explainer.explain(q, rule)) is not None}
-        for rule in all_rules()
+        for rule in rules or all_rules()
     }
 
     def score(rule: Rule) -> tuple[int, int]:

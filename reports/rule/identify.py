@@ -14,9 +14,12 @@ from ...oracles.identify.result import Identification, Refusal
 from ...oracles.identify.search import identify
 from ...reference.case import Case, Group, Parameter
 from ...reference.hyperparameters import DEFAULTS, Hyperparameters
+from ...reference.rules import Rule
 
 
-def identify_rule(subject: Subject, dtype: str, arithmetic: Arithmetic = CORRECTLY_ROUNDED) -> Identification:
+def identify_rule(
+    subject: Subject, dtype: str, arithmetic: Arithmetic = CORRECTLY_ROUNDED, likely: Rule | None = None
+) -> Identification:
     """Identify what a subject implements in one dtype.
 
     A case is left out if the subject's constructor rejects its options, or its adapter cannot express it; what the
@@ -27,6 +30,7 @@ def identify_rule(subject: Subject, dtype: str, arithmetic: Arithmetic = CORRECT
         subject: the subject.
         dtype: one of its dtypes.
         arithmetic: the declared arithmetic of its device.
+        likely: a rule that is tried alone. If it fits admissibly, no other is looked for.
 
     Raises:
         SubjectError: it raised in the midst of an ordinary step, gave no answer, or takes no case at all.
@@ -55,7 +59,7 @@ def identify_rule(subject: Subject, dtype: str, arithmetic: Arithmetic = CORRECT
     for case in map(_with_default_eps, schemes) if fixed else schemes:
         with suppress(RejectedError, SkippedError):
             runs.append(_run_case(subject, _construct(subject, case, dtype), case))
-    return identify(runs, format_, arithmetic, refusals)
+    return identify(runs, format_, arithmetic, refusals, likely)
 
 
 def _with_default_eps(case: Case) -> Case:

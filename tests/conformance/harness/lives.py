@@ -139,7 +139,7 @@ class LifePerformer:
     def error_model(self, dtype: str) -> ErrorModel:
         """The error model for parameters of a dtype, identified once."""
         if dtype not in self._models:
-            self._models[dtype] = self.target.in_dtype(dtype).error_model()
+            self._models[dtype] = self.target.in_dtype(dtype, self.target.known_rule()).error_model()
         return self._models[dtype]
 
     def judge(

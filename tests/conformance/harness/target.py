@@ -28,6 +28,7 @@ from adamax_conformance.oracles.verdict import Divergence, Quantity
 from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.documentation import Documentation
 from adamax_conformance.reference.hyperparameters import DEFAULTS
+from adamax_conformance.reference.rules import Rule
 from adamax_conformance.reports.ledger.ledger import Ledger
 from adamax_conformance.reports.rule.identify import identify_rule
 from adamax_conformance.tests.conformance.cases import pinned
@@ -87,6 +88,7 @@ class Target:
         dtype: the dtype.
         settings: of the run.
         siblings: the targets of the same subject, by dtype.
+        likely: a rule that is tried alone before all others; None for a dtype that is checked.
     """
 
     subject: Subject
@@ -102,12 +104,19 @@ class Target:
     _stillness: str | None = None
     lives: object = None
     siblings: dict[str, Target] = field(default_factory=dict, repr=False, compare=False)
+    likely: Rule | None = None
 
-    def in_dtype(self, dtype: str) -> Target:
-        """The target of the same subject in a dtype; what was found out of it is kept."""
+    def in_dtype(self, dtype: str, likely: Rule | None = None) -> Target:
+        """The target of the same subject in a dtype; what was found out of it is kept.
+
+        Args:
+            dtype: the dtype.
+            likely: the rule, of a dtype that has no checks of its own; no other is looked for if it fits.
+        """
         self.siblings.setdefault(self.dtype, self)
         if dtype not in self.siblings:
-            self.siblings[dtype] = Target(self.subject, dtype, self.settings, siblings=self.siblings)
+            made = Target(self.subject, dtype, self.settings, siblings=self.siblings, likely=likely)
+            self.siblings[dtype] = made
         return self.siblings[dtype]
 
     @property
@@ -144,7 +153,7 @@ class Target:
     def _identify(self, attempts: int = 2) -> Identification | Exception:
         """Identify the subject; once more if no answer came, as on a busy machine."""
         try:
-            return identify_rule(self.subject, self.dtype, self.settings.arithmetic)
+            return identify_rule(self.subject, self.dtype, self.settings.arithmetic, self.likely)
         except SubjectBrokenError as error:
             return self._identify(attempts - 1) if attempts > 1 else error
         except Exception as error:  # noqa: BLE001 - kept, and raised by every call
@@ -156,6 +165,13 @@ class Target:
             return self.identification().rule is not None
         except _UNIDENTIFIED:
             return True
+
+    def known_rule(self) -> Rule | None:
+        """The rule that the subject was identified as; None if there is none."""
+        try:
+            return self.identification().rule
+        except _UNIDENTIFIED:
+            return None
 
     def shows_state(self) -> bool:
         """Whether the subject shows m and u after a step."""

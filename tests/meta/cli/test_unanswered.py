@@ -1,10 +1,13 @@
 """A subject that gives no answer while it is identified, as on a busy machine."""
 
+from dataclasses import replace
+
 import pytest
 from adamax_conformance.impl.adamax.optimizer import Adamax
 from adamax_conformance.impl.protocol.errors import SubjectDiedError, SubjectTimeoutError
 from adamax_conformance.impl.subject.client import Subject
 from adamax_conformance.oracles.error_model import STRICTEST
+from adamax_conformance.reference.rules import DOCUMENTED, Decay
 from adamax_conformance.reports.rule.identify import identify_rule
 from adamax_conformance.tests.conformance.harness import target as harness
 from adamax_conformance.tests.conformance.harness.target import Settings, Target
@@ -47,3 +50,16 @@ def test_one_that_dies_each_time_is_held_to_the_page(unanswered) -> None:
     target = unanswered(dies, dies)
     assert target.error_model().scheme == STRICTEST
     assert target.follows_known_rule()
+
+
+def test_a_dtype_without_checks_is_identified_by_the_likely_rule_alone() -> None:
+    with Subject.in_process(Adamax) as subject:
+        target = Target(subject, "float32", Settings(shrink=False))
+        rule = target.known_rule()
+        other = target.in_dtype("float64", rule)
+        assert other.error_model().rule == rule == target.error_model().rule
+        assert other.identification().alternatives == ()
+        wrong = Target(
+            subject, "float64", Settings(shrink=False), likely=replace(DOCUMENTED, decay=Decay.DECOUPLED)
+        )
+        assert wrong.error_model().rule == DOCUMENTED
