@@ -221,9 +221,10 @@ class _Drawer:
         )
 
     def wide_lr(self) -> float:
-        """A learning rate from the subnormal numbers to the large."""
-        reach = min(self.format.emax - 4, 30)
-        exponent = self.pick(-12, -24, 3, 10, 17, -60, self.format.emin + 3, self.format.emin - 3)
+        """A learning rate from the subnormal numbers, where those count, to the large."""
+        reach, tiny = min(self.format.emax - 4, 30), self.format.emin + 3
+        smallest = self.format.emin - 3 if self.scope.has(Feature.SUBNORMAL) else tiny
+        exponent = self.pick(-12, -24, 3, 10, 17, -60, tiny, smallest)
         return float(np.ldexp(1.25, min(exponent, reach)))
 
     def wide_beta(self) -> float:

@@ -305,6 +305,9 @@ class LifePerformer:
                     tally = self.tallies[probe.id] = self._perform(probe, frozenset(known))
                     if tally.divergence is None and not tally.unsupported and not tally.unrefused:
                         known.add(probe.feature)
+            if self.error_model(self.target.dtype).arithmetic.flush_to_zero:
+                # Of a parameter of another dtype, it is not known what is flushed of its scalars.
+                known.discard(Feature.SUBNORMAL)
             self._features = frozenset(known)
         return self._features
 

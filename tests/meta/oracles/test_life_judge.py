@@ -180,6 +180,7 @@ class _Late(Adamax):
                 theta.reshape(-1)[LONG - 1] *= theta.dtype.type(1.5)
 
 
+VALUES = (0.5, -1.0, 2.0, -0.25, 0.75, 1.5, -3.0)
 LONG = 4096
 """More elements than are carried whole."""
 
@@ -194,6 +195,21 @@ def test_special_elements_of_a_hidden_array_are_not_taken_for_those_that_repeat_
         found = judge(life, hide(perform(life, factory), "m", "u"))
         assert {f.divergence.element for f in found.findings} == ({(element,)} if element else set())
         assert found.judged > 0
+
+
+@pytest.mark.parametrize("steps_before", [0, 2])
+@pytest.mark.parametrize(("factory", "elements"), [(Adamax, set()), (_Late, {(LONG - 1,)})])
+def test_what_a_special_gradient_made_of_theta_stays_when_hidden_m_and_u_are_loaded(
+    factory, elements, steps_before
+) -> None:
+    theta, g = (Values((LONG + 900,), (*VALUES,) * 2, special) for special in ((), ((LONG + 500, math.inf),)))
+    group = GroupSpec((ParameterSpec(theta),))
+    step = Step(0, (GradientSpec(replace(g, exceptions=())),))
+    special, start = Step(0, (GradientSpec(g),)), Construct(0, (group,), OPTIONS, Container.DICTS)
+    life = life_of(start, *[step] * steps_before, Save(0, 0), special, Load(0, 0), step, step)
+    found = judge(life, hide(perform(life, factory), "m", "u"))
+    assert {f.divergence.element for f in found.findings} == elements
+    assert found.judged > 0
 
 
 def test_large_arrays_are_judged_by_their_pattern_and_counters_by_their_ends() -> None:
