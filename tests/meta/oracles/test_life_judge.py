@@ -12,6 +12,7 @@ from adamax_conformance.impl.adapters.factory import FactoryAdapter
 from adamax_conformance.impl.host.life import LifePerformer
 from adamax_conformance.oracles.error_model import ErrorModel, EvaluationScheme, Form
 from adamax_conformance.oracles.formats import Format
+from adamax_conformance.oracles.life.batch import LifeBatch
 from adamax_conformance.oracles.life.findings import Aspect
 from adamax_conformance.oracles.life.judge import LifeJudge
 from adamax_conformance.oracles.life.wording import describe
@@ -48,7 +49,7 @@ from adamax_conformance.reference.life import (
     Watched,
 )
 from adamax_conformance.reference.values import Values
-from adamax_conformance.tests.conformance.cases.lives import Feature, Scope
+from adamax_conformance.tests.conformance.cases.lives import Feature, Scope, Theme, draw_life
 from adamax_conformance.tests.conformance.cases.probes import PROBES
 from adamax_conformance.tests.conformance.cases.scale_lives import counters, hidden, sizes
 from adamax_conformance.tests.conformance.cases.special_lives import special
@@ -617,3 +618,57 @@ def test_what_is_not_an_action_is_refused() -> None:
         describe("step")
     with pytest.raises(TypeError, match="is not of a life"):
         judge(life_of("step"), [Observation(Outcome.DONE)])
+
+
+def batch_of(lives, factory):
+    """The batch of lives of a factory."""
+    batch = LifeBatch(error_model, tuple(Watched))
+    for life in lives:
+        batch.add(life, perform(life, factory))
+    return batch
+
+
+def drawn_lives(count: int):
+    scope = Scope(Format.BINARY32, frozenset({Feature.GROUPS, Feature.SET_LR, Feature.EPS, Feature.BETAS}))
+    return [draw_life(scope, Theme.OPTIONS, seed) for seed in range(count)]
+
+
+def test_lives_that_are_judged_together_are_judged_as_each_alone() -> None:
+    lives = drawn_lives(6)
+    batch = batch_of(lives, Adamax)
+    alone = [judge(life, perform(life)) for life in lives]
+    found = batch.judge()
+    assert [each.findings for each in found] == [each.findings for each in alone] == [[]] * 6
+    assert sum(each.judged for each in found) == sum(each.judged for each in alone) > 0
+    assert batch.rows > 0
+    assert max(each.largest_over_bound for each in found) == max(each.largest_over_bound for each in alone)
+
+
+class _LateOnce(Adamax):
+    """The third optimizer of the class that takes a step is wrong."""
+
+    made = 0
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        type(self).made += 1
+        self.number = type(self).made
+
+    def __call__(self, gradients):
+        super().__call__(gradients)
+        if self.number >= 3:
+            for theta in self.parameters:
+                theta[...] *= theta.dtype.type(1.5)
+
+
+def test_a_batch_ends_with_the_first_life_that_is_wrong() -> None:
+    lives = [replace(life, actions=life.actions[:2]) for life in drawn_lives(6)]
+    found = batch_of(lives, _LateOnce).judge()
+    wrong = next(i for i, each in enumerate(found) if each.findings)
+    assert wrong == len(found) - 1 > 0
+    assert all(each.judged > 0 for each in found)
+    assert {finding.aspect for finding in found[wrong].findings} == {Aspect.THETA}
+
+
+def test_an_empty_batch_has_no_findings() -> None:
+    assert LifeBatch(error_model, ()).judge() == []
