@@ -101,19 +101,6 @@ class _Carried:
         early = any(index < self.period for index, _ in values.exceptions)
         return replace(self, others=frozenset(others), is_pierced=self.is_pierced or early)
 
-    def apart(self, theta: Values) -> _Carried:
-        """The same, with the elements noted whose theta repeats none.
-
-        So it is after a checkpoint was loaded: theta stays, with what special gradients made of it.
-        """
-        aligned = self.period and not self.period % max(len(theta.pattern), 1)
-        if not self.period or (aligned and not theta.exceptions):
-            return self
-        later = np.arange(self.count, theta.size)
-        here, there = theta.take(later), theta.take(self.sources(later))
-        differs = (here != there) & ~(np.isnan(here) & np.isnan(there))
-        return replace(self, others=self.others | frozenset(later[differs].tolist()))
-
     def sources(self, indices: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
         """The carried element that each one is, or repeats."""
         return np.where(indices < self.count, indices, self.period + indices % max(self.period, 1))
@@ -170,11 +157,26 @@ class HiddenRun:
         """Keep the exact state under a checkpoint's number."""
         self._saved[checkpoint] = tuple(self._carried)
 
-    def load(self, checkpoint: int) -> bool:
-        """Go on from a checkpoint, and tell whether it was kept."""
+    def load(self, checkpoint: int, steps: int) -> bool:
+        """Go on from a checkpoint, and tell whether what it holds is known.
+
+        Theta stays, and with it what special gradients have made of it since.
+
+        Args:
+            checkpoint: its number.
+            steps: that it counts. Before the first, m and u are 0, also if it was not kept.
+        """
         if checkpoint in self._saved:
-            self._carried = list(self._saved[checkpoint])
-        return checkpoint in self._saved
+            kept = self._saved[checkpoint]
+        elif steps == 0:
+            kept = tuple(replace(now, state=CarriedState.start(now.count)) for now in self._carried)
+        else:
+            return False
+        self._carried = [
+            replace(then, others=then.others | now.others, is_pierced=then.is_pierced or now.is_pierced)
+            for then, now in zip(kept, self._carried, strict=False)
+        ]
+        return True
 
     def step(
         self,
@@ -200,7 +202,7 @@ class HiddenRun:
             t, theta = parameter.count + 1, model.state.theta[i]
             error_model = self._error_model(parameter.spec.dtype or self._dtype)
             steps = ArraySteps([(model.options[parameter.group], t)], error_model)
-            carried = self._carried[i].apart(theta)
+            carried = self._carried[i]
             own = np.arange(carried.count)
             after, exact, radius = steps.carry(carried.state, theta.take(own), gradient.take(own))
             self._carried[i] = carried = replace(carried, state=after).joined(gradient)

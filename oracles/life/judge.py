@@ -308,8 +308,7 @@ class LifeJudge:
         if not action.fresh and len(specs) == len(model.parameters):
             model.parameters = [replace(p, spec=own) for p, own in zip(model.parameters, specs, strict=True)]
         self._compare_rates(index, number, current, state)
-        if number in self._hidden and not self._hidden[number].load(action.checkpoint):
-            # It was saved before the first step, or after steps that were not looked at.
+        if number in self._hidden and not self._hidden[number].load(action.checkpoint, model.steps):
             del self._hidden[number]
         return (number,)
 

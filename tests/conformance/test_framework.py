@@ -59,6 +59,7 @@ _AS_BY_DEFAULT: Final = ("options", "tensor-lr", "partial-checkpoint")
 
 def _is_performed(context: CheckContext) -> bool:
     if context.subject.info.has.get("features") is True and context.lives.is_supported:
+        context.lives.features()  # among them whether gradients are kept, which no other check says then
         return True
     context.skip("the subject has no features of its framework that the page does not promise")
     return False

@@ -52,6 +52,7 @@ T = TypeVar("T")
 class Feature(Enum):
     """Something that lives are drawn of only if the subject has it, and gets it right."""
 
+    GRADIENT_KEPT = "gradient-kept"
     GROUPS = "groups"
     SET_LR = "set-lr"
     INT_LR = "int-lr"
@@ -123,12 +124,15 @@ class Scope:
         features: that the subject has and gets right.
         dtypes: the others that the subject has, for parameters side by side.
         compiles: whether each new optimizer costs much time, so that pinned lives have fewer parameters.
+        flushes: whether it flushes subnormal numbers. A rate that is one becomes 0 then, also for a parameter of
+            another dtype that has it as a normal number.
     """
 
     format_: Format
     features: frozenset[Feature]
     dtypes: tuple[str, ...] = ()
     compiles: bool = False
+    flushes: bool = False
 
     @property
     def wide_dtypes(self) -> tuple[str, ...]:
@@ -221,9 +225,9 @@ class _Drawer:
         )
 
     def wide_lr(self) -> float:
-        """A learning rate from the subnormal numbers, where those count, to the large."""
+        """A learning rate from the subnormal numbers to the large; none to flush."""
         reach, tiny = min(self.format.emax - 4, 30), self.format.emin + 3
-        smallest = self.format.emin - 3 if self.scope.has(Feature.SUBNORMAL) else tiny
+        smallest = tiny if self.scope.flushes else self.format.emin - 3
         exponent = self.pick(-12, -24, 3, 10, 17, -60, tiny, smallest)
         return float(np.ldexp(1.25, min(exponent, reach)))
 

@@ -48,16 +48,6 @@ def values_of(format_: Format, seed: int, shape: tuple[int, ...]) -> Values:
     return Values.of(noise(format_, seed, shape))
 
 
-def writing_lives(format_: Format) -> tuple[Life, ...]:
-    """Steps with what some write into the gradient: decay, and the sign."""
-    plain = Options(Number(0.1), (0.8, 0.7), 0.01)
-    settings = (replace(plain, weight_decay=0.25), replace(plain, maximize=True))
-    return tuple(
-        LifeBuilder(format_, f"writing/{i}").construct(options).step(times=2).life()
-        for i, options in enumerate(settings)
-    )
-
-
 @dataclass(frozen=True)
 class Probe:
     """A pinned life for one feature.
@@ -152,6 +142,16 @@ def _one(
         return (build(LifeBuilder(format_, name, shapes)).life(),)
 
     return make
+
+
+def _decayed_and_ascending(format_: Format) -> tuple[Life, ...]:
+    """Steps with what some write into the gradient: decay, and the sign."""
+    plain = Options(Number(0.1), (0.8, 0.7), 0.01)
+    settings = (replace(plain, weight_decay=0.25), replace(plain, maximize=True))
+    return tuple(
+        LifeBuilder(format_, f"gradient-kept/{i}").construct(options).step(times=2).life()
+        for i, options in enumerate(settings)
+    )
 
 
 def _groups(format_: Format) -> tuple[Life, ...]:
@@ -332,6 +332,11 @@ _RATES: Final = (
 )  # fmt: skip
 
 PROBES: Final = (
+    Probe(
+        Feature.GRADIENT_KEPT,
+        "gradients are left as they came, with decay and with maximize",
+        _decayed_and_ascending,
+    ),
     Probe(Feature.GROUPS, "each group keeps to its own options", _groups),
     Probe(
         Feature.SET_LR,

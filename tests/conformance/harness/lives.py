@@ -17,7 +17,7 @@ from adamax_conformance.oracles.verdict import Divergence
 from adamax_conformance.reference.life import Life, Observation, Watched
 from adamax_conformance.tests.conformance.cases.combined import combine
 from adamax_conformance.tests.conformance.cases.lives import Feature, Scope
-from adamax_conformance.tests.conformance.cases.probes import PROBES, Probe, writing_lives
+from adamax_conformance.tests.conformance.cases.probes import PROBES, Probe
 from adamax_conformance.tests.conformance.cases.whole_lives import is_whole
 from adamax_conformance.tests.conformance.harness.budget import budget_of
 from adamax_conformance.tests.conformance.harness.target import Target
@@ -122,7 +122,6 @@ class LifePerformer:
 
     target: Target
     _features: frozenset[Feature] | None = None
-    _keeps_gradients: bool | None = None
     _models: dict[str, ErrorModel] = field(default_factory=dict)
     tallies: dict[str, LifeTally] = field(default_factory=dict)
 
@@ -173,14 +172,13 @@ class LifePerformer:
     def _kept(self, watched: Iterable[Watched]) -> tuple[Watched, ...]:
         """Leave out the gradients of a subject that changes them.
 
-        `relations/gradient-untouched` says that once.
+        `lives/gradient-kept` says that once.
         """
-        if self._keeps_gradients is None:
-            lives = map(self.restrict, writing_lives(self.target.format))
-            seen = [each for life in lives if life is not None for each in self.subject.live(life)]
-            changes = [change.what for each in seen for change in each.changed]
-            self._keeps_gradients = Watched.GRADIENT not in changes
-        return tuple(each for each in watched if self._keeps_gradients or each is not Watched.GRADIENT)
+        tally = self.tallies.get(Feature.GRADIENT_KEPT.value, LifeTally())
+        changes = (
+            tally.divergence is not None and tally.divergence.extra.get("watched") == Watched.GRADIENT.name
+        )
+        return tuple(each for each in watched if not (changes and each is Watched.GRADIENT))
 
     def judge_drawn(self, life: Life, watched: Iterable[Watched]) -> LifeFindings:
         """Perform and judge a drawn life, in which a NaN may arise of itself.
@@ -305,9 +303,6 @@ class LifePerformer:
                     tally = self.tallies[probe.id] = self._perform(probe, frozenset(known))
                     if tally.divergence is None and not tally.unsupported and not tally.unrefused:
                         known.add(probe.feature)
-            if self.error_model(self.target.dtype).arithmetic.flush_to_zero:
-                # Of a parameter of another dtype, it is not known what is flushed of its scalars.
-                known.discard(Feature.SUBNORMAL)
             self._features = frozenset(known)
         return self._features
 
@@ -315,7 +310,8 @@ class LifePerformer:
         """The scope of drawn lives."""
         others = tuple(dtype for dtype in self.subject.info.dtypes if dtype != self.target.dtype)
         compiles = budget_of(self.subject.info).compiles
-        return Scope(self.target.format, self.features(), others, compiles)
+        flushes = self.error_model(self.target.dtype).arithmetic.flush_to_zero
+        return Scope(self.target.format, self.features(), others, compiles, flushes)
 
     def watched(self) -> tuple[Watched, ...]:
         """The things that the subject leaves alone, as far as its probes showed."""
