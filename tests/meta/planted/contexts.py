@@ -19,7 +19,14 @@ ASKED: Final[Mapping[str, tuple[str, ...]]] = {
     "size": (*_contexts("sizes", "empty", "precision"), "lives/drawn-memory", "lives/drawn-everything"),
     "number": (*_contexts("numbers", "sizes", "groups"), *_DRAWN),
     "memory": (
-        *_contexts("memory-orders", "broadcast-gradient", "shared-gradient", "aliased-gradient", "sizes"),
+        *_contexts(
+            "memory-orders",
+            "broadcast-gradient",
+            "shared-gradient",
+            "aliased-gradient",
+            "gradient-kept",
+            "sizes",
+        ),
         *_DRAWN,
     ),
     "identity": (*_contexts("neighbours", "groups", "numbers"), *_DRAWN),
