@@ -69,6 +69,10 @@ class Adapter(ABC):
     def to_numpy(self, native: Any) -> FloatArray:
         """Copy a native array as float64."""
 
+    def view_as_numpy(self, native: Any) -> FloatArray:
+        """A native array as float64, to be read at once: it may share memory."""
+        return self.to_numpy(native)
+
     @abstractmethod
     def make_optimizer(
         self, params: list[Any], positional: Sequence[Any], keywords: Mapping[str, Any]

@@ -71,6 +71,9 @@ class FactoryAdapter(Adapter):
     def to_numpy(self, native: object) -> FloatArray:
         return np.array(native, dtype=np.float64)
 
+    def view_as_numpy(self, native: object) -> FloatArray:
+        return np.asarray(native, dtype=np.float64)
+
     def make_optimizer(
         self, params: list[Any], positional: Sequence[Any], keywords: Mapping[str, Any]
     ) -> Any:

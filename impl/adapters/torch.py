@@ -122,6 +122,10 @@ class TorchAdapter(TorchFeatures):
         array: FloatArray = real_view(native.detach()).cpu().to(torch.float64, copy=True).numpy()
         return array
 
+    def view_as_numpy(self, native: torch.Tensor) -> FloatArray:
+        array: FloatArray = real_view(native.detach()).cpu().to(torch.float64).numpy()
+        return array
+
     def make_optimizer(
         self, params: list[Any], positional: Sequence[Any], keywords: Mapping[str, Any]
     ) -> Any:

@@ -339,7 +339,7 @@ class LifePerformer:
     def _watch_gradients(self, gradients: Sequence[Any], before: Mapping[int, FloatArray]) -> None:
         """Note each gradient that a step changed."""
         for i, then in before.items():
-            now = self._adapter.to_numpy(gradients[i])
+            now = self._adapter.view_as_numpy(gradients[i])
             if np.array_equal(now, then) or np.array_equal(now, then, equal_nan=True):
                 continue
             words = f"gradient {i} is not as it was passed"
@@ -373,7 +373,7 @@ class LifePerformer:
         if not self._adapter.passes_gradients:
             raise SkippedError("the subject is not passed its gradients by the call")
         gradients = [
-            self._gradient(np.ones(self._adapter.to_numpy(p).shape), each, Memory.CONTIGUOUS)
+            self._gradient(np.ones(self._adapter.view_as_numpy(p).shape), each, Memory.CONTIGUOUS)
             for p, each in zip(optimizer.params, optimizer.dtypes, strict=True)
         ]
         match refusal:
@@ -382,7 +382,7 @@ class LifePerformer:
             case Refusal.TOO_MANY_GRADIENTS:
                 gradients = [*gradients, gradients[-1]]
             case Refusal.WRONG_SHAPE:
-                shape = (*self._adapter.to_numpy(optimizer.params[-1]).shape, 3)
+                shape = (*self._adapter.view_as_numpy(optimizer.params[-1]).shape, 3)
                 gradients[-1] = self._gradient(np.ones(shape), optimizer.dtypes[-1], Memory.CONTIGUOUS)
         self._adapter.step(optimizer.native, optimizer.params, gradients)
 
@@ -504,7 +504,7 @@ class LifePerformer:
         period: int,
     ) -> Values:
         """The recipe of an array: of a small one without a change, the one that it had."""
-        array = self._adapter.to_numpy(native)
+        array = self._adapter.view_as_numpy(native)
         if array.size > _SMALL:
             return Values.folded(array, period or _PERIOD)
         bits, then = array.tobytes(), known.get(key)

@@ -14,11 +14,11 @@ from . import errors
 from .messages import OPERATIONS, Answer, Encoding, Request, Text
 from .serialization import form_of
 from .validation import (
-    LONG_INTEGER,
     ProtocolError,
     abbreviate,
     bounded_integer,
     clean_text,
+    has_long_integer,
     require_choice,
     require_id,
     require_member,
@@ -41,9 +41,8 @@ _NAMES: Final = {request: name for name, (request, _) in OPERATIONS.items()}
 def parse_line(line: bytes) -> dict[str, Any]:
     """The object that a line holds."""
     try:
-        # A line without so many digits in a row needs no look at each integer.
-        has_long = LONG_INTEGER.search(line) is not None
-        value = json.loads(line.decode("utf-8"), parse_int=bounded_integer if has_long else None)
+        parse_int = bounded_integer if has_long_integer(line) else None  # a Python call for each integer
+        value = json.loads(line.decode("utf-8"), parse_int=parse_int)
     except ProtocolError:
         raise
     except UnicodeDecodeError as error:

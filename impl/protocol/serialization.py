@@ -193,6 +193,12 @@ def _members(kind: Any) -> list[_Member]:
     return [_Member.of(field, hints[field.name]) for field in fields(kind)]
 
 
+@cache
+def _inner_first(kind: Any) -> list[_Member]:
+    """The members, those within another one first."""
+    return sorted(_members(kind), key=lambda member: not member.within)
+
+
 def _without_none(hint: Any) -> Any:
     if get_origin(hint) not in {Union, UnionType}:
         return hint
@@ -216,13 +222,14 @@ def _decode(kind: Any, value: object, where: str, depth: int) -> Any:
         raise ProtocolError(f"{where} is nested too deeply")
     holder: dict[str, Any] = dict(require_type(value, dict, where))
     found = {}
-    for member in sorted(_members(kind), key=lambda member: not member.within):
+    for member in _inner_first(kind):
         path = f"{where}.{member.name}"
         if member.within:
             path = f"{where}.{member.within}.{member.name}"
             _lift(holder, member, where)
-        if member.name in holder and not (holder[member.name] is None and member.is_nullable):
-            found[member.name] = member.form.decode(holder[member.name], path, depth + 1)
+        content = holder.get(member.name, MISSING)
+        if content is not MISSING and not (content is None and member.is_nullable):
+            found[member.name] = member.form.decode(content, path, depth + 1)
         elif member.is_required:
             raise ProtocolError(f"{where} lacks {member.name!r}")
     return kind(**found)

@@ -50,8 +50,15 @@ def abbreviate(value: object) -> str:
     )
 
 
-LONG_INTEGER: Final = re.compile(rb"[0-9]{%d}" % (_MOST_DIGITS + 1))
-"""More digits in a row than an integer may have."""
+_STRIDE: Final = 20
+_LONG: Final = re.compile(rb"[0-9]{%d}" % (_MOST_DIGITS + 1))
+_SPARSE: Final = re.compile(rb"[0-9]{%d}" % ((_MOST_DIGITS + 1) // _STRIDE))
+
+
+def has_long_integer(line: bytes) -> bool:
+    """Whether a line has more digits in a row than an integer may have."""
+    # They are digits in every twentieth byte, too, which are looked at first: most lines are long and have none.
+    return _SPARSE.search(line[::_STRIDE]) is not None and _LONG.search(line) is not None
 
 
 def bounded_integer(digits: str) -> int:

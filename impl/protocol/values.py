@@ -6,7 +6,6 @@ or as base64 of their little-endian binary64 bytes. An argument of a constructor
 
 from __future__ import annotations
 
-import base64
 import binascii
 import math
 import re
@@ -50,7 +49,10 @@ def encode_array(array: FloatArray, encoding: Encoding = Encoding.HEX) -> dict[s
     """An array of any shape."""
     shape = list(array.shape)
     if encoding is Encoding.BASE64:
-        return {"shape": shape, "base64": base64.b64encode(array.astype("<f8").tobytes()).decode("ascii")}
+        return {
+            "shape": shape,
+            "base64": binascii.b2a_base64(array.astype("<f8").tobytes(), newline=False).decode("ascii"),
+        }
     return {"shape": shape, "data": [x.hex() for x in array.ravel().tolist()]}
 
 
@@ -60,7 +62,7 @@ def decode_array(value: object, where: str) -> FloatArray:
     shape = tuple(require_count(n, f"{where}.shape") for n in require_member(holder, "shape", list, where))
     if "base64" in holder:
         try:
-            data = base64.b64decode(require_member(holder, "base64", str, where), validate=True)
+            data = binascii.a2b_base64(require_member(holder, "base64", str, where), strict_mode=True)
             array = np.frombuffer(data, dtype="<f8").astype(np.float64)
         except (binascii.Error, ValueError):
             raise ProtocolError(f"{where}.base64 is not base64 of 8-byte numbers") from None

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...reference.hyperparameters import Hyperparameters
-from ...reference.rules import Decay
+from ...reference.rules import Decay, Epsilon
 from ..bounds.radii import StepConstants
 from ..bounds.step import constants_at, lasting_constants
 from ..error_model import ErrorModel
@@ -42,6 +42,7 @@ DOUBT: Final = 2.0**-20
 """An error that is evaluated in binary64 is left open where it is so near to its bound, as a part of it."""
 CLOSE_DOUBT: Final = 2.0**-44
 """The same of one that is evaluated in twice the precision."""
+_SMALLEST_NORMAL: Final = 2.0**-1022
 _RADII: Final = "adamax_conformance.oracles.bounds.radii"
 _FORMULA: Final = "adamax_conformance.oracles.batch.kernels.formula"
 _DOUBLE: Final = "adamax_conformance.oracles.batch.kernels.double_double"
@@ -183,13 +184,19 @@ class _PreparedOptions:
         error_model: what is judged against.
 
     Attributes:
+        wide_eps: whether eps is beyond the range of binary64's bounds.
         moments_fit: whether binary64 evaluates the bounds of m and u.
         fits: whether it evaluates theta's, too.
     """
 
     def __init__(self, hyperparameters: Hyperparameters, error_model: ErrorModel) -> None:
         h = hyperparameters
-        self.moments_fit = not needs_wide_range((h.beta1, h.beta2, h.eps, h.weight_decay))
+        self.wide_eps = needs_wide_range((h.eps,))
+        # A small eps vanishes next to every gradient that binary64 judges (BOUNDS.md, "The vectorised oracle").
+        eps_fits = not self.wide_eps or (
+            _SMALLEST_NORMAL <= h.eps < 1 and error_model.rule.epsilon is Epsilon.IN_NORM
+        )
+        self.moments_fit = eps_fits and not needs_wide_range((h.beta1, h.beta2, h.weight_decay))
         self.fits = self.moments_fit and not needs_wide_range((h.lr,))
         self._hyperparameters, self._error_model = h, error_model
         scalars = _scalars(precision_for(1), h)
@@ -218,7 +225,11 @@ class _PreparedOptions:
                 of_k[index] = value
             for index, value in zip(self._of_formula, x.rate, strict=True):
                 of_x[index] = value
-            ranges = safe_ranges(k, self._error_model.format_.precision) if self.fits else NO_SAFE_RANGE
+            ranges = (
+                safe_ranges(k, self._error_model.format_.precision)
+                if self.fits and not self.wide_eps
+                else NO_SAFE_RANGE
+            )
             self._known[t] = _PreparedStep(k, x, of_k, of_x, ranges)
         return self._known[t]
 
@@ -233,6 +244,18 @@ _prepare = lru_cache(maxsize=1 << 9)(_PreparedOptions)
 
 _exact_judge = lru_cache(maxsize=1 << 10)(ExactStepJudge)
 """The exact oracle's judge of a step, kept for further elements of it."""
+
+
+@lru_cache(maxsize=1 << 13)
+def _judge_exactly(
+    hyperparameters: Hyperparameters,
+    t: int,
+    error_model: ErrorModel,
+    before: tuple[float, ...],
+    after: tuple[float, ...],
+) -> dict[Quantity, Judgement]:
+    """One element by the exact oracle; lives repeat each other's numbers."""
+    return _exact_judge(hyperparameters, t, error_model).judge(before, after)
 
 
 class ArraySteps:
@@ -253,6 +276,7 @@ class ArraySteps:
         self._bounds_table = _Table(self._constants, [each.bounds_leaves for each in prepared])
         self._formula_table = _Table(self._values, [each.formula_leaves for each in prepared])
         self._moments_fit = np.array([options[each].moments_fit for each, _ in steps], bool)
+        self._wide_eps = np.array([options[each].wide_eps for each, _ in steps], bool)
         self._fits = np.array([options[each].fits for each, _ in steps], bool)
 
     def judge(
@@ -277,7 +301,7 @@ class ArraySteps:
         found.judged[2] = finite & np.isfinite(after[1]) & np.isfinite(after[2])
         with np.errstate(all="ignore"):
             safe = finite & self._safe(which, before, after)
-            near = finite & ~safe & self._moments_fit[which]
+            near = finite & ~safe & self._moments_fit[which] & ~(self._wide_eps[which] & (before[3] == 0))
             for x in (*before, after[1], after[2]):
                 near &= (x == 0) | ((np.abs(x) > 2.0**-200) & (np.abs(x) < 2.0**200)) | ~np.isfinite(x)
             fits = self.fits(which)
@@ -441,7 +465,7 @@ class ArraySteps:
         self, which: int, before: Sequence[float], after: Sequence[float]
     ) -> dict[Quantity, Judgement]:
         """One element, judged by the exact oracle."""
-        return _exact_judge(*self._steps[which], self._error_model).judge(list(before), list(after))
+        return _judge_exactly(*self._steps[which], self._error_model, tuple(before), tuple(after))
 
 
 def _in_ulp(format_: Format, exact: Numbers, error: Numbers) -> Numbers:

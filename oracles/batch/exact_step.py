@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from ...reference.hyperparameters import Hyperparameters
@@ -33,7 +33,7 @@ class ExactStepJudge:
         self._bounds = StepBounds(self._ctx, exact_scalars(self._ctx, hyperparameters), t, error_model)
 
     def judge(
-        self, before: list[float], after: list[float], quantities: Collection[Quantity] = QUANTITIES
+        self, before: Sequence[float], after: Sequence[float], quantities: Collection[Quantity] = QUANTITIES
     ) -> dict[Quantity, Judgement]:
         """Judge one element.
 

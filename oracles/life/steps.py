@@ -238,7 +238,8 @@ def _judge_rows(
             found.count(0, 0, over)
             if over > 1 and (*action, quantity) not in reported:
                 reported.add((*action, quantity))
-                yield rows.error(row, quantity, judgement.actual, judgement=judgement)
+                actual = float(rows.after[_AFTER[quantity]][row])
+                yield rows.error(row, quantity, actual, judgement=judgement)
 
 
 def _judge_exactly(judge: ArraySteps, rows: _Rows, row: int) -> Mapping[Quantity, Judgement]:

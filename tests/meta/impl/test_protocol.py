@@ -412,6 +412,17 @@ def test_a_schedule_nested_without_end_is_refused():
         codec.decode_request(codec.parse_line(line))
 
 
+@pytest.mark.parametrize("offset", range(20))
+def test_an_integer_of_too_many_digits_is_refused_wherever_it_stands(offset):
+    for digits in (300, 301):
+        line = b'{"ok":"%s","id":%s}' % (b"x" * offset, b"7" * digits)
+        if digits == 300:
+            assert codec.parse_line(line)["id"] == int("7" * digits)
+        else:
+            with pytest.raises(ProtocolError, match="301 digits; want at most 300"):
+                codec.parse_line(line)
+
+
 def test_a_flood_of_words_is_cut():
     line = codec.encode_error(7, errors.SkippedError("x" * 10**6))
     assert len(line) < 20_000

@@ -18,8 +18,15 @@ from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.verdict import Quantity
 from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.hyperparameters import Hyperparameters
-from adamax_conformance.reference.rules import Decay
-from adamax_conformance.tests.meta.oracles.random_steps import draw_step, draw_training_step, in_format
+from adamax_conformance.reference.rules import Decay, Epsilon
+from adamax_conformance.tests.meta.oracles.random_steps import (
+    draw_block,
+    draw_error_model,
+    draw_options,
+    draw_step,
+    draw_training_step,
+    in_format,
+)
 
 FORMATS = pytest.mark.parametrize("format_", list(Format), ids=lambda f: f.dtype)
 FORMS = pytest.mark.parametrize("form", list(Form), ids=lambda f: f.name)
@@ -272,6 +279,21 @@ def test_an_lr_beyond_the_range_of_binary64_s_bounds_leaves_theta_to_the_exact_o
     agree((block, wide, t, error_model))
     assert found.decided[:2].mean() > 0.9
     assert not found.decided[2].any()
+
+
+@FORMATS
+@pytest.mark.parametrize("eps", [2.0**-201, 2.0**-260, 1e-300, 2.0**-1022, 5e-324])
+def test_an_eps_below_the_range_of_binary64_s_bounds_hides_no_number(format_, eps) -> None:
+    rng = np.random.default_rng(4)
+    decided = judged = 0
+    for _ in range(8):
+        options, t, error_model = draw_options(rng), 2, draw_error_model(rng, format_)
+        options = replace(options, eps=eps)
+        block = draw_block(rng, format_, options, t, error_model.rule, SIZE, ordinary=True)
+        decided += agree((block, options, t, error_model))
+        judged += 3 * SIZE * (error_model.rule.epsilon is Epsilon.IN_NORM and eps >= 2.0**-1022)
+    assert decided >= 0.3 * judged
+    assert eps >= 2.0**-1022 or not decided
 
 
 @FORMATS
