@@ -91,7 +91,8 @@ def open_folder(directory: str | os.PathLike[str], source: Source, on_error: str
     """Make the folder of a recording, and check it before the training."""
     if on_error not in {"raise", "warn"}:
         raise ValueError(f"on_error is {on_error!r}; it must be 'raise' or 'warn'")
-    folder = Path(directory)
+    rank = source.facts.rank
+    folder = Path(directory) if rank is None else Path(directory) / f"rank-{rank}"
     folder.mkdir(parents=True, exist_ok=True)
     if found := next(folder.iterdir(), None):
         raise ValueError(f"the directory {folder} holds {found.name}; it must be empty")
@@ -103,11 +104,17 @@ def _require_room(folder: Path, source: Source) -> None:
     """Require a folder that can be written to, with room for the first step."""
     with TemporaryFile(dir=folder):
         pass
-    need = _ARRAYS * sum(getattr(parameter.key, "nbytes", 0) for parameter in source.parameters())
+    need = _ARRAYS * sum(_bytes_of(parameter) for parameter in source.parameters())
     free = shutil.disk_usage(folder).free
     if free < need:
         words = f"the first step needs {need:,} bytes; {free:,} are free"
         raise OSError(errno.ENOSPC, words, str(folder))
+
+
+def _bytes_of(parameter: ParameterInfo) -> int:
+    """The bytes of a parameter that this process has; 0 if it does not say."""
+    own = parameter.key.to_local() if hasattr(parameter.key, "to_local") else parameter.key
+    return int(getattr(own, "nbytes", 0))
 
 
 def _open_source(optimizer: object) -> Source:
@@ -192,6 +199,7 @@ class Recorder:
         self._on_error = on_error
         self._names = names or {}
         self._calls = 0
+        self._is_seen = False
         self._is_open = False
         self._error: Exception | None = None
         self._places: dict[int, int] = {}
@@ -231,7 +239,7 @@ class Recorder:
                 "created": datetime.now(UTC).isoformat(timespec="seconds"),
                 "chunk": CHUNK,
                 "every": self._every,
-                **vars(self._source.facts),
+                **{name: value for name, value in vars(self._source.facts).items() if value is not None},
                 "python": ".".join(map(str, sys.version_info[:3])),
                 "numpy": np.__version__,
             }
@@ -247,7 +255,7 @@ class Recorder:
         _error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        """Write the manifest's end."""
+        """Write the manifest's end, and warn if nobody has called the recorder."""
         self._detach()
         with ExitStack() as stack:
             assert self._manifest is not None
@@ -262,6 +270,12 @@ class Recorder:
                 if kind is None and self._on_error == "raise":
                     raise
                 self._warn(error)
+        if kind is None and not self._is_seen:
+            warnings.warn(
+                f"no step was seen, so the recording {self._folder} has none: a step inside of a compiled function "
+                "calls no hooks, and cannot be recorded",
+                stacklevel=2,
+            )
 
     def _warn(self, error: Exception) -> None:
         warnings.warn(f"the recording {self._folder} stopped: {_describe(error)}", stacklevel=2)
@@ -292,6 +306,7 @@ class Recorder:
 
     def _before_step(self) -> None:
         """Write the gradients and the state that the next step reads."""
+        self._is_seen = True
         if not self._has_begun:
             self._calls += 1
         elif self._file is not None:  # the step before raised, or a closure has made other gradients since
@@ -306,7 +321,7 @@ class Recorder:
         ]
         self._step, self._options, self._finite = [], list(self._source.options()), True
         longest = max((len(info.name) for info in infos), default=0)
-        size = sum(getattr(info.key, "nbytes", 0) for info in infos)
+        size = sum(map(_bytes_of, infos))
         self._file = StepFile(
             self._folder / file_name(self.recorded + 1), len(infos) * (7 + longest // 50), 4 * size
         )

@@ -133,6 +133,9 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
         raise NotARecordingError(f"{folder / MANIFEST} {error}") from error
     except OSError as error:
         reason = f"{error.strerror}; want a folder that adamax_conformance.impl.recording.record wrote"
+        if own := sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}")):
+            shown = ", ".join(own[:_SHOWN]) + (", ..." if len(own) > _SHOWN else "")
+            reason = f"{error.strerror}; it has the recordings {shown}, which are audited one by one"
         raise NotARecordingError(f"{folder / MANIFEST} cannot be read: {reason}") from error
     reader = _ManifestReader()
     lines = content.split(b"\n")

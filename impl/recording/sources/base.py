@@ -20,6 +20,7 @@ class OptimizerFacts:
         version: of the framework.
         optimizer: the class, with its module.
         device: `cpu`, `cuda`, ...
+        rank: of this process, where each has parameters, or parts of them, for itself; None otherwise.
     """
 
     subject: str
@@ -27,6 +28,7 @@ class OptimizerFacts:
     version: str
     optimizer: str
     device: str
+    rank: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

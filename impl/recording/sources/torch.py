@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -13,15 +14,30 @@ from ....reference.hyperparameters import Hyperparameters
 from ..step_file import RawTensor
 from .base import OptimizerFacts, ParameterInfo, ParameterState
 
-_MODES = ("capturable", "foreach", "differentiable")
+_MODES: Final = ("capturable", "foreach", "differentiable")
+_SHARDED: Final = "optim"
+"""Where `ZeroRedundancyOptimizer` has the optimizer of this process."""
+_WRAPPED: Final = ("optimizer", _SHARDED, "_optimizer")
+"""Where an optimizer that passes its steps on has the one that takes them: Accelerate's, PyTorch's, Lightning's."""
+_IN_STEP: Final = torch.optim.Optimizer.profile_hook_step.__code__.co_filename
+"""The file of the function that calls the hooks of a step."""
+_RESUMED: Final = "torch_dynamo_resume_in_"
+"""The first part of the names of functions that go on after a compiled part."""
+_NOT_COMPILED: Final = "a step that torch.compile compiles as a whole (fullgraph=True) cannot be recorded"
 
 
 def open_source(optimizer: Any) -> TorchSource:
     """Open a `torch.optim.Optimizer` whose groups have Adamax's options.
 
+    Of one that passes its steps on to another, the other is recorded.
+
     Raises:
         TypeError: they do not.
     """
+    outer, is_sharded = optimizer, False
+    while found := _find_inner(optimizer):
+        is_sharded |= found[0] == _SHARDED
+        optimizer = found[1]
     for name in ("lr", "betas", "eps"):
         if name not in optimizer.param_groups[0]:
             kind = type(optimizer)
@@ -29,17 +45,27 @@ def open_source(optimizer: Any) -> TorchSource:
                 f"optimizer is a {kind.__module__}.{kind.__qualname__}, whose groups have no {name!r}; "
                 "one with Adamax's options can be recorded"
             )
-    return TorchSource(optimizer)
+    return TorchSource(optimizer, outer, is_sharded=is_sharded)
+
+
+def _find_inner(optimizer: Any) -> tuple[str, Any] | None:
+    """The optimizer that takes an optimizer's steps, after its attribute.
+
+    It is None where the optimizer takes them itself.
+    """
+    found = ((name, vars(optimizer).get(name)) for name in _WRAPPED)
+    return next((each for each in found if isinstance(each[1], torch.optim.Optimizer)), None)
 
 
 class TorchSource:
     """A `torch.optim.Optimizer` with Adamax's options and state.
 
-    The state has `exp_avg` and `exp_inf`, and `step` here or in the group.
+    The state has `exp_avg` and `exp_inf`, and `step` here or in the group. A sharded optimizer has the parameters, or
+    the part of each, that this process updates; its user sets the options of the outer one.
     """
 
-    def __init__(self, optimizer: Any) -> None:
-        self._optimizer = optimizer
+    def __init__(self, optimizer: Any, outer: Any, *, is_sharded: bool) -> None:
+        self._optimizer, self._outer, self._is_sharded = optimizer, outer, is_sharded
 
     @property
     def facts(self) -> OptimizerFacts:
@@ -51,8 +77,11 @@ class TorchSource:
         if kind is torch.optim.Adamax:
             mode = "-".join(mode for mode in _MODES if group.get(mode))
             subject = f"torch[{mode}]" if mode else "torch"
-        devices = (p.device.type for own in optimizer.param_groups for p in own["params"])
-        return OptimizerFacts(subject, "torch", torch.__version__, name, next(devices, "cpu"))
+        parameters = [p for own in optimizer.param_groups for p in own["params"]]
+        device = parameters[0].device.type if parameters else "cpu"
+        is_sharded = self._is_sharded or any(hasattr(p, "to_local") for p in parameters)
+        rank = _rank() if is_sharded else None
+        return OptimizerFacts(subject, "torch", torch.__version__, name, device, rank)
 
     def parameters(self) -> Sequence[ParameterInfo]:
         infos: list[ParameterInfo] = []
@@ -64,6 +93,10 @@ class TorchSource:
         return infos
 
     def options(self) -> Sequence[Hyperparameters]:
+        groups = self._optimizer.param_groups
+        if self._outer is not self._optimizer:
+            owner = {id(p): group for group in self._outer.param_groups for p in group["params"]}
+            groups = [owner.get(id(next(iter(group["params"]), None)), group) for group in groups]
         return [
             Hyperparameters(
                 lr=float(group["lr"]),
@@ -73,7 +106,7 @@ class TorchSource:
                 weight_decay=float(group.get("weight_decay", 0.0)),
                 maximize=bool(group.get("maximize", False)),
             )
-            for group in self._optimizer.param_groups
+            for group in groups
         ]
 
     def count(self, parameter: ParameterInfo) -> int | None:
@@ -97,6 +130,14 @@ class TorchSource:
         return _Hooks(self._optimizer, before, after).remove
 
 
+def _rank() -> int | None:
+    """The rank of this process among several; None if there is one."""
+    distributed = torch.distributed
+    if not distributed.is_available() or not distributed.is_initialized() or distributed.get_world_size() < 2:
+        return None
+    return int(distributed.get_rank())
+
+
 class _Hooks:
     """Hooks on the outermost step, nearer to it than the optimizer's other hooks.
 
@@ -106,8 +147,8 @@ class _Hooks:
     def __init__(self, optimizer: Any, before: Callable[[], None], after: Callable[[], None]) -> None:
         self._optimizer, self._before, self._after = optimizer, before, after
         self._step: FrameType | None = None
-        self._pre = optimizer.register_step_pre_hook(self._on_begin)
-        self._post = optimizer.register_step_post_hook(self._on_end)
+        self._pre = optimizer.register_step_pre_hook(_uncompiled(self._on_begin))
+        self._post = optimizer.register_step_post_hook(_uncompiled(self._on_end))
         optimizer._optimizer_step_post_hooks.move_to_end(self._post.id, last=False)  # noqa: SLF001 - only here is an order
         self._register = optimizer.register_step_pre_hook
         # A hook that is registered later comes before ours all the same.
@@ -128,7 +169,7 @@ class _Hooks:
         return handle
 
     def _on_begin(self, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        step = sys._getframe(1)  # noqa: SLF001 - the frame that calls hooks lasts as long as the step
+        step = _calling_step(sys._getframe(1))  # noqa: SLF001 - the frame that calls hooks lasts as long as the step
         if _is_running(self._step, step):
             return None
         self._step = step
@@ -145,9 +186,26 @@ class _Hooks:
         return (args[0], closure_then_before), {k: v for k, v in kwargs.items() if k != "closure"}
 
     def _on_end(self, *_: Any) -> None:
-        if sys._getframe(1) is self._step:  # noqa: SLF001 - as above
+        if _calling_step(sys._getframe(1)) is self._step:  # noqa: SLF001 - as above
             self._step = None
             self._after()
+
+
+def _uncompiled(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook that `torch.compile` leaves as it is, or refuses with one line."""
+    has_reason = "reason" in inspect.signature(torch.compiler.disable).parameters
+    words = {"reason": _NOT_COMPILED} if has_reason else {}
+    own: Callable[..., Any] = torch.compiler.disable(hook, **words)
+    return own
+
+
+def _calling_step(frame: FrameType | None) -> FrameType | None:
+    """The frame of the step that calls a hook, whatever part of it is compiled."""
+    while frame is not None and (
+        frame.f_code.co_filename != _IN_STEP or frame.f_code.co_name.startswith(_RESUMED)
+    ):
+        frame = frame.f_back
+    return frame
 
 
 def _is_running(frame: FrameType | None, inside: FrameType | None) -> bool:
@@ -162,9 +220,11 @@ def _is_running(frame: FrameType | None, inside: FrameType | None) -> bool:
 def _to_raw(tensor: Any) -> RawTensor:
     """A tensor's numbers, copied from another device if need be.
 
-    Complex numbers are pairs in a last dimension, as torch's optimizers take them.
+    Complex numbers are pairs in a last dimension, as torch's optimizers take them. Of a tensor that several processes
+    share (`DTensor`), they are those of this process.
     """
-    tensor = tensor.detach().cpu()
+    tensor = tensor.detach()
+    tensor = (tensor.to_local() if hasattr(tensor, "to_local") else tensor).cpu()
     if tensor.is_complex():
         tensor = torch.view_as_real(tensor.resolve_conj())
     tensor = tensor.contiguous()

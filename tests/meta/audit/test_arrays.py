@@ -65,6 +65,8 @@ def test_a_list_of_another_length_is_refused(tmp_path):
             recording.step(1, [theta], state, state, OPTIONS)
         with pytest.raises(ValueError, match=r"before\[0\] has 1 entries"):
             recording.step(1, [theta, theta], state, state, OPTIONS)
+        whole = ([theta, theta],) * 3
+        recording.step(1, [theta, theta], whole, whole, OPTIONS)
 
 
 def test_optax_is_recorded_around_its_update_function(tmp_path):

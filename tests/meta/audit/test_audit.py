@@ -205,7 +205,10 @@ def test_a_recording_that_a_crash_left_is_judged_up_to_its_last_whole_step(whole
 
 
 def test_a_recording_without_a_step_judges_nothing(tmp_path):
-    with record(Adamax([np.ones(1)]), tmp_path / "recording"):
+    with (
+        pytest.warns(UserWarning, match="no step was seen"),
+        record(Adamax([np.ones(1)]), tmp_path / "recording"),
+    ):
         pass
     assert audited(tmp_path / "recording", tmp_path / "report")[0] == ExitCode.NOTHING_JUDGED
 

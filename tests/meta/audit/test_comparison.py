@@ -142,7 +142,10 @@ def test_a_difference_that_the_optimizers_do_not_make(compare, options, words, c
 
 
 def test_runs_without_a_step_in_common_and_damaged_ones_are_not_compared(one, tmp_path):
-    with record(Adamax([np.ones(1)]), tmp_path / "empty"):
+    with (
+        pytest.warns(UserWarning, match="no step was seen"),
+        record(Adamax([np.ones(1)]), tmp_path / "empty"),
+    ):
         pass
     with pytest.raises(CommandError, match="no recorded step in common") as caught:
         cli.main(["audit", str(one), str(tmp_path / "empty")], standalone_mode=False)

@@ -88,9 +88,10 @@ def test_a_recording_that_begins_in_mid_course_knows_the_step(tmp_path):
 
 @pytest.mark.parametrize(("options", "subject"), [({}, "torch"), ({"foreach": True}, "torch[foreach]")])
 def test_the_subject_is_named_as_on_the_command_line(tmp_path, options, subject):
-    optimizer = torch.optim.Adamax([torch.ones(1, requires_grad=True)], **options)
+    theta = torch.ones(1, requires_grad=True)
+    optimizer = torch.optim.Adamax([theta], **options)
     with record(optimizer, tmp_path):
-        pass
+        train(optimizer, [theta], 1)
     assert read_manifest(tmp_path).facts["subject"] == subject
 
 
