@@ -267,7 +267,9 @@ def _svg(draw: Callable[[Axes], None], name: str) -> str | None:
         warnings.simplefilter(
             "ignore", UserWarning
         )  # a name in letters that the font lacks is the reader's font's
-        figure = Figure(figsize=(6.4, 3.2), layout="constrained")
+        # Room for numbers of eight characters and a legend above: a layout that measures them takes as long as the drawing.
+        figure = Figure(figsize=(6.4, 3.2))
+        figure.subplots_adjust(left=0.14, right=0.985, bottom=0.16, top=0.85)
         FigureCanvasSVG(figure)
         figure.patch.set_visible(False)
         draw(figure.add_subplot())
