@@ -10,22 +10,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TypeVar
 
 from ...oracles.error_model import ErrorModel
 from ...oracles.verdict import Quantity
 from ..untrusted import UntrustedError, parse_json, read_file
 from .manifest import Damage, Manifest
 from .tallies import AuditResult, ElementIndex, Event, NonFinite, Occurrence, RecordedError, RecordedTally
+from .tensors import TensorErrors
 from .work_items import WorkItem
 
 FILE_NAME: Final = "audit-progress.jsonl"
 _LARGEST: Final = 1 << 30
 """Bytes; a larger file is judged again."""
+
+
+_V = TypeVar("_V")
 
 
 class ProgressFile:
@@ -49,7 +54,9 @@ class ProgressFile:
             for entry in pair
             if entry is not None
         ]
-        facts = [version("adamax-conformance"), item.name, files, sorted(map(repr, error_models.items()))]
+        columns = [item.columns.first, item.columns.width]
+        models = sorted(map(repr, error_models.items()))
+        facts = [version("adamax-conformance"), item.name, columns, files, models]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
     def lookup(self, stamp: str) -> AuditResult | None:
@@ -131,6 +138,11 @@ def to_json(result: AuditResult) -> dict[str, Any]:
         ],
         "counted": result.counted,
         "idle": result.idle,
+        "tensors": [
+            [*key, e.number, e.name, e.group, e.over_bound, e.exceeded, e.wrong]
+            for key, e in result.tensors.items()
+        ],
+        "rates": [[*key, *rate] for key, rate in result.rates.items()],
     }
 
 
@@ -158,6 +170,16 @@ def from_json(values: Mapping[str, Any]) -> AuditResult:
         },
         counted=_count(values["counted"]),
         idle=_count(values["idle"]),
+        tensors={
+            (_text(dtype), _count(index), _count(column)): TensorErrors(
+                _count(number), _text(name), _count(group), *_by_quantity(over, exceeded, wrong)
+            )
+            for dtype, index, column, number, name, group, over, exceeded, wrong in values["tensors"]
+        },
+        rates={
+            (_count(group), _count(column)): (_count(number), _rate(lr))
+            for group, column, number, lr in values["rates"]
+        },
     )
 
 
@@ -177,6 +199,23 @@ def _error_size(value: object) -> float:
     if type(value) not in {int, float} or not (size := float(value)) >= 0:  # type: ignore[arg-type]
         raise ValueError(f"want a number that is at least 0; this is {type(value).__name__}")
     return size
+
+
+def _rate(value: object) -> float:
+    if type(value) not in {int, float} or not math.isfinite(rate := float(value)):  # type: ignore[arg-type]
+        raise ValueError(f"want a finite number; this is {type(value).__name__}")
+    return rate
+
+
+def _by_quantity(
+    over: Mapping[str, object], exceeded: Mapping[str, object], wrong: Mapping[str, object]
+) -> tuple[dict[str, float], dict[str, int], dict[str, int]]:
+    """The errors, counts and steps of a tensor by quantity."""
+
+    def of(mapping: Mapping[str, object], convert: Callable[[object], _V]) -> dict[str, _V]:
+        return {Quantity(quantity).value: convert(value) for quantity, value in mapping.items()}
+
+    return of(over, _error_size), of(exceeded, _count), of(wrong, _count)
 
 
 def _tally_to_json(t: RecordedTally) -> list[Any]:

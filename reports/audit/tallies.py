@@ -5,14 +5,14 @@ The order of the parts does not matter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeVar
 
 from ...oracles.batch.tally import ElementError, QuantityTally, merge
 from ...oracles.verdict import Quantity
 from .manifest import Damage
+from .tensors import Rate, RateKey, TensorErrors, TensorKey, merge_by_key, merge_errors
 
 
 @dataclass(frozen=True, order=True)
@@ -98,6 +98,8 @@ class AuditResult:
         events: what happened besides documented steps.
         counted: the steps of parameters in which the optimizer's own count was seen.
         idle: the steps of parameters that have no gradient.
+        tensors: the largest errors of each tensor in each column of steps.
+        rates: the learning rate of each group in the first step of each column.
     """
 
     tallies: Mapping[tuple[str, Quantity], RecordedTally] = field(default_factory=dict)
@@ -107,6 +109,8 @@ class AuditResult:
     events: Mapping[EventKey, Occurrence] = field(default_factory=dict)
     counted: int = 0
     idle: int = 0
+    tensors: Mapping[TensorKey, TensorErrors] = field(default_factory=dict)
+    rates: Mapping[RateKey, Rate] = field(default_factory=dict)
 
 
 def _merge_occurrences(a: Occurrence, b: Occurrence) -> Occurrence:
@@ -127,14 +131,6 @@ def _earliest(a: ElementIndex | None, b: ElementIndex | None) -> ElementIndex | 
     return min((index for index in (a, b) if index is not None), default=None)
 
 
-_K = TypeVar("_K")
-_V = TypeVar("_V")
-
-
-def _merge_by_key(a: Mapping[_K, _V], b: Mapping[_K, _V], merge: Callable[[_V, _V], _V]) -> dict[_K, _V]:
-    return {**a, **{key: merge(a[key], value) if key in a else value for key, value in b.items()}}
-
-
 def merge_results(results: Iterable[AuditResult]) -> AuditResult:
     """Add the results of all parts."""
     tallies: dict[tuple[str, Quantity], RecordedTally] = {}
@@ -143,11 +139,28 @@ def merge_results(results: Iterable[AuditResult]) -> AuditResult:
     unjudged: set[Damage] = set()
     events: dict[EventKey, Occurrence] = {}
     counted = idle = 0
+    tensors: dict[TensorKey, TensorErrors] = {}
+    rates: dict[RateKey, Rate] = {}
     for result in results:
-        tallies = _merge_by_key(tallies, result.tallies, merge)
-        non_finite = _merge_by_key(non_finite, result.non_finite, _merge_non_finite)
+        tallies = merge_by_key(tallies, result.tallies, merge)
+        non_finite = merge_by_key(non_finite, result.non_finite, _merge_non_finite)
         damages |= result.damages
         unjudged |= result.unjudged
-        events = _merge_by_key(events, result.events, _merge_occurrences)
+        events = merge_by_key(events, result.events, _merge_occurrences)
         counted, idle = counted + result.counted, idle + result.idle
-    return AuditResult(tallies, non_finite, frozenset(damages), frozenset(unjudged), events, counted, idle)
+        # These are many: they are not copied for each part.
+        for key, errors in result.tensors.items():
+            tensors[key] = merge_errors(tensors[key], errors) if key in tensors else errors
+        for place, rate in result.rates.items():
+            rates[place] = min(rates.get(place, rate), rate)
+    return AuditResult(
+        tallies,
+        non_finite,
+        frozenset(damages),
+        frozenset(unjudged),
+        events,
+        counted,
+        idle,
+        tensors,
+        rates,
+    )

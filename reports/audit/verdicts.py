@@ -19,6 +19,7 @@ from ..rule.verdicts import CheckResult
 from .books import COUNT, NO_GRADIENT, OUTSIDE, judge_books
 from .causes import Findings
 from .element_reader import ElementReader, ElementSample, judge_exactly
+from .overview import rate_figures, tensor_figures
 from .run import AuditReport, DtypeModel
 from .sample import element_evidence
 from .tallies import ElementIndex, NonFinite, RecordedError, RecordedTally
@@ -144,10 +145,11 @@ def _of_dtype(
             ),
         )
     yield _non_finite_result(reader, audited.result.non_finite.get(dtype, NonFinite()))
+    words = "" if finding is None else finding.sentence
     for quantity in QUANTITIES:
-        yield _lockstep_result(
-            reader, quantity, model, tallies[quantity], "" if finding is None else finding.sentence
-        )
+        result = _lockstep_result(reader, quantity, model, tallies[quantity], words)
+        by_tensor = tensor_figures(audited.result, dtype, quantity)
+        yield replace(result, measured={**result.measured, "by_tensor": by_tensor})
 
 
 def _cause_result(
@@ -181,7 +183,12 @@ def _recording_result(audited: AuditReport, *, unfinished: bool) -> CheckResult:
     is_cut = manifest.ended is None or bool(manifest.stopped)
     if is_cut and not unfinished:
         damages += [f"{whole} (--unfinished accepts that)", *map(str, manifest.remains)]
-    measured = {"steps": len(manifest.steps), "damages": damages[:200], **_shown_facts(manifest.facts)}
+    measured = {
+        "steps": len(manifest.steps),
+        "damages": damages[:200],
+        "rates": rate_figures(audited.result),
+        **_shown_facts(manifest.facts),
+    }
     if damages:
         count = (
             f"{len(damages)} of the recording's parts are"

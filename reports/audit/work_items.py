@@ -1,8 +1,8 @@
 """Split a recording into work items, and audit one of them.
 
 A work item is some whole steps, or a share of one large step. It needs the recording's folder and nothing else, so
-any process on any machine that sees the folder can take it. Within a step, the chunks of large parameters are
-judged one at a time, and small parameters of one group together.
+any process on any machine that sees the folder can take it. Within a step, the chunks of parameters are judged one
+at a time.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from .tallies import (
     RecordedTally,
     merge_results,
 )
+from .tensors import Columns, TensorErrors
 
 _ITEM: Final = 1 << 27
 """Bytes of a work item: enough that handing it out costs nothing, and few enough to lose."""
@@ -57,12 +58,14 @@ class WorkItem:
         share: which share, from 0.
         shares: how many shares there are.
         size: bytes, about.
+        columns: of the recording's pictures.
     """
 
     steps: tuple[tuple[ManifestEntry, ManifestEntry | None], ...]
     share: int
     shares: int
     size: int
+    columns: Columns
 
     @property
     def name(self) -> str:
@@ -76,13 +79,15 @@ def plan(manifest: Manifest, numbers: Sequence[int] | None = None) -> list[WorkI
     items: list[WorkItem] = []
     waiting: list[tuple[ManifestEntry, ManifestEntry | None]] = []
     bytes_waiting = 0
+    chosen = sorted(manifest.steps if numbers is None else set(numbers) & set(manifest.steps))
+    columns = Columns.of(chosen)
 
     def hand_out() -> None:
         if waiting:
-            items.append(WorkItem(tuple(waiting), 0, 1, bytes_waiting))
+            items.append(WorkItem(tuple(waiting), 0, 1, bytes_waiting, columns))
             waiting.clear()
 
-    for number in sorted(manifest.steps if numbers is None else set(numbers) & set(manifest.steps)):
+    for number in chosen:
         step = manifest.steps[number]
         pair = (step, manifest.steps.get(number - 1))
         size = min(step.size, _size_on_disk(manifest.folder / step.file))
@@ -96,7 +101,7 @@ def plan(manifest: Manifest, numbers: Sequence[int] | None = None) -> list[WorkI
         hand_out()
         bytes_waiting = 0
         shares = -(-size // _ITEM)
-        items += [WorkItem((pair,), share, shares, size // shares) for share in range(shares)]
+        items += [WorkItem((pair,), share, shares, size // shares, columns) for share in range(shares)]
     hand_out()
     return items
 
@@ -317,13 +322,18 @@ def audit_work_item(
         if step is None:
             continue
         if item.share == 0:
-            results.append(_look_at_books(step))
+            results.append(_look_at_books(step, item.columns))
         batches = make_batches(chunk_reader.chunks(step, before), chunk_size)
         first, last = (len(batches) * share // item.shares for share in (item.share, item.share + 1))
-        for batch in batches[first:last]:
-            if batch.dtype in error_models and (read := read_batch(chunk_reader, batch)) is not None:
-                element_at = index_lookup(read[1], step.number, chunk_size)
-                results.append(_judge_batch(read[0], element_at, batch, error_models[batch.dtype]))
+        judged = [
+            _judge_chunk(
+                Block(*arrays), chunk, step.number, chunk_size, error_models[chunk.dtype], item.columns
+            )
+            for batch in batches[first:last]
+            for chunk in batch.chunks
+            if chunk.dtype in error_models and (arrays := chunk_reader.arrays(chunk)) is not None
+        ]
+        results.append(merge_results(judged))
     return merge_results(
         [
             *results,
@@ -332,7 +342,7 @@ def audit_work_item(
     )
 
 
-def _look_at_books(step: StepFile) -> AuditResult:
+def _look_at_books(step: StepFile, columns: Columns) -> AuditResult:
     """Find what happened besides the documented step, by what the recorder has seen."""
     events: dict[EventKey, Occurrence] = {}
 
@@ -353,7 +363,9 @@ def _look_at_books(step: StepFile) -> AuditResult:
         for what in idle.moved:
             add(Event.MOVED, what, idle.index, idle.name)
     counted = sum(own.count is not None for own in step.parameters)
-    return AuditResult(events=events, counted=counted, idle=step.without_gradient or 0)
+    column = columns.start(step.number)
+    rates = {(own.group, column): (step.number, own.options.lr) for own in step.parameters}
+    return AuditResult(events=events, counted=counted, idle=step.without_gradient or 0, rates=rates)
 
 
 def index_lookup(chunks: Sequence[Chunk], number: int, chunk_size: int) -> IndexLookup:
@@ -368,20 +380,32 @@ def index_lookup(chunks: Sequence[Chunk], number: int, chunk_size: int) -> Index
     return element_at
 
 
-def _judge_batch(block: Block, element_at: IndexLookup, batch: Batch, error_model: ErrorModel) -> AuditResult:
-    found = judge_block(block, batch.options, batch.t, error_model)
-    number = element_at(0).number
+def _judge_chunk(
+    block: Block, chunk: Chunk, number: int, chunk_size: int, error_model: ErrorModel, columns: Columns
+) -> AuditResult:
+    info, dtype = chunk.parameter, chunk.dtype
+    element_at = index_lookup((chunk,), number, chunk_size)
+    found = judge_block(block, info.options, info.t, error_model)
     tallies: dict[tuple[str, Quantity], RecordedTally] = {
-        (batch.dtype, quantity): found[quantity].at(number, element_at) for quantity in QUANTITIES
+        (dtype, quantity): found[quantity].at(number, element_at) for quantity in QUANTITIES
     }
-    if batch.options.lr == 0:
+    if info.options.lr == 0:
         # That a theta stays where it is has been judged, and shows nothing of the formula.
-        theta = tallies[batch.dtype, Quantity.THETA]
-        tallies[batch.dtype, Quantity.THETA] = replace(theta, open=theta.judged)
+        theta = tallies[dtype, Quantity.THETA]
+        tallies[dtype, Quantity.THETA] = replace(theta, open=theta.judged)
     non_finite = {}
     if found[Quantity.M].skipped:
-        non_finite[batch.dtype] = _count_non_finite(block, element_at)
-    return AuditResult(tallies, non_finite)
+        non_finite[dtype] = _count_non_finite(block, element_at)
+    exceeded = {q.value: tally.exceeded for q, tally in found.items() if tally.exceeded}
+    errors = TensorErrors(
+        number,
+        info.name,
+        info.group,
+        {q.value: tally.worst[0].over_bound for q, tally in found.items() if tally.worst},
+        exceeded,
+        dict.fromkeys(exceeded, number),
+    )
+    return AuditResult(tallies, non_finite, tensors={(dtype, info.index, columns.start(number)): errors})
 
 
 def _count_non_finite(block: Block, element_at: IndexLookup) -> NonFinite:

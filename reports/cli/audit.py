@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,21 +14,13 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 
 from ...oracles.error_model import Arithmetic
 from .. import arithmetic_file
 from ..audit.executors import ExecutorError, WorkersGoneError, executor
 from ..audit.manifest import Manifest, NotARecordingError, read_manifest
 from ..audit.progress import ProgressFile
-from ..audit.run import DtypeModel, ProgressCallbacks, audit
+from ..audit.run import audit
 from ..audit.verdicts import diagnoses, verdicts
 from ..escape import terminal_line
 from ..ledger import ledger
@@ -42,11 +34,10 @@ from ..render import terminal
 from ..render.report import FILES, render
 from ..render.summary import summarize
 from ..untrusted import LONGEST_MESSAGE
+from .audit_output import show_audit, show_progress
 from .comparing import compare_recordings
 from .errors import CommandError, make_folder, unwritten
 
-_WORST: Final = 5
-"""How many of the worst elements are shown on the terminal."""
 _PATH: Final = click.Path(path_type=Path)
 
 
@@ -139,10 +130,7 @@ def audit_recording(recording: Path, other: Path | None, report: Path, **options
     if options["quiet"]:
         terminal.print_line(summary.answer, shown)
     else:
-        terminal.show(summary, shown)
-        _show_worst(record, shown)
-        if not result.unwritten:
-            terminal.print_line(f"report: {report / 'index.html'}", shown)
+        show_audit(summary, None if result.unwritten else report / "index.html", shown)
     if result.problem:
         click.echo(f"Error: {terminal_line(result.problem, LONGEST_MESSAGE)}", err=True)
     return result.exit_code
@@ -205,7 +193,7 @@ def _run_audit(
                 workers=options["workers"],
                 scheduler=options["scheduler"],
             ) as judge,
-            _show_progress(console) as callbacks,
+            show_progress(console) as callbacks,
         ):
             audited = audit(
                 manifest,
@@ -259,42 +247,3 @@ def _header(manifest: Manifest, started: str, arithmetic: Arithmetic | None, dty
         ],
         arithmetic=None if arithmetic is None else asdict(arithmetic),
     )
-
-
-@contextmanager
-def _show_progress(console: Console) -> Iterator[ProgressCallbacks]:
-    """Show the progress and the time left; without a terminal, only the models."""
-    progress = Progress(
-        TextColumn("auditing"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal or console.quiet,
-    )
-    task = progress.add_task("", total=None)
-
-    def begins(size: int, models: Mapping[str, DtypeModel]) -> None:
-        for dtype, model in models.items():
-            flushing = ", flushing subnormal numbers to zero" if model.arithmetic.flush_to_zero else ""
-            line = f"judging {dtype} against {model.identification.describe()}{flushing}"
-            progress.console.print(terminal_line(line), markup=False, highlight=False, soft_wrap=True)
-        progress.reset(task, total=size)
-
-    with progress:
-        yield ProgressCallbacks(begins, lambda size: progress.advance(task, size))
-
-
-def _show_worst(record: Record, console: Console) -> None:
-    """Print the elements nearest to their bounds, or farthest beyond them."""
-    for verdict in record.verdicts:
-        worst = verdict.measured.get("worst", ())
-        for one in worst[:_WORST]:
-            line = (
-                f"{verdict.check} {verdict.dtype}: {one['error_over_bound']:.4g} of the bound, "
-                f"{one['error_ulp']:.4g} ulp: recorded step {one['recorded step']}, parameter {one['parameter']} "
-                f"{one.get('name', '')} {one.get('element', one['index'])}"
-            )
-            terminal.print_line(terminal_line(line), console)

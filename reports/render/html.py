@@ -26,9 +26,10 @@ from ..rule import demo
 from ..rule.life_lines import life_lines
 from . import evidence, links, plots
 from .command import command_of
+from .drawing import Picture
 from .evidence import MarkedText, WorkedLine
 from .links import Link
-from .plots import Picture
+from .run_view import run_views
 from .summary import (
     NOT_RUN,
     OTHER_FORMULA,
@@ -51,6 +52,7 @@ _CARD_BYTES: Final = 600_000
 _MATRIX_BYTES: Final = 200_000
 _RUN_BYTES: Final = 200_000
 _CAUSE_BYTES: Final = 100_000
+_VIEW_BYTES: Final = 400_000
 _PICTURES: Final = 12
 """The most of each that the page holds, so that it stays below 3 MB for any record."""
 
@@ -125,6 +127,7 @@ def render(summary: Summary) -> str:
     )
     runs, runs_shown = _render_within(environment, "run", _runs(summary), _RUN_BYTES)
     causes, _ = _render_within(environment, "cause", _causes(summary, card_of), _CAUSE_BYTES)
+    views, _ = _render_within(environment, "run_view", _run_views(summary), _VIEW_BYTES)
     by_number = {row.number: row for row in summary.rows}
     return render_page(
         "page.html",
@@ -138,6 +141,7 @@ def render(summary: Summary) -> str:
         rows=rows,
         rows_left_out=len(summary.rows) - rows_shown,
         causes=causes,
+        views=views,
         cards=cards,
         findings=len(findings),
         cards_left_out=len(findings) - cards_shown,
@@ -181,6 +185,15 @@ def _causes(summary: Summary, card_of: Mapping[int, int]) -> Iterator[dict[str, 
                 "links": seen,
             }
         }
+
+
+def _run_views(summary: Summary) -> Iterator[dict[str, Any]]:
+    """The overviews of audited runs, with their pictures."""
+    for view in run_views(summary):
+        drawn = [view.heat_map.picture(f"heat{view.number}")]
+        if view.rates is not None:
+            drawn.append(view.rates.picture(f"rates{view.number}"))
+        yield {"view": view, "number": view.number, "drawn": drawn}
 
 
 def _firsts(finding: Finding) -> Iterator[tuple[str, VerdictRow]]:
@@ -255,7 +268,8 @@ def _draw_pictures(summary: Summary, divergences: list[VerdictRow]) -> list[tupl
     Returns:
         The number of each verdict that has pictures, with them.
     """
-    values = [row for row in summary.of(Status.CONFORMS) if row.group == "value" and _length(row) > 1]
+    series = {"value", "audit"}
+    values = [row for row in summary.of(Status.CONFORMS) if row.group in series and _length(row) > 1]
     one_each = {row.configuration: row for row in sorted(values, key=_length)}
     drawn: list[tuple[int, list[Picture]]] = []
     for rows in (divergences, one_each.values()):  # each with room of its own

@@ -15,6 +15,7 @@ from ..reproduce import script as reproduce
 from . import evidence, links
 from .command import command_of
 from .links import Link
+from .run_view import run_views
 from .summary import NOT_RUN, OTHER_FORMULA, SYMBOL, WORST_FIRST, Finding, Summary, facts_of, in_words
 
 LIMIT: Final = 1_000_000
@@ -53,6 +54,7 @@ def _parts(summary: Summary) -> Iterator[str]:
     yield _links()
     yield from _causes(summary)
     yield from (f"> {markdown(note)}\n\n" for note in summary.notes)
+    yield from _views(summary)
     yield _row(status.value for status in WORST_FIRST) + _rule(len(WORST_FIRST))
     yield _row(str(summary.counts[status]) for status in WORST_FIRST)
     yield from _matrix(summary)
@@ -97,6 +99,22 @@ def _causes(summary: Summary) -> Iterator[str]:
         for documented, line in differing:
             yield f"  - documented {markdown_code(documented, 200)}, the subject {markdown_code(line, 200)}\n"
         yield "\n"
+
+
+def _views(summary: Summary) -> Iterator[str]:
+    """The overviews of audited runs, with their pictures in characters."""
+    for number, view in enumerate(run_views(summary)):
+        place = view.configuration
+        where = f"{place.subject} {place.version} · {place.dtype} · {place.device}"
+        yield "## Tensors and steps\n\n" if not number else ""
+        yield f"{markdown(where, 200)}: {markdown(' '.join(view.sentences), 1000)}\n\n"
+        yield f"{markdown(view.heat_map.sentence)}\n\n{markdown_block(view.heat_map.text())}\n\n"
+        if view.rates is not None:
+            yield f"{markdown(view.rates.sentence)}\n\n{markdown_block(view.rates.text())}\n\n"
+        for table in view.tables:
+            if table.rows:
+                yield f"{markdown(table.title)}:\n\n{_row(table.columns)}{_rule(len(table.columns))}"
+                yield "".join(_row(markdown(text, 80) for text in row) for row in table.rows) + "\n"
 
 
 def _headline(summary: Summary) -> Status | None:

@@ -1,62 +1,17 @@
-"""Pictures of measured series, that work in light, in dark and without colours.
-
-Pictures are SVG inside the page, drawn by Matplotlib if it is installed (extra `plots`). Every colour is a
-variable of the page's style sheet, so that a picture follows light and dark; lines differ by dash and marker
-too. Each picture comes with its text equivalent, which stands alone if Matplotlib is missing.
-"""
+"""Pictures of measured series, whose lines differ by dash and marker as well."""
 
 from __future__ import annotations
 
-import io
 import math
-import re
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from ..escape import one_line
+from .drawing import BAND, FIRST, INK, SECOND, Picture, draw_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_VARIABLES: Final = {
-    "#010101": "var(--ink)",
-    "#020202": "var(--muted)",
-    "#030303": "var(--line)",
-    "#040404": "var(--plot-first)",
-    "#050505": "var(--plot-second)",
-    "#060606": "var(--plot-band)",
-    "#070707": "var(--surface)",
-}
-_INK, _MUTED, _LINE, _FIRST, _SECOND, _BAND, _SURFACE = _VARIABLES
-"""Stand-ins, since Matplotlib wants colours; they become the page's variables."""
-
-_RC: Final[dict[Any, Any]] = {
-    "svg.fonttype": "none",
-    "font.size": 11,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "axes.edgecolor": _MUTED,
-    "axes.facecolor": "none",
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "grid.color": _LINE,
-    "grid.linewidth": 0.8,
-    "xtick.color": _MUTED,
-    "ytick.color": _MUTED,
-    "xtick.labelcolor": _INK,
-    "ytick.labelcolor": _INK,
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-    "lines.markersize": 4.5,
-    "path.simplify": True,
-    "text.parse_math": False,
-    "axes.unicode_minus": True,
-}
 _WIDE: Final = 20
 """A series whose largest number is so many times its median gets a logarithmic scale."""
 
@@ -64,28 +19,6 @@ _POINTS: Final = 400
 """More points than this are thinned; the largest of each group stays."""
 
 _Point = tuple[int, float, float]
-
-_OWN: Final = re.compile(r"<style.*?</style>|(?<=<g) id=\"[^\"]*\"", re.DOTALL)
-"""Matplotlib's style for the whole document, and names of parts that are the same in every drawing."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One picture, and the same in words and numbers.
-
-    Attributes:
-        title: of the picture.
-        text: what it shows, in a sentence.
-        columns: the headings of its data.
-        rows: its data.
-        svg: the drawing; None if Matplotlib is missing.
-    """
-
-    title: str
-    text: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    svg: str | None
 
 
 def pictures(measured: Mapping[str, Any], name: str) -> list[Picture]:
@@ -140,11 +73,11 @@ def _drift(series: Any, name: str) -> Picture | None:
         from matplotlib.ticker import MaxNLocator
 
         steps, errors, bounds = zip(*shown, strict=True)
-        axes.fill_between(steps, bounds, color=_BAND, linewidth=0, label="within the bound")
-        axes.plot(steps, bounds, color=_SECOND, linestyle="--", label="bound")
-        axes.plot(steps, errors, color=_FIRST, marker="o" if len(shown) < 60 else "", label="error")
+        axes.fill_between(steps, bounds, color=BAND, linewidth=0, label="within the bound")
+        axes.plot(steps, bounds, color=SECOND, linestyle="--", label="bound")
+        axes.plot(steps, errors, color=FIRST, marker="o" if len(shown) < 60 else "", label="error")
         if beyond := [(step, error) for step, error, bound in shown if error > bound]:
-            axes.plot(*zip(*beyond, strict=True), "X", color=_INK, markersize=8, label="beyond the bound")
+            axes.plot(*zip(*beyond, strict=True), "X", color=INK, markersize=8, label="beyond the bound")
         axes.set(xlabel="step", ylabel="error in ulp")
         axes.margins(x=0.02)
         highest = max(*errors, *bounds)
@@ -157,7 +90,7 @@ def _drift(series: Any, name: str) -> Picture | None:
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.17), ncols=4, borderaxespad=0)
 
     rows = tuple((str(step), f"{error:.4g}", f"{bound:.4g}") for step, error, bound in shown)
-    svg = _svg(draw, name) if len(shown) > 1 else None  # one number does not make a picture
+    svg = draw_svg(draw, name) if len(shown) > 1 else None  # one number does not make a picture
     return Picture("Error against the step", text, ("step", "error in ulp", "bound in ulp"), rows, svg)
 
 
@@ -182,8 +115,8 @@ def _histogram(series: Any, name: str) -> Picture | None:
         text += f" {beyond} more are larger."
 
     def draw(axes: Axes) -> None:
-        axes.stairs(counts, edges, fill=True, color=_BAND)
-        axes.stairs(counts, edges, color=_FIRST, linewidth=1.4)
+        axes.stairs(counts, edges, fill=True, color=BAND)
+        axes.stairs(counts, edges, color=FIRST, linewidth=1.4)
         axes.set(xlabel="error in ulp", ylabel="elements")
         axes.grid(visible=False, axis="x")
         if beyond:
@@ -193,7 +126,7 @@ def _histogram(series: Any, name: str) -> Picture | None:
                 beyond,
                 width,
                 facecolor="none",
-                edgecolor=_SECOND,
+                edgecolor=SECOND,
                 hatch="///",
                 label=f"larger than {edges[-1]:g} ulp",
             )
@@ -209,7 +142,7 @@ def _histogram(series: Any, name: str) -> Picture | None:
     )
     if beyond:
         rows += ((f"{edges[-1]:.4g}", "∞", str(beyond)),)
-    return Picture("How large the errors are", text, ("from", "to", "elements"), rows, _svg(draw, name))
+    return Picture("How large the errors are", text, ("from", "to", "elements"), rows, draw_svg(draw, name))
 
 
 def _trajectories(series: Any, name: str) -> Picture | None:
@@ -234,14 +167,14 @@ def _trajectories(series: Any, name: str) -> Picture | None:
 
     def draw(axes: Axes) -> None:
         steps, ours, theirs = zip(*points, strict=True)
-        axes.plot(steps, ours, color=_FIRST, label=first)
-        axes.plot(steps, theirs, color=_SECOND, linestyle="--", label=second)
+        axes.plot(steps, ours, color=FIRST, label=first)
+        axes.plot(steps, theirs, color=SECOND, linestyle="--", label=second)
         axes.set(xlabel="step", ylabel="theta")
         axes.margins(x=0.02)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.17), ncols=2, borderaxespad=0)
 
     rows = tuple((str(step), f"{ours:.6g}", f"{theirs:.6g}") for step, ours, theirs in points)
-    return Picture("What it does to training", text, ("step", first, second), rows, _svg(draw, name))
+    return Picture("What it does to training", text, ("step", first, second), rows, draw_svg(draw, name))
 
 
 def _thin(points: Sequence[_Point], worst: Callable[[_Point], float]) -> list[_Point]:
@@ -254,35 +187,3 @@ def _fraction_of_bound(point: _Point) -> float:
     """An error as a fraction of its bound, the measure of the worst point."""
     _, error, bound = point
     return error / bound if bound else (math.inf if error else 0.0)
-
-
-def _svg(draw: Callable[[Axes], None], name: str) -> str | None:
-    if find_spec("matplotlib") is None:
-        return None
-    import matplotlib as mpl
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context({**_RC, "svg.hashsalt": name}), warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", UserWarning
-        )  # a name in letters that the font lacks is the reader's font's
-        # Room for numbers of eight characters and a legend above: a layout that measures them takes as long as the drawing.
-        figure = Figure(figsize=(6.4, 3.2))
-        figure.subplots_adjust(left=0.14, right=0.985, bottom=0.16, top=0.85)
-        FigureCanvasSVG(figure)
-        figure.patch.set_visible(False)
-        draw(figure.add_subplot())
-        file = io.StringIO()
-        figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    return _inline_svg(file.getvalue())
-
-
-def _inline_svg(document: str) -> str:
-    """The drawing as an element of the page, without the parts of a file."""
-    body = document[document.index("<svg") :]
-    body = _OWN.sub("", body)
-    body = re.sub(r'<svg[^>]*?(viewBox="[^"]*")[^>]*>', r'<svg \1 aria-hidden="true">', body, count=1)
-    for stand_in, variable in _VARIABLES.items():
-        body = body.replace(stand_in, variable)
-    return re.sub(r"\s*\n\s*", " ", body).strip().replace("> <", "><")

@@ -451,6 +451,9 @@ def summarize(records: Iterable[Record]) -> Summary:
             counters.setdefault(group_of(verdict), Counter())[verdict.status] += 1
     others = sorted({row.group for row in rows} - set(GROUPS))
     groups = (*GROUPS, *others)
+    if records and all(record.header.profile == "audit" for record in records):
+        # A recording cannot answer the others.
+        groups = tuple(group for group in groups if any(row.group == group for row in rows))
     matrix = tuple(
         (
             configuration,

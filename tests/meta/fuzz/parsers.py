@@ -48,6 +48,7 @@ from adamax_conformance.reports.audit.tallies import (
     RecordedError,
     RecordedTally,
 )
+from adamax_conformance.reports.audit.tensors import TensorErrors
 from adamax_conformance.reports.audit.work_items import plan
 from adamax_conformance.reports.cli.vectors import PUBLISHED, UnreadableError, problems
 from adamax_conformance.reports.ledger import ledger
@@ -273,7 +274,13 @@ def _progress_seed() -> bytes:
     index = ElementIndex(1, 0, 5)
     error = RecordedError(index, 0.5, 0.25)
     tally = RecordedTally(9, 1, 0, 2, (error,), error, {1: error}, {4: 9})
-    result = AuditResult({("float32", Quantity.THETA): tally}, {"float32": NonFinite(1, index, 0, None)})
+    errors = TensorErrors(1, "weight", 0, {"theta": 1.5}, {"theta": 2}, {"theta": 1})
+    result = AuditResult(
+        {("float32", Quantity.THETA): tally},
+        {"float32": NonFinite(1, index, 0, None)},
+        tensors={("float32", 0, 1): errors},
+        rates={(0, 1): (1, 0.5)},
+    )
     return json.dumps({"stamp": "stamp", **to_json(result)}).encode() + b"\n"
 
 

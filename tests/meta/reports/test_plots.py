@@ -10,7 +10,7 @@ import pytest
 from adamax_conformance.oracles.verdict import Status
 from adamax_conformance.reference.rules import DOCUMENTED, all_rules
 from adamax_conformance.reports.record.record import Record
-from adamax_conformance.reports.render import html, plots
+from adamax_conformance.reports.render import drawing, html
 from adamax_conformance.reports.render.plots import pictures
 from adamax_conformance.reports.render.summary import summarize
 from adamax_conformance.reports.rule import demo
@@ -77,7 +77,7 @@ def test_a_picture_is_the_same_each_time():
 
 @pytest.mark.parametrize("status", [Status.DIVERGES, Status.CONFORMS])
 def test_without_matplotlib_the_words_and_the_data_are_there(monkeypatch, status):
-    monkeypatch.setattr(plots, "find_spec", lambda _: None)
+    monkeypatch.setattr(drawing, "find_spec", lambda _: None)
     shown = rendered(verdict(status, measured=DRIFT))
     assert "<svg" not in shown
     assert "At 50 of 100 steps up to step 100 an error exceeds its bound" in shown
