@@ -1,4 +1,4 @@
-"""The overview of an audited run: tensors and groups by their errors; learning rates.
+"""The overview of an audited run: the errors of tensors and groups, and rates.
 
 Each list has the largest errors first, and the tensors that are left out are counted.
 """

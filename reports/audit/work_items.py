@@ -20,7 +20,7 @@ import numpy as np
 from ...impl.recording.format import QUANTITIES as QUANTITY_NAMES
 from ...impl.recording.format import BeforeLocation
 from ...oracles.batch.block import widen
-from ...oracles.batch.lockstep import QUANTITIES, Block, judge_block
+from ...oracles.batch.lockstep import QUANTITIES, Block, QuantityTally, judge_block, merge
 from ...oracles.error_model import ErrorModel
 from ...oracles.verdict import Quantity
 from ...reference.hyperparameters import Hyperparameters
@@ -37,7 +37,7 @@ from .tallies import (
     RecordedTally,
     merge_results,
 )
-from .tensors import Columns, TensorErrors
+from .tensors import Columns, TensorErrors, TensorKey, merge_errors
 
 _ITEM: Final = 1 << 27
 """Bytes of a work item: enough that handing it out costs nothing, and few enough to lose."""
@@ -325,15 +325,10 @@ def audit_work_item(
             results.append(_look_at_books(step, item.columns))
         batches = make_batches(chunk_reader.chunks(step, before), chunk_size)
         first, last = (len(batches) * share // item.shares for share in (item.share, item.share + 1))
-        judged = [
-            _judge_chunk(
-                Block(*arrays), chunk, step.number, chunk_size, error_models[chunk.dtype], item.columns
-            )
-            for batch in batches[first:last]
-            for chunk in batch.chunks
-            if chunk.dtype in error_models and (arrays := chunk_reader.arrays(chunk)) is not None
-        ]
-        results.append(merge_results(judged))
+        for batch in batches[first:last]:
+            if batch.dtype in error_models and (read := read_batch(chunk_reader, batch)) is not None:
+                element_at = index_lookup(read[1], step.number, chunk_size)
+                results.append(_judge_batch(*read, element_at, error_models[batch.dtype], item.columns))
     return merge_results(
         [
             *results,
@@ -380,12 +375,25 @@ def index_lookup(chunks: Sequence[Chunk], number: int, chunk_size: int) -> Index
     return element_at
 
 
-def _judge_chunk(
-    block: Block, chunk: Chunk, number: int, chunk_size: int, error_model: ErrorModel, columns: Columns
+def _judge_batch(
+    block: Block,
+    chunks: Sequence[Chunk],
+    element_at: IndexLookup,
+    error_model: ErrorModel,
+    columns: Columns,
 ) -> AuditResult:
-    info, dtype = chunk.parameter, chunk.dtype
-    element_at = index_lookup((chunk,), number, chunk_size)
-    found = judge_block(block, info.options, info.t, error_model)
+    info, dtype, number = chunks[0].parameter, chunks[0].dtype, element_at(0).number
+    found = dict.fromkeys(QUANTITIES, QuantityTally[int]())
+    tensors: dict[TensorKey, TensorErrors] = {}
+    start = 0
+    for chunk in chunks:
+        part = block.cut(start, start + chunk.size)
+        own = judge_block(part, info.options, info.t, error_model, start=start)
+        found = {quantity: merge(found[quantity], own[quantity]) for quantity in QUANTITIES}
+        key = (dtype, chunk.parameter.index, columns.start(number))
+        errors = _errors_of(own, chunk.parameter, number)
+        tensors[key] = merge_errors(tensors[key], errors) if key in tensors else errors
+        start += chunk.size
     tallies: dict[tuple[str, Quantity], RecordedTally] = {
         (dtype, quantity): found[quantity].at(number, element_at) for quantity in QUANTITIES
     }
@@ -396,8 +404,15 @@ def _judge_chunk(
     non_finite = {}
     if found[Quantity.M].skipped:
         non_finite[dtype] = _count_non_finite(block, element_at)
+    return AuditResult(tallies, non_finite, tensors=tensors)
+
+
+def _errors_of(
+    found: Mapping[Quantity, QuantityTally[int]], info: ParameterInfo, number: int
+) -> TensorErrors:
+    """The largest errors of a chunk in a step."""
     exceeded = {q.value: tally.exceeded for q, tally in found.items() if tally.exceeded}
-    errors = TensorErrors(
+    return TensorErrors(
         number,
         info.name,
         info.group,
@@ -405,7 +420,6 @@ def _judge_chunk(
         exceeded,
         dict.fromkeys(exceeded, number),
     )
-    return AuditResult(tallies, non_finite, tensors={(dtype, info.index, columns.start(number)): errors})
 
 
 def _count_non_finite(block: Block, element_at: IndexLookup) -> NonFinite:
