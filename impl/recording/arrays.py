@@ -177,6 +177,9 @@ class _ArraySource:
             raise TypeError(f"theta of {parameter.name} is None; it must be an array")
         return theta, m, u
 
+    def is_rounded(self, _: ParameterInfo) -> None:
+        return None
+
     def attach(self, before: Callable[[], None], after: Callable[[], None]) -> Callable[[], None]:
         callbacks = (before, after)
         self._callbacks.append(callbacks)

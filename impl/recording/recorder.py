@@ -408,7 +408,7 @@ class Recorder:
                     about = {"place": each.place, "name": each.info.name}
                     idle.append({**about, "changed": each.changed, "moved": moved})
             else:
-                entries.append(self._finish_entry(each, count))
+                entries.append(self._finish_entry(each, count, is_rounded=self._source.is_rounded(each.info)))
                 for quantity, raw in zip(QUANTITIES, state, strict=True):
                     known = content[quantity]
                     file.add(
@@ -445,7 +445,7 @@ class Recorder:
                     f"{quantity} of parameter {place} cannot be seen after a step; Adamax has one"
                 )
 
-    def _finish_entry(self, each: _Watched, count: int | None) -> dict[str, Any]:
+    def _finish_entry(self, each: _Watched, count: int | None, *, is_rounded: bool | None) -> dict[str, Any]:
         """A parameter's part of the description of a step that it took."""
         assert each.entry is not None
         self._counts[each.place] = each.entry["t"]
@@ -454,7 +454,11 @@ class Recorder:
             more["count"] = [each.count, count]
             if each.count == 0 and count > 0:
                 self._offsets[each.place] = count - 1
-        return {**each.entry, **more, **({"changed": each.changed} if each.changed else {})}
+        if each.changed:
+            more["changed"] = each.changed
+        if is_rounded is not None:
+            more["rounded"] = is_rounded
+        return {**each.entry, **more}
 
     def _is_skipped(
         self, contents: Sequence[Mapping[str, _Content | None]], counts: Sequence[int | None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from ...oracles.verdict import Divergence, Quantity, Status
@@ -16,6 +16,9 @@ OUTSIDE: Final = "audit/outside"
 """What was changed outside a step."""
 NO_GRADIENT: Final = "audit/no-gradient"
 """Whether parameters without a gradient stay as they are."""
+
+MASTER: Final = "audit/master-weights"
+"""Whether a parameter that has a finer copy is that copy, rounded, after each step."""
 
 _NAMED: Final = 3
 """Parameters, or steps, up to which each is named."""
@@ -32,7 +35,8 @@ def judge_books(result: AuditResult, skipped: Sequence[SkippedStep]) -> list[Che
         result: of all work items.
         skipped: the steps that did nothing.
     """
-    return [_judge_count(result, skipped), _judge_changes(result), _judge_idle(result)]
+    found = [_judge_count(result, skipped), _judge_changes(result), _judge_idle(result)]
+    return [*found, *_judge_copies(result)]
 
 
 def _judge_count(result: AuditResult, skipped: Sequence[SkippedStep]) -> CheckResult:
@@ -97,6 +101,16 @@ def _judge_idle(result: AuditResult) -> CheckResult:
     if not result.idle:
         return CheckResult(NO_GRADIENT, Status.SKIPPED, "every parameter has a gradient", measured=measured)
     return CheckResult(NO_GRADIENT, Status.CONFORMS, measured=measured)
+
+
+def _judge_copies(result: AuditResult) -> Iterator[CheckResult]:
+    """The result on finer copies, where a parameter is not its own, rounded."""
+    found = _of(result, Event.NOT_ROUNDED)
+    if found:
+        reason = f"a step leaves parameters that are not their finer copy, rounded: {_in_words(found, 'at')}"
+        divergence = Divergence(Quantity.THETA, reason, "the copy, rounded", "another number")
+        measured = {"events": _listed(found)}
+        yield CheckResult(MASTER, Status.DIVERGES, divergence=divergence, measured=measured)
 
 
 def _of(result: AuditResult, event: Event) -> dict[tuple[str, int], Occurrence]:

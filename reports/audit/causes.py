@@ -21,6 +21,7 @@ from ...oracles.formats import Format
 from ...reference.causes.machine import Inputs
 from ...reference.hyperparameters import Hyperparameters
 from ...reference.life import Life
+from .dtypes import of_theta
 from .element_reader import ElementReader
 from .step_file import ParameterInfo
 from .tallies import ElementIndex, RecordedTally
@@ -94,7 +95,7 @@ def find_causes(
     # All elements that are off are known where a tally names each of them.
     few = errors if all(t.exceeded <= len(t.worst) for t in tallies.values()) else []
     limit = _scopes(places)
-    found = causes_of(traces, Format.of(dtype), _SEARCH, limit)
+    found = causes_of(traces, Format.of(of_theta(dtype)), _SEARCH, limit)
     wrong = {places[k] for k in found.wrong}
     if not wrong and not errors:
         return None
@@ -229,7 +230,7 @@ class _Steps:
             _take(books, first, size)
             _set_options(books, options)
 
-        trace = LifeTrace(Life(f"window {index}", self.dtype, ()))
+        trace = LifeTrace(Life(f"window {index}", of_theta(self.dtype), ()))
         trace.events.append(construct)
         return trace
 

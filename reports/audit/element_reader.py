@@ -9,10 +9,11 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from ...oracles.batch.lockstep import Block, judge_element
+from ...oracles.batch.lockstep import Block
 from ...oracles.error_model import ErrorModel
 from ...oracles.judgement import Judgement
 from ...oracles.verdict import Quantity
+from .dtypes import judge_one
 from .manifest import Manifest
 from .tallies import ElementIndex
 from .work_items import Batch, ChunkReader, index_lookup, make_batches, read_batch
@@ -85,4 +86,5 @@ def _at(index: int, _: Block) -> npt.NDArray[np.intp]:
 
 def judge_exactly(sampled: ElementSample, index: int, error_model: ErrorModel) -> dict[Quantity, Judgement]:
     """Judge one element of a sample with the exact oracle."""
-    return judge_element(sampled.block, index, sampled.batch.options, sampled.batch.t, error_model)
+    batch = sampled.batch
+    return judge_one(sampled.block, index, batch.dtype, batch.options, batch.t, error_model)

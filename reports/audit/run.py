@@ -17,6 +17,7 @@ from ...oracles.identify.search import identify_observed
 from ...oracles.verdict import Quantity
 from ...reference.rules import DOCUMENTED
 from .causes import Findings, find_causes
+from .dtypes import of_state
 from .element_reader import ElementReader
 from .executors import Judge
 from .manifest import Manifest
@@ -106,7 +107,8 @@ def audit(
     chosen = sorted(manifest.steps if numbers is None else set(numbers) & set(manifest.steps))
     samples = _draw_samples(reader, steps_to_sample(chosen))
     models = {
-        d: DtypeModel(identify_sample(s, Format.of(d), arithmetic), arithmetic) for d, s in samples.items()
+        d: DtypeModel(identify_sample(s, Format.of(of_state(d)), arithmetic), arithmetic)
+        for d, s in samples.items()
     }
     items = plan(manifest, chosen)
     for round_ in range(_ROUNDS):
@@ -178,7 +180,7 @@ def _is_better(found: Findings, model: DtypeModel, declared: Arithmetic) -> bool
 
 def _documented(dtype: str, model: DtypeModel, declared: Arithmetic) -> DtypeModel:
     """The documented rule with scalars of the working format."""
-    format_ = Format.of(dtype)
+    format_ = Format.of(of_state(dtype))
     scheme = EvaluationScheme(model.identification.scheme.form).with_scalars(format_)
     found = replace(
         model.identification,
@@ -233,7 +235,7 @@ def _reconsider(
     }
     if not elements:
         return None
-    format_ = Format.of(dtype)
+    format_ = Format.of(of_state(dtype))
     steps = sorted({index.number for index in elements})
     samples[dtype] = RecordingSample(
         (*samples[dtype].parts, *draw_elements(reader, steps[:2], dtype))

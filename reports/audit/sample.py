@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...oracles.batch.block import widen
-from ...oracles.batch.lockstep import QUANTITIES, Block, judge_block
+from ...oracles.batch.lockstep import QUANTITIES, Block
 from ...oracles.error_model import Arithmetic, ErrorModel, EvaluationScheme, Form
 from ...oracles.formats import Format
 from ...oracles.identify.reconstruction import ObservedStep
@@ -24,6 +24,7 @@ from ...oracles.identify.result import Identification
 from ...oracles.identify.search import identify_observed, observed_step
 from ...oracles.judgement import divergence_of
 from ...oracles.verdict import Divergence, Quantity
+from .dtypes import judge_step
 from .element_reader import ElementReader, ElementSample, judge_exactly
 from .rate_consistency import stray_elements
 from .tallies import ElementIndex
@@ -169,7 +170,7 @@ class RecordingSample:
 
 
 def _judge_sample(part: ElementSample, error_model: ErrorModel) -> Any:
-    return judge_block(part.block, part.batch.options, part.batch.t, error_model)
+    return judge_step(part.block, part.batch.dtype, part.batch.options, part.batch.t, error_model)
 
 
 def element_evidence(

@@ -76,6 +76,8 @@ class ParameterInfo:
         before: where each of theta, m and u before the step lies.
         count: the optimizer's own count before and after the step; None where it shows none.
         changed: what is not as it was at the end of the step before: of theta, m, u and t.
+        is_rounded: whether the parameter is theta, rounded, after the step, where theta is its finer copy; None
+            where it is theta itself.
     """
 
     index: int
@@ -86,6 +88,7 @@ class ParameterInfo:
     before: Mapping[str, BeforeLocation]
     count: tuple[int, int] | None = None
     changed: tuple[str, ...] = ()
+    is_rounded: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -246,7 +249,14 @@ def _parameter(own: Mapping[str, Any], groups: Sequence[Hyperparameters]) -> Par
         before,
         None if count is None else (_integer(count[0]), _integer(count[1])),
         _changed(own.get("changed", [])),
+        _is_rounded(own.get("rounded")),
     )
+
+
+def _is_rounded(value: object) -> bool | None:
+    if value is not None and not isinstance(value, bool):
+        raise ValueError(f"{one_line(repr(value), 40)} is neither true nor false")
+    return value
 
 
 def _idle(own: Mapping[str, Any]) -> IdleParameter:

@@ -61,6 +61,8 @@ class Event(Enum):
     """A step changed it, though it has no gradient."""
     COUNTED = "counted"
     """The optimizer's count did not go up by 1 in a step."""
+    NOT_ROUNDED = "not rounded"
+    """A step left it as another number than its finer copy, rounded."""
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from ...oracles.worked import worked_step
 from ..ledger.ledger import Ledger
 from ..rule import verdicts as rule_verdicts
 from ..rule.verdicts import CheckResult
-from .books import COUNT, NO_GRADIENT, OUTSIDE, judge_books
+from .books import COUNT, MASTER, NO_GRADIENT, OUTSIDE, judge_books
 from .causes import Findings
+from .dtypes import of_state, of_theta
 from .element_reader import ElementReader, ElementSample, judge_exactly
 from .overview import rate_figures, tensor_figures
 from .run import AuditReport, DtypeModel
@@ -28,13 +29,15 @@ RECORDING: Final = "audit/recording"
 """Whether the recording is whole, and as it was written."""
 UNJUDGED: Final = "audit/unjudged"
 """What is whole, and cannot be judged."""
+_LOCKSTEP: Final = "audit/lockstep/"
 CHECKS: Final = (
     RECORDING,
     UNJUDGED,
     COUNT,
     OUTSIDE,
     NO_GRADIENT,
-    *(f"audit/lockstep/{quantity.value}" for quantity in QUANTITIES),
+    MASTER,
+    *(f"{_LOCKSTEP}{quantity.value}" for quantity in QUANTITIES),
     "rule/documented",
     "rule/scalars",
     "rule/subnormals",
@@ -69,9 +72,10 @@ def verdicts(
             check=result.check,
             status=result.status,
             subject=str(facts["subject"]),
-            dtype=dtype,
+            dtype=of_theta(dtype),
             device=str(facts["device"]),
-            reason=result.reason or (result.divergence.reason if result.divergence else ""),
+            reason=result.reason
+            or (result.divergence.reason if result.divergence else _state_in_words(dtype, result.check)),
             since=_SINCE,
             divergence=result.divergence,
             reproduce=reproduce,
@@ -91,6 +95,13 @@ def verdicts(
     return all_verdicts
 
 
+def _state_in_words(dtype: str, check: str) -> str:
+    """That the state is finer than theta, where something is judged in two formats."""
+    if of_theta(dtype) == of_state(dtype) or not check.startswith(_LOCKSTEP):
+        return ""
+    return f"theta is {of_theta(dtype)}, m and u are {of_state(dtype)}: each is judged in its format"
+
+
 def diagnoses(audited: AuditReport, judged: Sequence[Verdict]) -> Iterator[dict[str, Any]]:
     """The findings on each dtype, as a record keeps them."""
     subject = str(audited.manifest.facts["subject"])
@@ -99,8 +110,8 @@ def diagnoses(audited: AuditReport, judged: Sequence[Verdict]) -> Iterator[dict[
             [v.check, v.dtype]
             for v in judged
             if v.status is Status.DIVERGES
-            and v.dtype == dtype
-            and v.check not in {RECORDING, UNJUDGED, COUNT, NO_GRADIENT}
+            and v.dtype == of_theta(dtype)
+            and v.check not in {RECORDING, UNJUDGED, COUNT, NO_GRADIENT, MASTER}
         ]
         causes = [
             {"cause": c.slug, "sentence": c.sentence, "documented": c.documented, "line": c.line}
@@ -108,7 +119,7 @@ def diagnoses(audited: AuditReport, judged: Sequence[Verdict]) -> Iterator[dict[
         ]
         yield {
             "subject": subject,
-            "dtype": dtype,
+            "dtype": of_theta(dtype),
             "diagnosis": found.sentence,
             "causes": causes,
             "conditions": "" if causes else found.where,
@@ -243,7 +254,7 @@ def _non_finite_result(reader: ElementReader, found: NonFinite) -> CheckResult:
 def _lockstep_result(
     reader: ElementReader, quantity: Quantity, model: DtypeModel, tally: RecordedTally, finding: str
 ) -> CheckResult:
-    check = f"audit/lockstep/{quantity.value}"
+    check = f"{_LOCKSTEP}{quantity.value}"
     if not tally.judged:
         return CheckResult(check, Status.SKIPPED, "no element of it could be judged")
     measured = _tally_figures(tally) | {

@@ -20,11 +20,12 @@ import numpy as np
 from ...impl.recording.format import QUANTITIES as QUANTITY_NAMES
 from ...impl.recording.format import BeforeLocation
 from ...oracles.batch.block import widen
-from ...oracles.batch.lockstep import QUANTITIES, Block, QuantityTally, judge_block, merge
+from ...oracles.batch.lockstep import QUANTITIES, Block, QuantityTally, merge
 from ...oracles.error_model import ErrorModel
 from ...oracles.verdict import Quantity
 from ...reference.hyperparameters import Hyperparameters
 from .chunks import Array, read_chunk
+from .dtypes import holds, join, judge_step, of_state
 from .manifest import Damage, Manifest, ManifestEntry
 from .step_file import COUNT, DamagedError, ParameterInfo, StepFile, Tensor, read_step_file
 from .tallies import (
@@ -123,7 +124,7 @@ class Chunk:
 
     Attributes:
         parameter: whose it is.
-        dtype: of all its arrays.
+        dtype: of the parameter and its state, as in `dtypes`.
         shape: of the parameter.
         tensors: by role; None for zeros.
         number: of the chunk, from 0.
@@ -184,12 +185,17 @@ class ChunkReader:
         return found
 
     def arrays(self, chunk: Chunk) -> tuple[Array, ...] | None:
-        """Read the seven arrays of a chunk; None where one is damaged."""
+        """Read the seven arrays of a chunk in the dtype of its state.
+
+        It is None where one is damaged.
+        """
         read: dict[str, Array] = {}
+        state = of_state(chunk.dtype)
         for role, tensor in chunk.tensors.items():
             if tensor is not None:
                 try:
-                    read[role] = read_chunk(self.folder, tensor, chunk.number, self.chunk_size)
+                    array = read_chunk(self.folder, tensor, chunk.number, self.chunk_size)
+                    read[role] = array if tensor.dtype == state else widen(array, np.dtype(state))
                 except DamagedError as error:
                     self.damages.add(error.damage)
                     return None
@@ -227,13 +233,26 @@ def _chunks_of(
                 tensor.file,
                 f"{tensor.name} has the shape {list(tensor.shape)}; its gradient has {list(gradient.shape)}",
             )
-    dtypes = {tensor.name: tensor.dtype for tensor in present}
-    if len(set(dtypes.values())) > 1:
-        words = ", ".join(f"{key} is {value}" for key, value in dtypes.items())
+    dtype = _dtypes_of(tensors)
+    if dtype is None:
+        words = ", ".join(f"{tensor.name} is {tensor.dtype}" for tensor in present)
         raise _UnjudgedError(f"{name} has arrays of several dtypes, for which no bound is proven: {words}")
     for number in range(-(-gradient.size // chunk_size)):
         size = min(chunk_size, gradient.size - number * chunk_size)
-        yield Chunk(parameter, gradient.dtype, gradient.shape, tensors, number, size)
+        yield Chunk(parameter, dtype, gradient.shape, tensors, number, size)
+
+
+def _dtypes_of(tensors: Mapping[str, Tensor | None]) -> str | None:
+    """The dtypes of a parameter and its state; None where no bound is proven for them.
+
+    The state has one dtype, which has the numbers of theta and of the gradient. So they are the same numbers in it.
+    """
+    own = {role: tensor.dtype for role, tensor in tensors.items() if tensor is not None}
+    theta, state = own["theta_after"], own["m_after"]
+    is_one = all(own[role] == state for role in ("m", "u", "u_after") if role in own)
+    # A copy in a finer dtype begins with the numbers of theta.
+    is_one &= holds(theta, own["theta"])
+    return join(theta, state) if is_one and holds(state, theta) and holds(state, own["gradient"]) else None
 
 
 def _require_range(parameter: ParameterInfo) -> None:
@@ -347,6 +366,8 @@ def _look_at_books(step: StepFile, columns: Columns) -> AuditResult:
     for own in step.parameters:
         for what in own.changed:
             add(Event.CHANGED, what, own.index, own.name)
+        if own.is_rounded is False:
+            add(Event.NOT_ROUNDED, "theta", own.index, own.name)
         if own.count is not None and own.count[1] - own.count[0] != 1:
             words = f"it goes from {own.count[0]} to {own.count[1]}"
             # From no count at all it may begin anywhere: the steps after it show whether it goes on by 1.
@@ -388,7 +409,7 @@ def _judge_batch(
     start = 0
     for chunk in chunks:
         part = block.cut(start, start + chunk.size)
-        own = judge_block(part, info.options, info.t, error_model, start=start)
+        own = judge_step(part, dtype, info.options, info.t, error_model, start=start)
         found = {quantity: merge(found[quantity], own[quantity]) for quantity in QUANTITIES}
         key = (dtype, chunk.parameter.index, columns.start(number))
         errors = _errors_of(own, chunk.parameter, number)

@@ -72,7 +72,13 @@ class Source(Protocol):
         """A parameter's gradient in the step in progress; None if it has none."""
 
     def state(self, parameter: ParameterInfo) -> ParameterState:
-        """The present theta, m and u of a parameter."""
+        """The present theta, m and u of a parameter.
+
+        theta is the optimizer's own finer copy of it, where it has one (master weights).
+        """
+
+    def is_rounded(self, parameter: ParameterInfo) -> bool | None:
+        """Check that a parameter is its finer copy, rounded; None where it has no copy."""
 
     def attach(self, before: Callable[[], None], after: Callable[[], None]) -> Callable[[], None]:
         """Call functions next to each step, and return a function that ends it.

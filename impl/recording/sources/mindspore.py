@@ -86,6 +86,9 @@ class MindSporeSource:
         )
         return theta, m, u
 
+    def is_rounded(self, _: ParameterInfo) -> None:
+        return None
+
     def attach(self, before: Callable[[], None], after: Callable[[], None]) -> Callable[[], None]:
         def pre_hook(_: Any, args: tuple[Any, ...]) -> None:
             self._gradients = args[0]

@@ -54,6 +54,9 @@ class NumPySource:
         theta, m, u = (RawTensor.from_array(array) for array in arrays)
         return theta, m, u
 
+    def is_rounded(self, _: ParameterInfo) -> None:
+        return None
+
     def attach(self, before: Callable[[], None], after: Callable[[], None]) -> Callable[[], None]:
         def keep(gradients: Sequence[Array], options: Sequence[Hyperparameters]) -> None:
             self._gradients, self._options = gradients, options

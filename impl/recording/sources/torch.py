@@ -19,6 +19,8 @@ _SHARDED: Final = "optim"
 """Where `ZeroRedundancyOptimizer` has the optimizer of this process."""
 _WRAPPED: Final = ("optimizer", _SHARDED, "_optimizer")
 """Where an optimizer that passes its steps on has the one that takes them: Accelerate's, PyTorch's, Lightning's."""
+_MASTER: Final = "master"
+"""A part of the names under which optimizers keep finer copies of their parameters (`master_param`, `master_weight`)."""
 _IN_STEP: Final = torch.optim.Optimizer.profile_hook_step.__code__.co_filename
 """The file of the function that calls the hooks of a step."""
 _RESUMED: Final = "torch_dynamo_resume_in_"
@@ -124,7 +126,20 @@ class TorchSource:
     def state(self, parameter: ParameterInfo) -> ParameterState:
         state = self._optimizer.state.get(parameter.key, {})
         m, u = (_to_raw(state[name]) if name in state else None for name in ("exp_avg", "exp_inf"))
-        return _to_raw(parameter.key), m, u
+        copy = self._find_copy(parameter)
+        return _to_raw(parameter.key if copy is None else copy), m, u
+
+    def is_rounded(self, parameter: ParameterInfo) -> bool | None:
+        copy = self._find_copy(parameter)
+        return None if copy is None else torch.equal(copy.to(parameter.key.dtype), parameter.key.detach())
+
+    def _find_copy(self, parameter: ParameterInfo) -> Any:
+        """The finer copy of a parameter that its steps go on from; None for none."""
+        own = parameter.key
+        for name, value in self._optimizer.state.get(own, {}).items():
+            if _MASTER in str(name) and torch.is_tensor(value) and value.shape == own.shape:
+                return value.detach()
+        return None
 
     def attach(self, before: Callable[[], None], after: Callable[[], None]) -> Callable[[], None]:
         return _Hooks(self._optimizer, before, after).remove
