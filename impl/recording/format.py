@@ -1,9 +1,9 @@
 """The layout of a recording on disk, for writers and readers.
 
 A recording is a folder. `recording.jsonl` is its manifest: a header, one line for each recorded step in the order
-in which they were taken, one for each step that was skipped, and an end. Each line carries the digest of itself and of
-the line before (`chain`), which shows a line that was changed, lost or moved. Each recorded step is one safetensors
-file:
+in which they were taken, one for each step that was skipped, one for each whose file was removed again (`dropped`), and
+an end. Each line carries the digest of itself and of the line before (`chain`), which shows a line that was changed,
+lost or moved. Each recorded step is one safetensors file:
 
     gradient.N                       the gradient of parameter N, as it was passed
     theta.N, m.N, u.N                the state after the step
@@ -22,8 +22,9 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 import numpy as np
@@ -67,6 +68,17 @@ class BeforeLocation(Enum):
     """It is the state after the recorded step before."""
     ZERO = "zero"
     """It is zero: m and u before the first step."""
+
+
+def selects(tensors: Sequence[str], name: str, place: int) -> bool:
+    """Whether a tensor is one of some.
+
+    Args:
+        tensors: names, numbers or patterns as of `fnmatch`; empty for all.
+        name: of the tensor; may be empty.
+        place: index of the tensor in the recording.
+    """
+    return not tensors or any(each == str(place) or fnmatchcase(name, each) for each in tensors)
 
 
 def file_name(number: int) -> str:

@@ -23,6 +23,7 @@ import numpy as np
 from ...reference.hyperparameters import Hyperparameters
 from ..adamax.optimizer import Adamax
 from .format import CHUNK, FORMAT, MANIFEST, QUANTITIES, BeforeLocation, chain_digest, checksums, file_name
+from .limits import Limits
 from .sources.base import ParameterInfo, ParameterState, Source
 from .step_file import RawTensor, StepFile
 
@@ -42,6 +43,9 @@ def record(
     *,
     on_error: Literal["raise", "warn"] = "raise",
     model: Any = None,
+    tensors: Sequence[str] = (),
+    last: int | None = None,
+    most_bytes: int | None = None,
 ) -> Recorder:
     """Record the steps that an optimizer takes within a `with` block.
 
@@ -60,13 +64,17 @@ def record(
         on_error: what a step does when it cannot be recorded: `raise` the error, or `warn` and go on without recording.
             The optimizer has taken the step in either case.
         model: a `torch.nn.Module` whose `named_parameters` name parameters that have no name in the optimizer.
+        tensors: which are recorded: names, numbers or patterns as in `["blocks.1.*", "0"]`; by default all.
+        last: how many of the last recorded steps are kept; by default all. The files of earlier ones are removed.
+        most_bytes: of the files that are kept; by default any number. The last two files are always kept.
 
     Returns:
         The recorder, a context manager; its `recorded` counts the steps.
 
     Raises:
         TypeError: an optimizer that cannot be recorded, or an array of a dtype other than the four.
-        ValueError: `every` is not a positive integer, or the directory is not empty.
+        ValueError: `every`, `last` or `most_bytes` is not a positive integer, the directory is not empty, or no tensor
+            is one of `tensors`.
         OSError: the recording cannot be written, or has no room for one step; the optimizer's step raises it, too.
 
     Example:
@@ -84,11 +92,33 @@ def record(
         raise ValueError(f"every is {every!r}; it must be an integer of at least 1")
     source = _open_source(optimizer)
     names = {} if model is None else {id(parameter): name for name, parameter in model.named_parameters()}
-    return Recorder(source, open_folder(directory, source, on_error), every, on_error, names)
+    limits = Limits(tensors, last, most_bytes)
+    chosen = [
+        info
+        for place, info in enumerate(source.parameters())
+        if limits.has(info.name or names.get(id(info.key), ""), place)
+    ]
+    if tensors and not chosen:
+        raise ValueError(
+            f"tensors is {list(tensors)!r}; no parameter of the optimizer has such a name or number"
+        )
+    return Recorder(source, open_folder(directory, source, on_error, chosen), every, on_error, names, limits)
 
 
-def open_folder(directory: str | os.PathLike[str], source: Source, on_error: str) -> Path:
-    """Make the folder of a recording, and check it before the training."""
+def open_folder(
+    directory: str | os.PathLike[str],
+    source: Source,
+    on_error: str,
+    chosen: Sequence[ParameterInfo] | None = None,
+) -> Path:
+    """Make the folder of a recording, and check it before the training.
+
+    Args:
+        directory: of the recording.
+        source: that is recorded.
+        on_error: what happens to an error.
+        chosen: the parameters that are recorded; all of them by default.
+    """
     if on_error not in {"raise", "warn"}:
         raise ValueError(f"on_error is {on_error!r}; it must be 'raise' or 'warn'")
     rank = source.facts.rank
@@ -96,15 +126,15 @@ def open_folder(directory: str | os.PathLike[str], source: Source, on_error: str
     folder.mkdir(parents=True, exist_ok=True)
     if found := next(folder.iterdir(), None):
         raise ValueError(f"the directory {folder} holds {found.name}; it must be empty")
-    _require_room(folder, source)
+    _require_room(folder, source.parameters() if chosen is None else chosen)
     return folder
 
 
-def _require_room(folder: Path, source: Source) -> None:
+def _require_room(folder: Path, parameters: Sequence[ParameterInfo]) -> None:
     """Require a folder that can be written to, with room for the first step."""
     with TemporaryFile(dir=folder):
         pass
-    need = _ARRAYS * sum(_bytes_of(parameter) for parameter in source.parameters())
+    need = _ARRAYS * sum(_bytes_of(parameter) for parameter in parameters)
     free = shutil.disk_usage(folder).free
     if free < need:
         words = f"the first step needs {need:,} bytes; {free:,} are free"
@@ -190,6 +220,7 @@ class Recorder:
         every: int,
         on_error: str = "raise",
         names: Mapping[int, str] | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.recorded = 0
         self.stopped = ""
@@ -198,6 +229,7 @@ class Recorder:
         self._every = every
         self._on_error = on_error
         self._names = names or {}
+        self._limits = limits or Limits()
         self._calls = 0
         self._is_seen = False
         self._is_open = False
@@ -319,6 +351,8 @@ class Recorder:
             replace(info, name=info.name or self._names.get(id(info.key), ""))
             for info in self._source.parameters()
         ]
+        # Each has its number by its place among all.
+        infos = [info for info in infos if self._limits.has(info.name, self._place_of(info))]
         self._step, self._options, self._finite = [], list(self._source.options()), True
         longest = max((len(info.name) for info in infos), default=0)
         size = sum(map(_bytes_of, infos))
@@ -432,6 +466,9 @@ class Recorder:
         self._write_line(
             {"kind": "step", "number": self.recorded, "file": file.path.name, "bytes": size, "header": digest}
         )
+        for number in self._limits.add(self.recorded, size):
+            self._write_line({"kind": "dropped", "number": number})
+            (self._folder / file_name(number)).unlink()
 
     def _require_state(self, states: Sequence[ParameterState]) -> None:
         """Require that m and u of some parameter are seen, or were seen before."""

@@ -89,7 +89,7 @@ class Comparison:
 
     def __init__(self, one: Manifest, other: Manifest) -> None:
         self._manifests = (one, other)
-        self.common = sorted(one.steps.keys() & other.steps.keys())
+        self.common = sorted({*one.judged} & {*other.judged})
 
     def parting(self) -> Parting | None:
         """Find the first difference; None where every common step is the same.
@@ -101,6 +101,8 @@ class Comparison:
         for count, number in enumerate(self.common):
             steps = (self._read(0, number), self._read(1, number))
             before = previous if previous is not None and previous[0].number == number - 1 else None
+            if before is None and all(number - 1 in each.steps for each in self._manifests):
+                before = self._read(0, number - 1), self._read(1, number - 1)
             for found in self._differences(steps, before, count):
                 return found
             previous = steps

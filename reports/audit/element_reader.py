@@ -45,12 +45,12 @@ class ElementReader:
     def __init__(self, manifest: Manifest) -> None:
         self.manifest = manifest
         self.chunk_size: int = manifest.facts["chunk"]
-        self.chunk_reader = ChunkReader(manifest.folder, self.chunk_size)
+        self.chunk_reader = ChunkReader(manifest.folder, self.chunk_size, manifest.tensors)
 
     def batches(self, number: int) -> list[Batch]:
-        """The batches of a recorded step; none where it is damaged."""
+        """The batches of a recorded step; none where it is damaged or not judged."""
         entry = self.manifest.steps.get(number)
-        step = None if entry is None else self.chunk_reader.step(entry)
+        step = None if entry is None or entry.is_base else self.chunk_reader.step(entry)
         if step is None:
             return []
         return make_batches(

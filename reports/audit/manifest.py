@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from itertools import islice
@@ -67,11 +67,13 @@ class ManifestEntry:
         number: among the recorded steps, from 1.
         size: of its file, in bytes.
         header: SHA-256 of the file up to its first tensor.
+        is_base: whether it only has the state before the step after it, since the step before it was dropped.
     """
 
     number: int
     size: int
     header: str
+    is_base: bool = False
 
     @property
     def file(self) -> str:
@@ -104,6 +106,8 @@ class Manifest:
         stopped: the error that ended the recording before the training; empty for none.
         skipped: of each step that did nothing, the recorded step before it and whether its gradients were finite.
         remains: what a recording that was cut off leaves, besides its whole steps.
+        dropped: how many steps before those were removed, since the recorder kept the last ones.
+        tensors: names, numbers or patterns of the tensors that are judged; empty for all.
         digest: the chain's last link: another recording has another.
         damages: what is wrong with it.
     """
@@ -117,6 +121,13 @@ class Manifest:
     stopped: str = ""
     skipped: tuple[SkippedStep, ...] = ()
     remains: tuple[Damage, ...] = ()
+    dropped: int = 0
+    tensors: tuple[str, ...] = ()
+
+    @property
+    def judged(self) -> list[int]:
+        """The numbers of the steps that can be judged."""
+        return sorted(number for number, entry in self.steps.items() if not entry.is_base)
 
 
 def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
@@ -150,11 +161,13 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
     remains: list[Damage] = []
     if cut:
         remains.append(Damage(MANIFEST, f"line {len(lines) + 1} is cut off after {len(cut)} bytes"))
-    unlisted = list(_unlisted_files(present, reader.steps))
+    unlisted = list(_unlisted_files(present, {*reader.steps, *reader.dropped}))
     # A kill leaves at most the file of the next step, without its line.
     following = file_name(max(reader.steps, default=0) + 1)
+    if reader.dropped and (base := reader.steps.get(max(reader.dropped) + 1)) is not None:
+        reader.steps[base.number] = replace(base, is_base=True)
     remains += [damage for damage in unlisted if damage.file.startswith(following)]
-    damages = [*reader.damages, *_missing_steps(reader.steps, reader.end)]
+    damages = [*reader.damages, *_missing_steps(reader.steps, reader.dropped, reader.end)]
     damages += [damage for damage in unlisted if damage not in remains]
     if reader.end is not None:
         damages, remains = [*damages, *remains], []
@@ -168,6 +181,7 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
         "" if reader.end is None else str(reader.end.get("stopped", "")),
         tuple(reader.skipped),
         tuple(remains),
+        len(reader.dropped),
     )
 
 
@@ -178,6 +192,7 @@ class _ManifestReader:
     header: Mapping[str, Any] | None = None
     end: Mapping[str, Any] | None = None
     steps: dict[int, ManifestEntry] = field(default_factory=dict)
+    dropped: set[int] = field(default_factory=set)
     skipped: list[SkippedStep] = field(default_factory=list)
     damages: list[Damage] = field(default_factory=list)
     chain: str = ""
@@ -193,7 +208,7 @@ class _ManifestReader:
             self.damage(f"line {number} is not JSON ({one_line(str(error), 100)})")
             return
         kind = line.get("kind") if isinstance(line, dict) else None
-        if not isinstance(kind, str) or kind not in {"recording", "step", "skipped", "end"}:
+        if not isinstance(kind, str) or kind not in {"recording", "step", "skipped", "dropped", "end"}:
             self.damage(f"line {number} is not a line of a recording")
             return
         if kind == "recording" and isinstance(line.get("format"), int) and line["format"] > FORMAT:
@@ -210,35 +225,47 @@ class _ManifestReader:
         self.chain = line["chain"]
         self._take(number, kind, line)
 
+    def _is_known(self, number: int) -> bool:
+        return number in self.steps or number in self.dropped
+
+    def _is_oldest(self, number: int) -> bool:
+        """Whether a step is the first of those that are there."""
+        return number in self.steps and number == len(self.dropped) + 1
+
     def _take(self, number: int, kind: str, line: Mapping[str, Any]) -> None:
         match kind:
             case "recording" if self.header is None and number == 1:
                 self.header = line
             case "step" if line["file"] != file_name(line["number"]):
                 self.damage(f"line {number} belongs to {file_name(line['number'])}, and names {line['file']}")
-            case "step" if line["number"] not in self.steps and self.end is None:
+            case "step" if self.end is None and not self._is_known(line["number"]):
                 self.steps[line["number"]] = ManifestEntry(line["number"], line["bytes"], line["header"])
             case "skipped" if self.end is None and line["after"] == next(reversed(self.steps), 0):
                 self.skipped.append(SkippedStep(line["after"], line["finite"]))
+            case "dropped" if self.end is None and self._is_oldest(line["number"]):
+                del self.steps[line["number"]]
+                self.dropped.add(line["number"])
             case "end" if self.end is None:
                 self.end = line
             case _:
                 self.damage(f"line {number}, of the kind {kind}, does not belong here")
 
 
-def _missing_steps(steps: Mapping[int, ManifestEntry], end: Mapping[str, Any] | None) -> Iterator[Damage]:
+def _missing_steps(
+    steps: Mapping[int, ManifestEntry], dropped: Collection[int], end: Mapping[str, Any] | None
+) -> Iterator[Damage]:
     last = max(steps, default=0)
     # The largest number may be any: what is looped over is bounded by the lines that are there.
-    lost = list(islice((n for n in range(1, last + 1) if n not in steps), _SHOWN))
+    lost = list(islice((n for n in range(1, last + 1) if n not in steps and n not in dropped), _SHOWN))
     yield from (Damage(file_name(n), "the manifest has no line for it") for n in lost)
-    if (more := last - len(steps) - len(lost)) > 0:
+    if (more := last - len(steps) - len(dropped) - len(lost)) > 0:
         yield Damage(MANIFEST, f"and {more} more steps have no line")
     if end is not None and end["steps"] != last:
         yield Damage(MANIFEST, f"its end counts {end['steps']} steps; it lists {last}")
 
 
-def _unlisted_files(present: list[str], steps: Mapping[int, ManifestEntry]) -> Iterator[Damage]:
-    ours = {MANIFEST, *(step.file for step in steps.values())}
+def _unlisted_files(present: list[str], steps: Collection[int]) -> Iterator[Damage]:
+    ours = {MANIFEST, *map(file_name, steps)}
     for name in present:
         if name.endswith(PARTIAL_SUFFIX):
             yield Damage(name, "a file that was being written when the recording stopped")

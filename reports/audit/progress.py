@@ -56,7 +56,7 @@ class ProgressFile:
         ]
         columns = [item.columns.first, item.columns.width]
         models = sorted(map(repr, error_models.items()))
-        facts = [version("adamax-conformance"), item.name, columns, files, models]
+        facts = [version("adamax-conformance"), item.name, item.tensors, columns, files, models]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
     def lookup(self, stamp: str) -> AuditResult | None:

@@ -104,7 +104,7 @@ def audit(
     """
     callbacks = callbacks or ProgressCallbacks()
     reader = ElementReader(manifest)
-    chosen = sorted(manifest.steps if numbers is None else set(numbers) & set(manifest.steps))
+    chosen = sorted(manifest.judged if numbers is None else set(numbers) & set(manifest.judged))
     samples = _draw_samples(reader, steps_to_sample(chosen))
     models = {
         d: DtypeModel(identify_sample(s, Format.of(of_state(d)), arithmetic), arithmetic)

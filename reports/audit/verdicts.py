@@ -195,7 +195,7 @@ def _recording_result(audited: AuditReport, *, unfinished: bool) -> CheckResult:
     if is_cut and not unfinished:
         damages += [f"{whole} (--unfinished accepts that)", *map(str, manifest.remains)]
     measured = {
-        "steps": len(manifest.steps),
+        "steps": len(manifest.judged),
         "damages": damages[:200],
         "rates": rate_figures(audited.result),
         **_shown_facts(manifest.facts),
@@ -209,12 +209,16 @@ def _recording_result(audited: AuditReport, *, unfinished: bool) -> CheckResult:
         return CheckResult(
             RECORDING, Status.BROKEN, f"{count} not as written: {_join(damages)}", measured=measured
         )
-    if not manifest.steps:
+    if not manifest.judged:
         words = f"the recording has no steps{'; all were skipped' if manifest.skipped else ''}"
         return CheckResult(RECORDING, Status.SKIPPED, words, measured=measured)
     notes = []
     if is_cut:
         notes.append(f"{whole}; audited up to the recorded step {max(manifest.steps)}")
+    if manifest.dropped:
+        notes.append(f"the recorder kept the last steps; {manifest.dropped + 1} before them are not judged")
+    if manifest.tensors:
+        notes.append(f"only the tensors {', '.join(manifest.tensors)} are judged")
     if manifest.ended:
         notes.append(f"the training was ended by {manifest.ended}")
     return CheckResult(RECORDING, Status.CONFORMS, "; ".join(notes), measured=measured)

@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...impl.recording.format import QUANTITIES as QUANTITY_NAMES
-from ...impl.recording.format import BeforeLocation
+from ...impl.recording.format import BeforeLocation, selects
 from ...oracles.batch.block import widen
 from ...oracles.batch.lockstep import QUANTITIES, Block, QuantityTally, merge
 from ...oracles.error_model import ErrorModel
@@ -60,6 +60,7 @@ class WorkItem:
         shares: how many shares there are.
         size: bytes, about.
         columns: of the recording's pictures.
+        tensors: names, numbers or patterns of the tensors that are judged; empty for all.
     """
 
     steps: tuple[tuple[ManifestEntry, ManifestEntry | None], ...]
@@ -67,6 +68,7 @@ class WorkItem:
     shares: int
     size: int
     columns: Columns
+    tensors: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -80,12 +82,13 @@ def plan(manifest: Manifest, numbers: Sequence[int] | None = None) -> list[WorkI
     items: list[WorkItem] = []
     waiting: list[tuple[ManifestEntry, ManifestEntry | None]] = []
     bytes_waiting = 0
-    chosen = sorted(manifest.steps if numbers is None else set(numbers) & set(manifest.steps))
+    wanted = set(numbers or ())
+    chosen = [n for n in manifest.judged if numbers is None or n in wanted]
     columns = Columns.of(chosen)
 
     def hand_out() -> None:
         if waiting:
-            items.append(WorkItem(tuple(waiting), 0, 1, bytes_waiting, columns))
+            items.append(WorkItem(tuple(waiting), 0, 1, bytes_waiting, columns, manifest.tensors))
             waiting.clear()
 
     for number in chosen:
@@ -102,7 +105,10 @@ def plan(manifest: Manifest, numbers: Sequence[int] | None = None) -> list[WorkI
         hand_out()
         bytes_waiting = 0
         shares = -(-size // _ITEM)
-        items += [WorkItem((pair,), share, shares, size // shares, columns) for share in range(shares)]
+        items += [
+            WorkItem((pair,), share, shares, size // shares, columns, manifest.tensors)
+            for share in range(shares)
+        ]
     hand_out()
     return items
 
@@ -146,12 +152,14 @@ class ChunkReader:
     Attributes:
         folder: of the recording.
         chunk_size: elements under one checksum.
+        tensors: names, numbers or patterns of the tensors that are read; empty for all.
         damages: what could not be read.
         unjudged: what cannot be judged.
     """
 
     folder: Path
     chunk_size: int
+    tensors: tuple[str, ...] = ()
     damages: set[Damage] = field(default_factory=set)
     unjudged: set[Damage] = field(default_factory=set)
     _read: dict[int, StepFile | None] = field(default_factory=dict)
@@ -171,10 +179,10 @@ class ChunkReader:
     def chunks(self, step: StepFile, entry_before: ManifestEntry | None) -> list[Chunk]:
         """The chunks of every parameter that took part in a step."""
         previous = None
-        if any(where is BeforeLocation.PREVIOUS for p in step.parameters for where in p.before.values()):
+        if any(where is BeforeLocation.PREVIOUS for p in self.selected(step) for where in p.before.values()):
             previous = None if entry_before is None else self.step(entry_before)
         found: list[Chunk] = []
-        for parameter in step.parameters:
+        for parameter in self.selected(step):
             try:
                 _require_range(parameter)
                 found += _chunks_of(step, previous, parameter, self.chunk_size)
@@ -183,6 +191,10 @@ class ChunkReader:
             except _UnjudgedError as error:
                 self.unjudged.add(Damage(step.file, str(error)))
         return found
+
+    def selected(self, step: StepFile) -> list[ParameterInfo]:
+        """The parameters of a step that are read."""
+        return [each for each in step.parameters if selects(self.tensors, each.name, each.index)]
 
     def arrays(self, chunk: Chunk) -> tuple[Array, ...] | None:
         """Read the seven arrays of a chunk in the dtype of its state.
@@ -334,14 +346,14 @@ def audit_work_item(
         item: which steps, and which share of them.
         error_models: by dtype; a dtype without one is left out.
     """
-    chunk_reader = ChunkReader(folder, chunk_size)
+    chunk_reader = ChunkReader(folder, chunk_size, item.tensors)
     results: list[AuditResult] = []
     for entry, before in item.steps:
         step = chunk_reader.step(entry)
         if step is None:
             continue
         if item.share == 0:
-            results.append(_look_at_books(step, item.columns))
+            results.append(_look_at_books(step, chunk_reader.selected(step), item))
         batches = make_batches(chunk_reader.chunks(step, before), chunk_size)
         first, last = (len(batches) * share // item.shares for share in (item.share, item.share + 1))
         for batch in batches[first:last]:
@@ -356,14 +368,14 @@ def audit_work_item(
     )
 
 
-def _look_at_books(step: StepFile, columns: Columns) -> AuditResult:
+def _look_at_books(step: StepFile, parameters: Sequence[ParameterInfo], item: WorkItem) -> AuditResult:
     """Find what happened besides the documented step, by what the recorder has seen."""
     events: dict[EventKey, Occurrence] = {}
 
     def add(event: Event, what: str, index: int, name: str, words: str = "") -> None:
         events[event, what, index] = Occurrence(1, step.number, step.number, name, words)
 
-    for own in step.parameters:
+    for own in parameters:
         for what in own.changed:
             add(Event.CHANGED, what, own.index, own.name)
         if own.is_rounded is False:
@@ -373,14 +385,14 @@ def _look_at_books(step: StepFile, columns: Columns) -> AuditResult:
             # From no count at all it may begin anywhere: the steps after it show whether it goes on by 1.
             if own.count[0] != 0 or own.count[1] == 0:
                 add(Event.COUNTED, COUNT, own.index, own.name, words)
-    for idle in step.idle:
+    for idle in (each for each in step.idle if selects(item.tensors, each.name, each.index)):
         for what in idle.changed:
             add(Event.CHANGED, what, idle.index, idle.name)
         for what in idle.moved:
             add(Event.MOVED, what, idle.index, idle.name)
-    counted = sum(own.count is not None for own in step.parameters)
-    column = columns.start(step.number)
-    rates = {(own.group, column): (step.number, own.options.lr) for own in step.parameters}
+    counted = sum(own.count is not None for own in parameters)
+    column = item.columns.start(step.number)
+    rates = {(own.group, column): (step.number, own.options.lr) for own in parameters}
     return AuditResult(events=events, counted=counted, idle=step.without_gradient or 0, rates=rates)
 
 

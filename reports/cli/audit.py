@@ -83,6 +83,13 @@ class _StepRange(click.ParamType[tuple[int, int]]):
     help="Only this recorded step, or these.",
 )
 @click.option(
+    "--tensor",
+    "tensors",
+    multiple=True,
+    metavar="GLOB",
+    help="Only the tensors with such a name, or this number.",
+)
+@click.option(
     "--unfinished", is_flag=True, help="Accept a recording without its end, up to its last whole step."
 )
 @click.option(
@@ -114,8 +121,11 @@ def audit_recording(recording: Path, other: Path | None, report: Path, **options
             terminal.print_line(terminal_line(line), shown)
         return code
     ends = {step for pair in options["steps"] for step in pair}
-    if missing := sorted(ends - set(manifest.steps)):
-        raise CommandError(f"the recording has no recorded step {missing[0]}; it has {len(manifest.steps)}")
+    if missing := sorted(ends - set(manifest.judged)):
+        raise CommandError(
+            f"the recording has no recorded step {missing[0]}; it has {_extent(manifest.judged)}"
+        )
+    manifest = replace(manifest, tensors=options["tensors"])
     lock = _take_folder(report)
     console = Console(stderr=True, quiet=options["quiet"])
     try:
@@ -134,6 +144,11 @@ def audit_recording(recording: Path, other: Path | None, report: Path, **options
     if result.problem:
         click.echo(f"Error: {terminal_line(result.problem, LONGEST_MESSAGE)}", err=True)
     return result.exit_code
+
+
+def _extent(numbers: Sequence[int]) -> str:
+    """The first and the last of some steps."""
+    return f"{numbers[0]} to {numbers[-1]}" if numbers else "none"
 
 
 def _require_options_of_two() -> None:
@@ -207,6 +222,8 @@ def _run_audit(
         raise CommandError(str(error), ExitCode.NOTHING_JUDGED) from error
     except ExecutorError as error:
         raise CommandError(str(error)) from error
+    if manifest.tensors and manifest.judged and not audited.result.tensors:
+        raise CommandError(f"no tensor of the recording is one of {', '.join(manifest.tensors)}")
     header = _header(manifest, started, arithmetic if options["model"] else None, sorted(audited.models))
     judged = verdicts(audited, known, _arguments(options), unfinished=options["unfinished"])
     return replace(Record.of(header, judged), diagnoses=tuple(diagnoses(audited, judged)))
@@ -222,6 +239,8 @@ def _arguments(options: Mapping[str, Any]) -> list[str]:
     words = [word for name, value in named.items() if value is not None for word in (f"--{name}", str(value))]
     for first, last in options["steps"]:
         words += ["--step", str(first) if first == last else f"{first}-{last}"]
+    for tensor in options["tensors"]:
+        words += ["--tensor", tensor]
     return [*words, *(["--unfinished"] if options["unfinished"] else [])]
 
 

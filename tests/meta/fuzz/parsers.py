@@ -266,7 +266,8 @@ def _manifest_seed() -> bytes:
         {"kind": "step", "number": n, "file": file_name(n), "bytes": 1_000, "header": "0" * 64}
         for n in (1, 2, 3)
     ]
-    lines = [facts, *steps, {"kind": "end", "steps": 3, "ended": ""}]
+    dropped = {"kind": "dropped", "number": 1}
+    lines = [facts, *steps, dropped, {"kind": "end", "steps": 3, "ended": ""}]
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
