@@ -70,15 +70,15 @@ class BeforeLocation(Enum):
     """It is zero: m and u before the first step."""
 
 
-def selects(tensors: Sequence[str], name: str, place: int) -> bool:
+def selects(tensors: Sequence[str], name: str, index: int) -> bool:
     """Whether a tensor is one of some.
 
     Args:
         tensors: names, numbers or patterns as of `fnmatch`; empty for all.
         name: of the tensor; may be empty.
-        place: index of the tensor in the recording.
+        index: of the tensor in the recording.
     """
-    return not tensors or any(each == str(place) or fnmatchcase(name, each) for each in tensors)
+    return not tensors or any(each == str(index) or fnmatchcase(name, each) for each in tensors)
 
 
 def file_name(number: int) -> str:

@@ -189,9 +189,8 @@ def figures(divergence: Divergence) -> list[tuple[str, str]]:
         ),
         ("bound", divergence.bound),
     ]
-    facts += [
-        (str(name), str(value)) for name, value in divergence.extra.items() if name not in {"life", WORKED}
-    ]
+    known = {"life", WORKED, *(name for name, text in facts if text)}
+    facts += [(str(name), str(value)) for name, value in divergence.extra.items() if name not in known]
     return [(name, text) for name, text in facts if text]
 
 

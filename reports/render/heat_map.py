@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from .drawing import HEAT, INK, WRONG, Picture, draw_svg
+from .drawing import HEAT, SURFACE, WRONG, Picture, draw_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,7 +96,9 @@ class HeatMap:
                 spans = [(self.steps[i], n * width) for i, n in _spans(row, each)]
                 axes.broken_barh(spans, (y - 0.45, 0.9), facecolors=colour, linewidth=0)
                 if each == BEYOND:
-                    axes.plot([x + n / 2 for x, n in spans], [y] * len(spans), "x", color=INK, markersize=4)
+                    axes.plot(
+                        [x + n / 2 for x, n in spans], [y] * len(spans), "x", color=SURFACE, markersize=5
+                    )
         axes.set_yticks(range(len(shown)), [_cut(name) for name, _ in shown])
         axes.set_ylim(len(shown) - 0.5, -0.5)
         axes.set_xlim(self.steps[0], self.steps[-1] + width)

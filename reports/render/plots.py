@@ -87,7 +87,14 @@ def _drift(series: Any, name: str) -> Picture | None:
             axes.yaxis.set_major_formatter("{x:g}")
             axes.set_ylim(0, 2 * highest)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.17), ncols=4, borderaxespad=0)
+        axes.legend(
+            loc="upper center",
+            bbox_to_anchor=(0.46, 1.17),
+            ncols=4,
+            borderaxespad=0,
+            columnspacing=1.0,
+            handlelength=1.5,
+        )
 
     rows = tuple((str(step), f"{error:.4g}", f"{bound:.4g}") for step, error, bound in shown)
     svg = draw_svg(draw, name) if len(shown) > 1 else None  # one number does not make a picture
