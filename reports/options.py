@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import click
 
-from ..impl.protocol.messages import DEVICES, DTYPES
+from ..impl.protocol.messages import DTYPES
+from ..impl.protocol.validation import ProtocolError, require_device
 
 STATE_HELP: Final = "The names under which your own optimizer keeps m and u, as in m,u."
 
@@ -38,9 +39,26 @@ class _Pair(tuple[str, ...]):
         return ",".join(self)
 
 
+class DeviceName(click.ParamType[str]):
+    """The name of a device in its framework, such as `cuda` or `cuda:1`."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name."""
+        try:
+            return require_device(str(value))
+        except ProtocolError as error:
+            self.fail(str(error), param, ctx)
+
+
 REPRODUCING: Final = (
     click.Option(
-        ["--device"], type=click.Choice(DEVICES), default="cpu", show_default=True, help="Where it runs."
+        ["--device"],
+        type=DeviceName(),
+        default="cpu",
+        show_default=True,
+        help="Where it runs, by the framework's own name: cuda, mps, xpu, cuda:1.",
     ),
     click.Option(
         ["--profile"],

@@ -60,7 +60,8 @@ class TorchAdapter(TorchFeatures):
         self.is_copied = mode != "differentiable"
         self.mode_arguments = MODES[mode] if optimizer_class is None else {}
         self.optimizer_class = optimizer_class or torch.optim.Adamax
-        self.devices = tuple(name for name in DEVICES if _is_available(name))
+        usual = tuple(name for name in DEVICES if _is_available(name))
+        self.devices = usual if device in usual or not _is_usable(device) else (*usual, device)
         if device not in self.devices:
             raise UnsupportedDeviceError(
                 f"torch {torch.__version__} finds no {device} here; there is {', '.join(self.devices)}"
@@ -235,3 +236,16 @@ def _is_available(device: str) -> bool:
         return True
     backend = getattr(torch, device, None)  # torch.npu comes with torch_npu
     return backend is not None and bool(backend.is_available())
+
+
+def _is_usable(device: str) -> bool:
+    """Whether a device that has to be named holds numbers; `meta` and its like do not."""
+    try:
+        return bool(torch.ones(1, device=device).tolist() == [1.0])
+    except (
+        RuntimeError,
+        NotImplementedError,
+        AssertionError,
+        ImportError,
+    ):  # it is not compiled in, or has no package
+        return False

@@ -75,6 +75,18 @@ def _refuse_start(requests: BinaryIO, answers: BinaryIO, message: str) -> None:
     answers.flush()
 
 
+def _rehearse(words: list[str]) -> None:
+    """Record a short run of a subject on a device: subject, device, dtype and folder."""
+    _forget_own_folder()
+    message = _describe_missing()
+    if message:
+        sys.exit(message)
+    _mount_package()
+    from adamax_conformance.impl.recording.rehearsal import rehearse
+
+    rehearse(*words)
+
+
 def main() -> None:
     """Answer requests until there are none."""
     faulthandler.enable()
@@ -96,4 +108,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:]:
+        _rehearse(sys.argv[1:])
+    else:
+        main()

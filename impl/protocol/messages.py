@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from ...reference.case import Layout
 from ...reference.life import Life, Observation
-from .validation import clean_text
+from .validation import clean_text, require_device
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
@@ -29,9 +29,10 @@ ARGUMENTS: Final = ("lr", "betas", "eps", "weight_decay", "maximize")
 """The documented arguments after `params`."""
 
 DEVICES: Final = ("cpu", "cuda", "mps", "xpu", "npu")
+"""The devices that are looked for without being named; any other has to be named."""
 
 Dtype: TypeAlias = Annotated[str, DTYPES]
-Device: TypeAlias = Annotated[str, DEVICES]
+Device: TypeAlias = Annotated[str, require_device]
 ArgumentName: TypeAlias = Annotated[str, ARGUMENTS]
 Text: TypeAlias = Annotated[str, clean_text]
 

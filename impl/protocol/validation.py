@@ -12,6 +12,9 @@ from typing import Any, Final, TypeVar
 LONGEST_TEXT: Final = 10_000
 """Characters of a message or reason that are kept."""
 
+DEVICE: Final = re.compile(r"[a-z][a-z0-9_]{0,31}(:[0-9]{1,4})?")
+"""The name of a device, and its number where there are several."""
+
 _LONGEST_SHOWN: Final = 80
 _MOST_DIGITS: Final = 300
 """Of an integer on the pipe: fewer than binary64 can hold, so that none overflows as it becomes a float."""
@@ -93,6 +96,13 @@ def require_count(value: object, where: str) -> int:
     if (number := require_type(value, int, where)) < 0:
         raise ProtocolError(f"{where} is {abbreviate(number)}; want at least 0")
     return number
+
+
+def require_device(value: str) -> str:
+    """The name of a device, as a framework has it: `cuda`, `hpu`, `cuda:1`."""
+    if DEVICE.fullmatch(value) is None:
+        raise ProtocolError(f"the device is {abbreviate(value)}; want a name such as 'cuda' or 'cuda:1'")
+    return value
 
 
 def require_id(holder: Mapping[str, Any], where: str) -> int:

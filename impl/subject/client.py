@@ -105,7 +105,7 @@ class Subject:
 
         Args:
             name: see `registry`. `numpy` runs in this process unless an interpreter is named.
-            device: one of `messages.DEVICES`.
+            device: its name in the framework, such as `cuda` or `cuda:1`.
             python: the interpreter that runs our host; this one if None.
             in_process: run it in this process, without any protection.
             deadlines: the limits of the time for answers.

@@ -165,7 +165,7 @@ class ProcessTransport:
             )
         try:
             self._child = ChildProcess(
-                [_find_interpreter(python), str(HOST)], cwd=folder, env=_host_environment()
+                [find_interpreter(python), str(HOST)], cwd=folder, env=_host_environment()
             )
         except UnavailableError:
             self._resources.close()
@@ -204,7 +204,8 @@ class ProcessTransport:
         self._resources.close()
 
 
-def _find_interpreter(python: str | None) -> str:
+def find_interpreter(python: str | None) -> str:
+    """The path of an interpreter; this one's if there is no other."""
     if python is None:
         return sys.executable
     # The host runs in another folder; a link stays a link, which identifies an environment.

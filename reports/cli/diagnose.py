@@ -8,12 +8,12 @@ import click
 from rich.console import Console
 
 from ...impl.protocol.errors import RejectedError, SubjectError, UnknownSubjectError
-from ...impl.protocol.messages import DEVICES, DTYPES
+from ...impl.protocol.messages import DTYPES
 from ...impl.subject.client import Subject
 from ...impl.subject.parts import find_parts
 from ...oracles.causes.diagnosis import Diagnosis
 from ..escape import one_line
-from ..options import STATE_HELP, StateNames
+from ..options import STATE_HELP, DeviceName, StateNames
 from ..record.diagnosis import diagnosis_to_json
 from ..record.exit_codes import ExitCode
 from ..render import terminal
@@ -26,7 +26,7 @@ from .errors import CommandError
 @click.command("diagnose")
 @click.argument("subject")
 @click.option("--dtype", type=click.Choice(DTYPES), help="The widest that shows something, by default.")
-@click.option("--device", type=click.Choice(DEVICES), default="cpu", show_default=True)
+@click.option("--device", type=DeviceName(), default="cpu", show_default=True)
 @click.option("--python", metavar="PATH", help="The interpreter to run the subject in.")
 @click.option("--state", type=StateNames(), metavar="M,U", help=STATE_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

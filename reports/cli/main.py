@@ -50,6 +50,11 @@ _COMMANDS: Final = {
         "Write a badge of each subject in FILES, which are records or reports' folders.",
     ),
     "check": _Command("check", "check", "Check optimizers."),
+    "check-device": _Command(
+        "check_device",
+        "check_device",
+        "Check every mode and format of a device, into one folder to send back.",
+    ),
     "checks": _Command("checks", "list_checks", "List every check by its group, with its title."),
     "diagnose": _Command(
         "diagnose",

@@ -12,12 +12,12 @@ from rich.text import Text
 
 from ...impl.adapters.registry import BUILTIN
 from ...impl.protocol.errors import RejectedError, SubjectError, UnknownSubjectError
-from ...impl.protocol.messages import DEVICES, DTYPES, SubjectInfo
+from ...impl.protocol.messages import DTYPES, SubjectInfo
 from ...impl.subject.client import Subject
 from ...oracles.identify.result import Identification
 from ...reference.rules import DOCUMENTED
 from ..escape import one_line
-from ..options import STATE_HELP, StateNames
+from ..options import STATE_HELP, DeviceName, StateNames
 from ..record.exit_codes import ExitCode
 from ..render import terminal
 from ..rule.identify import identify_rule
@@ -155,7 +155,7 @@ def list_subjects(python: str | None) -> int:
 @click.command("identify")
 @click.argument("subject")
 @click.option("--dtype", multiple=True, type=click.Choice(DTYPES))
-@click.option("--device", type=click.Choice(DEVICES), default="cpu", show_default=True)
+@click.option("--device", type=DeviceName(), default="cpu", show_default=True)
 @click.option("--python", metavar="PATH", help="The interpreter to run the subject in.")
 @click.option("--state", type=StateNames(), metavar="M,U", help=STATE_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ...impl.adapters.registry import SubjectKind, SubjectName
-from ...impl.protocol.messages import DEVICES, DTYPES
+from ...impl.protocol.messages import DTYPES
+from ...impl.protocol.validation import DEVICE
 from ...oracles.verdict import Quantity
 from ...reference.case import Layout
 
@@ -61,7 +62,7 @@ _TORCH_MODES: Final = {
 def dialect_of(named: SubjectName, dtype: str, device: str) -> Dialect | None:
     """The snippets for a subject; None if a few lines cannot express it."""
     dialect = None
-    if dtype not in DTYPES or device not in DEVICES:
+    if dtype not in DTYPES or DEVICE.fullmatch(device) is None:
         return dialect
     match named.kind, named.framework:
         case SubjectKind.FRAMEWORK, "torch" if named.mode in _TORCH_MODES:

@@ -31,6 +31,10 @@ ELSEWHERE = {
     "from adamax_conformance.reports.api import assert_conforms": "reports/test_api.py",
     "import numpy as np\nfrom adamax_conformance.impl import Adamax\nfrom": "reports/test_api.py",
     'title = "mypackage.optim.MyAdamax"': "cli/test_documented_by.py",
+    'name = "CUDA, as documented"': "cli/test_check_device.py",
+    'name = "OpenCL, single precision, as documented"': "cli/test_check_device.py",
+    'name = "Metal, fast math, as documented"': "cli/test_check_device.py",
+    'name = "flushing to zero"': "cli/test_check_device.py",
     '[[divergence]]\nid = "mine-arguments"': "reports/test_ledger.py",
     "- uses: OWNER/adamax-conformance@v0.1.0": "reports/test_github.py",
 }
@@ -76,7 +80,9 @@ def test_every_snippet_has_a_language_that_is_run():
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_command_and_option_that_a_page_names_is_there(path):
-    for command, rest in re.findall(r"adamax-conformance ([a-z]+)\b([^\n`]*)", path.read_text("utf-8")):
+    for command, rest in re.findall(
+        r"adamax-conformance ([a-z]+(?:-[a-z]+)*)([^\n`]*)", path.read_text("utf-8")
+    ):
         commands = [cli.get_command(click.Context(cli), command)]
         assert commands[0] is not None, command
         commands += getattr(commands[0], "commands", {}).values()

@@ -171,6 +171,20 @@ def test_an_accelerator_that_is_not_there_is_unsupported():
         Subject.open("torch", device="xpu", in_process=True)
 
 
+@pytest.mark.parametrize("device", ["meta", "hpu", "privateuseone:0"])
+def test_a_device_that_is_named_and_holds_no_numbers_is_refused(device):
+    with pytest.raises(errors.UnsupportedDeviceError, match=f"finds no {device} here; there is cpu"):
+        Subject.open("torch", device=device, in_process=True)
+
+
+def test_a_device_that_has_to_be_named_is_used():
+    with Subject.open("torch", device="cpu:0") as subject:
+        assert subject.info.device == "cpu:0"
+        handle = subject.construct([({"lr": 0.1}, [np.zeros(2)])], "float32")
+        after = subject.step(handle, (np.array([1.0, -1.0]),))
+    np.testing.assert_array_equal(np.sign(after.theta[0]), [-1, 1])
+
+
 def test_anyones_optimizer_class_is_a_subject(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(
         "import torch\n"

@@ -258,7 +258,7 @@ def test_every_script_has_fewer_lines_than_promised_and_is_python(subject, check
         {"subject": "mindspore[nn]", "check": "contract/lr/none"},
         {"subject": "mindspore[nn]", "evidence": {"case": case(maximize=True).to_json()}},
         {"dtype": "float8"},
-        {"device": "abacus"},
+        {"device": "an abacus"},
         {"check": "relations/mirror"},
         {"check": "bookkeeping/resume"},
         {"check": "ledger/an-entry"},
