@@ -30,6 +30,7 @@ from .step_file import RawTensor, StepFile
 _FRAMEWORKS: Final = (
     ("torch", "torch.optim", "Optimizer"),
     ("mindspore", "mindspore.experimental.optim", "Optimizer"),
+    ("mindspore", "mindspore.nn", "Optimizer"),
 )
 """The frameworks whose optimizers can be recorded: package, module and class of the base class."""
 _ARRAYS: Final = 5

@@ -257,14 +257,16 @@ def _chunks_of(
 def _dtypes_of(tensors: Mapping[str, Tensor | None]) -> str | None:
     """The dtypes of a parameter and its state; None where no bound is proven for them.
 
-    The state has one dtype, which has the numbers of theta and of the gradient. So they are the same numbers in it.
+    The state has one dtype, which has the numbers of theta. The gradient is of either dtype: from one that is coarser
+    than theta, m may come with the roundings of the gradient's format, or without.
     """
     own = {role: tensor.dtype for role, tensor in tensors.items() if tensor is not None}
     theta, state = own["theta_after"], own["m_after"]
     is_one = all(own[role] == state for role in ("m", "u", "u_after") if role in own)
     # A copy in a finer dtype begins with the numbers of theta.
     is_one &= holds(theta, own["theta"])
-    return join(theta, state) if is_one and holds(state, theta) and holds(state, own["gradient"]) else None
+    is_one &= own["gradient"] in {theta, state, own["theta"]}
+    return join(theta, state) if is_one and holds(state, theta) else None
 
 
 def _require_range(parameter: ParameterInfo) -> None:
