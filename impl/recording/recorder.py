@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ from ..adamax.optimizer import Adamax
 from .format import CHUNK, FORMAT, MANIFEST, QUANTITIES, BeforeLocation, chain_digest, checksums, file_name
 from .limits import Limits
 from .sources.base import ParameterInfo, ParameterState, Source
+from .sources.several import SeveralSource
 from .step_file import RawTensor, StepFile
 
 _FRAMEWORKS: Final = (
@@ -59,7 +61,8 @@ def record(
 
     Args:
         optimizer: a `torch.optim.Optimizer` with Adamax's options and state, a
-            `mindspore.experimental.optim.Adamax` that is not inside a compiled function, or our own.
+            `mindspore.experimental.optim.Adamax` or `mindspore.nn.AdaMax` that is not inside a compiled function, or our
+            own. Or a list of optimizers that step one after the other, as one for each parameter in the backward pass.
         directory: the folder of the recording; it is made if need be, and must be empty.
         every: the distance of recorded steps; the first of the block is one.
         on_error: what a step does when it cannot be recorded: `raise` the error, or `warn` and go on without recording.
@@ -149,6 +152,10 @@ def _bytes_of(parameter: ParameterInfo) -> int:
 
 
 def _open_source(optimizer: object) -> Source:
+    if isinstance(optimizer, list | tuple):
+        if not optimizer:
+            raise TypeError("optimizer is an empty list; it must have at least one optimizer")
+        return SeveralSource([_open_source(each) for each in optimizer])
     if isinstance(optimizer, Adamax):
         return import_module(".sources.numpy", __package__).NumPySource(optimizer)  # type: ignore[no-any-return]
     for package, module, base in _FRAMEWORKS:
@@ -231,7 +238,8 @@ class Recorder:
         self._on_error = on_error
         self._names = names or {}
         self._limits = limits or Limits()
-        self._calls = 0
+        # By the turn of the optimizer, where there are several.
+        self._calls: Counter[int] = Counter()
         self._is_seen = False
         self._is_open = False
         self._error: Exception | None = None
@@ -243,12 +251,14 @@ class Recorder:
         self._offsets: dict[int, int] = {}
         self._seen: set[str] = set()
         self._file: StepFile | None = None
-        self._has_begun = False
+        self._begun: int | None = None
         self._step: list[_Watched] = []
         self._options: list[Hyperparameters] = []
         self._finite = True
         self._chain = ""
         self._manifest: IO[bytes] | None = None
+        for info in source.parameters():
+            self._place_of(info)
         self._detach = source.attach(self._warn_of_no_block, lambda: None)
 
     def _warn_of_no_block(self) -> None:
@@ -340,13 +350,14 @@ class Recorder:
     def _before_step(self) -> None:
         """Write the gradients and the state that the next step reads."""
         self._is_seen = True
-        if not self._has_begun:
-            self._calls += 1
-        elif self._file is not None:  # the step before raised, or a closure has made other gradients since
+        turn = self._turn
+        if self._begun != turn:
+            self._calls[turn] += 1
+        if self._file is not None:  # the step before raised, or a closure has made other gradients since
             self._file.discard()
             self._file = None
-        self._has_begun = True
-        if (self._calls - 1) % self._every:
+        self._begun = turn
+        if (self._calls[turn] - 1) % self._every:
             return
         infos = [
             replace(info, name=info.name or self._names.get(id(info.key), ""))
@@ -368,7 +379,7 @@ class Recorder:
         place, count, state = self._place_of(info), self._source.count(info), self._source.state(info)
         before, changed = _contents(state), []
         known = self._known.get(place, _Known())
-        if known.call == self._calls - 1:
+        if known.call == self._calls[self._turn] - 1:
             changed = [quantity for quantity in QUANTITIES if before[quantity] != known.content[quantity]]
             changed += ["t"] if count != known.count else []
         watched = _Watched(place, info, before, count, changed)
@@ -381,6 +392,11 @@ class Recorder:
             about = {"place": place, "name": info.name, "group": info.group, "t": t}
             watched.entry = {**about, "before": self._store_before(watched, state, t)}
         return watched
+
+    @property
+    def _turn(self) -> int:
+        """The index of the optimizer that takes the step in progress."""
+        return self._source.turn if isinstance(self._source, SeveralSource) else 0
 
     def _place_of(self, info: ParameterInfo) -> int:
         if id(info.key) not in self._places:
@@ -421,7 +437,7 @@ class Recorder:
 
     def _after_step(self) -> None:
         """Write the state that the step left, and the step's line of the manifest."""
-        file, self._has_begun = self._file, False
+        file, self._begun = self._file, None
         if file is None:
             self._count_unseen()
             return
@@ -431,7 +447,7 @@ class Recorder:
         if self._is_skipped(contents, counts):
             file.discard()
             self._file = None
-            self._calls -= 1
+            self._calls[self._turn] -= 1
             self._write_line({"kind": "skipped", "after": self.recorded, "finite": self._finite})
             return
         self._require_state(states)
@@ -463,7 +479,7 @@ class Recorder:
         self.recorded += 1
         for each, content, count in zip(self._step, contents, counts, strict=True):
             number = 0 if each.entry is None else self.recorded
-            self._known[each.place] = _Known(self._calls, number, content, count)
+            self._known[each.place] = _Known(self._calls[self._turn], number, content, count)
         self._write_line(
             {"kind": "step", "number": self.recorded, "file": file.path.name, "bytes": size, "header": digest}
         )

@@ -153,6 +153,11 @@ def test_what_is_no_optimizer_is_refused(tmp_path):
         pass
 
 
+def test_a_list_without_an_optimizer_is_refused(tmp_path):
+    with pytest.raises(TypeError, match="empty list"), record([], tmp_path):
+        pass
+
+
 def test_a_folder_without_a_recording_is_refused(tmp_path):
     with pytest.raises(NotARecordingError, match="cannot be read"):
         read_manifest(tmp_path)

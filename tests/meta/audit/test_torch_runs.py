@@ -283,6 +283,48 @@ def test_complex_parameters_next_to_real_ones(tmp_path):
     assert said(run.record, "audit/lockstep/u").measured["judged"] == 3 * (38 + 2 * 4)
 
 
+class InBackward:
+    """Steps of an optimizer for each parameter, as soon as its gradient is there.
+
+    Args:
+        folder: of the recording.
+        kinds: of the optimizers of the weight and of the bias.
+        every: as `record` takes it.
+    """
+
+    def __init__(self, folder, kinds, every=1):
+        torch.manual_seed(8)
+        self.model = torch.nn.Linear(4, 3)
+        thetas = dict(self.model.named_parameters())
+        optimizers = {
+            theta: kind([theta], lr=0.05) for theta, kind in zip(thetas.values(), kinds, strict=True)
+        }
+
+        def step(theta):
+            optimizers[theta].step()
+            theta.grad = None
+
+        for theta in thetas.values():
+            theta.register_post_accumulate_grad_hook(step)
+        with record(
+            list(optimizers.values()), folder / "recording", every, model=self.model
+        ) as self.recorder:
+            for _ in range(6):
+                self.model(torch.randn(5, 4)).square().sum().backward()
+        self.code, self.record = audited(folder / "recording", folder / "report")
+
+
+@pytest.mark.parametrize(("every", "steps"), [(1, 6), (4, 2)])
+def test_an_optimizer_for_each_parameter_that_steps_in_the_backward_pass(tmp_path, every, steps):
+    run = InBackward(tmp_path, [torch.optim.Adamax] * 2, every)
+    assert run.recorder.recorded == 2 * steps
+    assert [v.check for v in run.record.verdicts if v.status in WRONG] == []
+    assert run.code == 0
+    assert said(run.record, "audit/outside").status is Status.SKIPPED
+    assert said(run.record, "audit/count").status is Status.CONFORMS
+    assert said(run.record, "audit/lockstep/theta").measured["judged"] == steps * 15
+
+
 class CountedByGroup(torch.optim.Optimizer):
     """Adamax with a count for each group, and none in the states."""
 
@@ -415,6 +457,15 @@ def test_what_the_optimizer_itself_does_wrongly_is_found(tmp_path, kind, checks)
     assert checks <= set(run.wrong())
     places = [v.reason for v in run.record.verdicts if v.status in WRONG and v.check in checks]
     assert all("step 4" in place for place in places), places
+
+
+@pytest.mark.usefixtures("short_search")
+def test_what_one_of_several_optimizers_does_wrongly_is_found(tmp_path):
+    run = InBackward(tmp_path, [torch.optim.Adamax, faulty(3, alter_m)])
+    assert run.code == 1
+    assert said(run.record, "audit/lockstep/m").status is Status.DIVERGES
+    assert "3 elements of bias" in said(run.record, "audit/lockstep/m").reason
+    assert "after step 3" in said(run.record, "audit/lockstep/m").reason
 
 
 class MovesFrozen(torch.optim.Adamax):
