@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from ...reference.hyperparameters import Hyperparameters
 from .recorder import Recorder, open_folder
@@ -196,9 +195,4 @@ class _Key:
 
 
 def _to_raw(array: Any) -> RawTensor | None:
-    if array is None:
-        return None
-    converted: npt.NDArray[Any] = np.asarray(array)
-    if converted.dtype.name == "bfloat16":
-        return RawTensor.from_array(np.ascontiguousarray(converted).view(np.uint16), "bfloat16")
-    return RawTensor.from_array(converted)
+    return None if array is None else RawTensor.from_array(np.asarray(array))

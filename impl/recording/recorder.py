@@ -33,6 +33,7 @@ _FRAMEWORKS: Final = (
     ("torch", "torch.optim", "Optimizer"),
     ("mindspore", "mindspore.experimental.optim", "Optimizer"),
     ("mindspore", "mindspore.nn", "Optimizer"),
+    ("keras", "keras.optimizers", "Optimizer"),
 )
 """The frameworks whose optimizers can be recorded: package, module and class of the base class."""
 _ARRAYS: Final = 5

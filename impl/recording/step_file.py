@@ -44,8 +44,10 @@ class RawTensor:
 
     @classmethod
     def from_array(cls, array: npt.NDArray[Any], dtype: str = "") -> RawTensor:
-        """Make it from an array; for bfloat16, from the integers of its bits."""
+        """Make it from an array; for bfloat16, from its bits or from ml_dtypes' own."""
         name = dtype or array.dtype.name
+        if array.dtype.name == "bfloat16":
+            array = np.ascontiguousarray(array).reshape(array.shape).view(np.uint16)
         if name not in STORAGE_DTYPES:
             raise TypeError(
                 f"an array of dtype {name} cannot be recorded; one of {', '.join(STORAGE_DTYPES)} can"
