@@ -55,7 +55,8 @@ class KerasSource:
         kind = type(self._optimizer)
         name = f"{kind.__module__}.{kind.__qualname__}"
         own = f"keras[{keras.backend.backend()}]"
-        subject = own if kind is keras.optimizers.Adamax else name
+        # A backend may have a class of its own, which Keras puts in the place of the optimizer's.
+        subject = own if name.startswith("keras.") and kind.__name__ == "Adamax" else name
         return OptimizerFacts(subject, "keras", keras.__version__, name, "cpu")
 
     def parameters(self) -> Sequence[ParameterInfo]:

@@ -18,6 +18,8 @@ os.environ.setdefault("KERAS_BACKEND", str(backend))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 keras = pytest.importorskip("keras")
 
+# Of TensorFlow itself, next to NumPy 2.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 STEPS = 4
 WRONG = {Status.DIVERGES, Status.BROKEN}
 
