@@ -34,6 +34,7 @@ _FRAMEWORKS: Final = (
     ("mindspore", "mindspore.experimental.optim", "Optimizer"),
     ("mindspore", "mindspore.nn", "Optimizer"),
     ("keras", "keras.optimizers", "Optimizer"),
+    ("paddle", "paddle.optimizer", "Optimizer"),
 )
 """The frameworks whose optimizers can be recorded: package, module and class of the base class."""
 _ARRAYS: Final = 5
@@ -61,9 +62,10 @@ def record(
     as under a loss scaler that skips it, is listed and has no file.
 
     Args:
-        optimizer: a `torch.optim.Optimizer` with Adamax's options and state, a
-            `mindspore.experimental.optim.Adamax` or `mindspore.nn.AdaMax` that is not inside a compiled function, or our
-            own. Or a list of optimizers that step one after the other, as one for each parameter in the backward pass.
+        optimizer: a `torch.optim.Optimizer` with Adamax's options and state; `mindspore.experimental.optim.Adamax`,
+            `mindspore.nn.AdaMax`, `keras.optimizers.Adamax` or `paddle.optimizer.Adamax`; or our own. It takes its steps
+            outside of functions that are compiled as a whole. Or a list of optimizers that step one after the other, as
+            one for each parameter in the backward pass.
         directory: the folder of the recording; it is made if need be, and must be empty.
         every: the distance of recorded steps; the first of the block is one.
         on_error: what a step does when it cannot be recorded: `raise` the error, or `warn` and go on without recording.
@@ -167,8 +169,8 @@ def _open_source(optimizer: object) -> Source:
             return source
     kind = type(optimizer)
     raise TypeError(
-        f"optimizer is of type {kind.__module__}.{kind.__qualname__}; a torch.optim.Optimizer, a "
-        "mindspore.experimental.optim.Adamax and an adamax_conformance.impl.Adamax can be recorded"
+        f"optimizer is of type {kind.__module__}.{kind.__qualname__}; an Adamax of torch, mindspore, keras, paddle or "
+        "adamax_conformance.impl can be recorded, and any other optimizer by record_arrays"
     )
 
 

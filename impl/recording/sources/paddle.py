@@ -44,6 +44,7 @@ class PaddleSource:
     def __init__(self, optimizer: Any) -> None:
         self._optimizer = optimizer
         self._gradients: dict[int, Any] = {}
+        self._beta1: dict[int, float] = {}
 
     @property
     def facts(self) -> OptimizerFacts:
@@ -51,12 +52,11 @@ class PaddleSource:
         name = f"{kind.__module__}.{kind.__qualname__}"
         subject = "paddle" if kind is paddle.optimizer.Adamax else name
         device = str(paddle.get_device()).partition(":")[0]
-        return OptimizerFacts(
-            subject, "paddle", paddle.__version__, name, _DEVICES.get(device, device)
-        )
+        return OptimizerFacts(subject, "paddle", paddle.__version__, name, _DEVICES.get(device, device))
 
     def parameters(self) -> Sequence[ParameterInfo]:
         own = self._each()
+        self._beta1 = {id(parameter): options.beta1 for parameter, _, options in own}
         groups = list(dict.fromkeys(options for _, _, options in own))
         return [
             ParameterInfo(str(parameter.name), groups.index(options), index, parameter)
@@ -72,7 +72,11 @@ class PaddleSource:
         groups = own._param_groups  # noqa: SLF001 - as above
         if not isinstance(groups[0], dict):
             groups = [{"params": groups, "grad_clip": own._grad_clip}]  # noqa: SLF001 - as above
-        return [(p, group.get("grad_clip"), self._options_of(p, group)) for group in groups for p in group["params"]]
+        return [
+            (p, group.get("grad_clip"), self._options_of(p, group))
+            for group in groups
+            for p in group["params"]
+        ]
 
     def _options_of(self, parameter: Any, group: dict[str, Any]) -> Hyperparameters:
         own = self._optimizer
@@ -99,7 +103,7 @@ class PaddleSource:
         power = self._accumulator(parameter, "beta1_pow_acc")
         if power is None:
             return 0
-        value, beta1 = float(power), self.options()[parameter.group].beta1
+        value, beta1 = float(power.numpy().reshape(-1)[0]), self._beta1[id(parameter.key)]
         if not 0 < beta1 <= _LARGEST_BETA or value < _LEAST_POWER:
             return None
         # It begins as beta1, and is multiplied by it after each step.
@@ -136,7 +140,7 @@ class PaddleSource:
         return detach
 
     def _clipped(self) -> dict[int, Any]:
-        """The gradients as the step sees them, by parameter: clipping is not a part of the formula."""
+        """The gradients by parameter, clipped: that is not a part of the formula."""
         pairs: dict[int, tuple[Any, list[tuple[Any, Any]]]] = {}
         for parameter, clip, _ in self._each():
             if parameter.grad is not None and not parameter.stop_gradient:

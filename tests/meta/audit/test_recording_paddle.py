@@ -24,7 +24,10 @@ def scheduled(parameters):
 
 
 def grouped(parameters):
-    groups = [{"params": parameters[:1], "weight_decay": 0.01, "learning_rate": 0.5}, {"params": parameters[1:]}]
+    groups = [
+        {"params": parameters[:1], "weight_decay": 0.01, "learning_rate": 0.5},
+        {"params": parameters[1:]},
+    ]
     return paddle.optimizer.Adamax(0.05, parameters=groups)
 
 
@@ -54,8 +57,8 @@ def recorded(folder, make, began=0):
     """Record some steps, after others; audit them."""
     rng = np.random.default_rng(8)
     parameters = [
-        paddle.create_parameter([6, 4], "float32", name="weight"),
-        paddle.create_parameter([5], "float32", name="bias"),
+        paddle.create_parameter([6, 4], "float32"),
+        paddle.create_parameter([5], "float32"),
     ]
     optimizer = make(parameters)
 
@@ -97,6 +100,9 @@ def test_what_the_optimizer_does_wrongly_is_named(tmp_path):
 def test_what_cannot_be_judged_is_refused(tmp_path):
     theta = paddle.create_parameter([5], "float32")
     with pytest.raises(ValueError, match="L1Decay; L2Decay can be recorded"):
-        record(paddle.optimizer.Adamax(parameters=[theta], weight_decay=paddle.regularizer.L1Decay(0.1)), tmp_path)
+        record(
+            paddle.optimizer.Adamax(parameters=[theta], weight_decay=paddle.regularizer.L1Decay(0.1)),
+            tmp_path,
+        )
     with pytest.raises(TypeError, match=r"paddle\.optimizer\.Adamax can be recorded"):
         record(paddle.optimizer.SGD(parameters=[theta]), tmp_path)
