@@ -6,7 +6,7 @@ import ast
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from copy import deepcopy
+from copy import copy
 from dataclasses import dataclass
 from types import CodeType, ModuleType
 
@@ -34,9 +34,9 @@ Change = Callable[[ast.AST], ast.AST]
 
 
 def _set_field(name: str, value: object) -> Change:
-    def change(copy: ast.AST) -> ast.AST:
-        setattr(copy, name, value)
-        return copy
+    def change(node: ast.AST) -> ast.AST:
+        setattr(node, name, value)
+        return node
 
     return change
 
@@ -69,8 +69,8 @@ def omissions(node: ast.AST) -> Iterator[tuple[str, Change]]:
     """The omissions in one node: a term of a sum, or an argument of several."""
     match node:
         case ast.BinOp(op=ast.Add()):
-            yield "only the left term", lambda copy: copy.left
-            yield "only the right term", lambda copy: copy.right
+            yield "only the left term", lambda node: node.left
+            yield "only the right term", lambda node: node.right
         case ast.AugAssign(op=ast.Add()):
             yield "no added term", lambda _: ast.Pass()
         case ast.Call(func=ast.Name(id="max" | "min" | "compound" as name), args=[_, _, *_] as arguments):
@@ -85,14 +85,19 @@ def _without(arguments: list[ast.expr], name: str) -> Change:
     return _set_field("args", arguments)
 
 
-class _Replacer(ast.NodeTransformer):
-    def __init__(self, target: ast.AST, change: Change) -> None:
-        self.target = target
-        self.change = change
-
-    def visit(self, node: ast.AST) -> ast.AST:
-        """Change the target, and leave everything else."""
-        return self.change(node) if node is self.target else self.generic_visit(node)
+def _replace(node: ast.AST, target: ast.AST, change: Change) -> ast.AST | None:
+    """A tree with the target changed, or None if it is not in the tree; all else is shared with the tree."""
+    if node is target:
+        return change(copy(node))
+    for field, value in ast.iter_fields(node):
+        for index, child in enumerate(value if isinstance(value, list) else [value]):
+            changed = _replace(child, target, change) if isinstance(child, ast.AST) else None
+            if changed is not None:
+                new = copy(node)
+                several = isinstance(value, list)
+                setattr(new, field, [*value[:index], changed, *value[index + 1 :]] if several else changed)
+                return new
+    return None
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,14 @@ class Mutant:
 
     def code(self) -> CodeType:
         """The altered function's code."""
-        module = compile(ast.fix_missing_locations(self.tree), "mutant", "exec")
+        (altered,) = (
+            node
+            for node in self.tree.body
+            if isinstance(node, ast.FunctionDef) and node.name == self.function
+        )
+        alone = ast.fix_missing_locations(ast.Module([altered], []))
+        # `compile` takes over that annotations are not evaluated: in this module, as in the mutants.
+        module = compile(alone, "mutant", "exec")
         return next(c for c in module.co_consts if isinstance(c, CodeType) and c.co_name == self.function)
 
 
@@ -124,16 +136,15 @@ def mutants(module: ModuleType, names: Mapping[str, str], *, omitting: bool = Fa
         omitting: whether terms are forgotten, too.
     """
     tree = ast.parse(inspect.getsource(module))
-    everything = list(ast.walk(tree))
     for function in (node for node in tree.body if isinstance(node, ast.FunctionDef)):
         seen: Counter[str] = Counter()
         body = (*function.body, *function.args.defaults)
         inside = {id(inner) for statement in body for inner in ast.walk(statement)}
-        for index, node in enumerate(everything):
+        for node in ast.walk(function):
             if id(node) not in inside:
                 continue
             for what, change in (*mutations(node, names), *(omissions(node) if omitting else ())):
-                copy = deepcopy(tree)
-                changed = _Replacer(list(ast.walk(copy))[index], change).visit(copy)
+                altered = _replace(function, node, change)
+                changed = ast.Module([altered if other is function else other for other in tree.body], [])
                 seen[what] += 1
                 yield Mutant(function.name, f"{function.name}: {what}, occurrence {seen[what]}", changed)
