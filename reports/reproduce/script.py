@@ -115,7 +115,7 @@ def _recorded(text: str) -> float:
 def _shipped_script(verdict: Verdict) -> str | None:
     """The script of the shipped ledger's entry that made a verdict known."""
     name = verdict.measured.get("ledger")
-    for entry in ledger.load().entries:
+    for entry in ledger.load().entries if name else ():
         if entry.id == name and entry.check == verdict.check and entry.script:
             return (ledger.SCRIPTS / entry.script).read_text(encoding="utf-8")
     return None

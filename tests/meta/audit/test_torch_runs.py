@@ -7,7 +7,6 @@ import copy
 import pytest
 from adamax_conformance.impl.recording import record
 from adamax_conformance.oracles.verdict import Status
-from adamax_conformance.reports.audit import causes
 from adamax_conformance.tests.meta.audit.auditing import audited, said
 
 torch = pytest.importorskip("torch")
@@ -355,12 +354,6 @@ def test_an_optimizer_that_counts_by_group(tmp_path):
     run.audit().is_right()
 
 
-@pytest.fixture
-def short_search(monkeypatch):
-    """No time for the search for two causes at once."""
-    monkeypatch.setattr(causes, "_SEARCH", 0.0)
-
-
 # Wrong -------------------------------------------------------------------------------------------------------------
 
 
@@ -447,7 +440,6 @@ class LosesOneTensor(torch.optim.Adamax):
     ],
     ids=["step lost", "step of a tensor lost", "state reset", "m altered", "theta altered", "count restored"],
 )
-@pytest.mark.usefixtures("short_search")
 def test_what_the_optimizer_itself_does_wrongly_is_found(tmp_path, kind, checks):
     run = Run(tmp_path, kind)
     with run.recorder:
@@ -508,7 +500,6 @@ def nan(optimizer):
     optimizer.state[first(optimizer)]["exp_avg"].view(-1)[3] = float("nan")
 
 
-@pytest.mark.usefixtures("short_search")
 def test_a_nan_that_a_step_makes_of_finite_numbers_is_found(tmp_path):
     run = Run(tmp_path, faulty(2, nan))
     with run.recorder:
@@ -527,7 +518,6 @@ def alter_a_little(optimizer):
     m.view(-1)[3] *= 1 + 40 * 2**-24
 
 
-@pytest.mark.usefixtures("short_search")
 def test_the_picture_over_the_steps_shows_the_step_that_is_beyond_its_bound(tmp_path):
     run = Run(tmp_path, faulty(3, alter_a_little))
     with run.recorder:

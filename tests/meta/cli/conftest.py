@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from adamax_conformance.oracles.verdict import Status, Verdict
 from adamax_conformance.reports.record.record import read_record
+from adamax_conformance.tests.meta.cli.forks import Forks, output_of
 
 
 @dataclass(frozen=True)
@@ -33,24 +34,60 @@ class Ran:
         return {v.check for v in self.verdicts(Status.DIVERGES)}
 
 
+@pytest.fixture(scope="session")
+def forks():
+    """The process that commands are forks of; None where there are no forks."""
+    if not hasattr(os, "fork"):
+        yield None
+        return
+    started = Forks()
+    yield started
+    started.close()
+
+
 @pytest.fixture
-def run(tmp_path):
-    """Run adamax-conformance next to a copy of `optimizers.py`."""
-    shutil.copy(Path(__file__).with_name("optimizers.py"), tmp_path)
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("ADAMAX_", "PYTEST_"))}
+def folder(tmp_path):
+    """A folder with a copy of `optimizers.py`."""
+    result = tmp_path / "here"
+    result.mkdir()
+    shutil.copy(Path(__file__).with_name("optimizers.py"), result)
+    return result
+
+
+def without_settings() -> dict[str, str]:
+    """The environment, without what it says to the suite or to pytest."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("ADAMAX_", "PYTEST_"))}
+
+
+@pytest.fixture
+def run_alone(folder):
+    """Run adamax-conformance next to `optimizers.py`, in a process of its own."""
 
     def call(*arguments: str, **more: str) -> Ran:
         command = [sys.executable, "-m", "adamax_conformance.reports.cli.main", *arguments]
         done = subprocess.run(
             command,
-            cwd=tmp_path,
-            env={**environment, **more},
+            cwd=folder,
+            env={**without_settings(), **more},
             capture_output=True,
             text=True,
             encoding="utf-8",
             timeout=300,
             check=False,
         )
-        return Ran(done.returncode, done.stdout, done.stderr, tmp_path)
+        return Ran(done.returncode, done.stdout, done.stderr, folder)
+
+    return call
+
+
+@pytest.fixture
+def run(forks, folder, run_alone):
+    """Run adamax-conformance next to a copy of `optimizers.py`, in a fork."""
+    if forks is None:
+        return run_alone
+
+    def call(*arguments: str, **more: str) -> Ran:
+        code = forks.run(arguments, folder, {**without_settings(), **more})
+        return Ran(code, *output_of(folder), folder)
 
     return call

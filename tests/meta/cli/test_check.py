@@ -8,8 +8,8 @@ from adamax_conformance.tests.conformance.harness.catalogue import CHECKS
 from adamax_conformance.tests.meta.cli.seeds import try_seeds
 
 
-def test_our_own_conforms_and_every_check_gives_one_verdict_a_dtype(run):
-    ran = run("check")
+def test_our_own_conforms_and_every_check_gives_one_verdict_a_dtype(run_alone):
+    ran = run_alone("check")
     assert ran.code == 0, ran.out + ran.err
     assert "Conforms" in ran.out
     judged = [(v.dtype, v.check) for v in ran.verdicts()]
@@ -20,26 +20,24 @@ def test_our_own_conforms_and_every_check_gives_one_verdict_a_dtype(run):
 
 
 def test_a_right_optimizer_of_ones_own_conforms(run):
-    ran = run("check", "optimizers.py:Adamax")
+    ran = run("check", "optimizers.py:Adamax", "--dtype", "float32")
     assert ran.code == 0, ran.out
     assert not ran.verdicts(Status.DIVERGES, Status.BROKEN)
     assert {v.check for v in ran.verdicts(Status.SKIPPED)} >= {"bookkeeping/resume"}
 
 
 @pytest.mark.parametrize(
-    ("name", "check", "said"),
+    ("name", "check", "said", "values"),
     [
-        ("EpsilonOutsideTheMaximum", "rule/documented", "divided by u + eps"),
-        ("WithoutBiasCorrection", "rule/documented", "no bias correction"),
-        ("MaximizeIgnored", "rule/documented", "maximize is ignored"),
-        ("DecayDecoupled", "rule/documented", "apart from the gradient"),
-        ("HalfPrecisionScalars", "rule/scalars", "binary16"),
+        ("EpsilonOutsideTheMaximum", "rule/documented", "divided by u + eps", "value/*"),
+        ("WithoutBiasCorrection", "rule/documented", "no bias correction", "value/scales/*"),
+        ("MaximizeIgnored", "rule/documented", "maximize is ignored", "value/scales/*"),
+        ("DecayDecoupled", "rule/documented", "apart from the gradient", "value/scales/*"),
+        ("HalfPrecisionScalars", "rule/scalars", "binary16", "value/lockstep/*,value/scales/*"),
     ],
 )
-def test_one_difference_is_named_once_and_hides_nothing(run, name, check, said):
-    ran = run(
-        "check", f"optimizers.py:{name}", "--dtype", "float32", "--check", "rule/*", "--check", "value/*"
-    )
+def test_one_difference_is_named_once_and_hides_nothing(run, name, check, said, values):
+    ran = run("check", f"optimizers.py:{name}", "--dtype", "float32", "--check", f"rule/*,{values}")
     assert ran.code == 1
     assert ran.diverging() == {check}
     assert said in next(v.reason for v in ran.verdicts(Status.DIVERGES))
@@ -63,7 +61,7 @@ def test_a_negative_learning_rate_that_is_accepted_is_told_for_each_clause(run):
 def test_a_subject_that_fails_in_the_middle_costs_its_own_verdicts_alone(run, name, status, said):
     ran = run(
         "check", f"optimizers.py:{name}", "--dtype", "float32", "--timeout", "5",
-        "--check", "value/*", "--check", "contract/lr/*",
+        "--check", "value/long-run/*,value/lockstep/*,contract/lr/*",
     )  # fmt: skip
     assert ran.code == 1
     failed = ran.verdicts(Status.DIVERGES, Status.BROKEN)

@@ -86,7 +86,7 @@ def _without(arguments: list[ast.expr], name: str) -> Change:
 
 
 def _replace(node: ast.AST, target: ast.AST, change: Change) -> ast.AST | None:
-    """A tree with the target changed, or None if it is not in the tree; all else is shared with the tree."""
+    """A tree with the target changed, which shares all else; None without the target."""
     if node is target:
         return change(copy(node))
     for field, value in ast.iter_fields(node):

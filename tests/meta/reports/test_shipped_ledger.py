@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-import os
-import subprocess
-import sys
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from adamax_conformance.impl.adapters.frameworks import FRAMEWORKS
 from adamax_conformance.reports.ledger import ledger
 from adamax_conformance.reports.ledger.ledger import SCRIPTS
 from adamax_conformance.tests.conformance.harness.catalogue import CHECKS
+from adamax_conformance.tests.meta.reports.running_scripts import run_scripts
 
 ENTRIES = ledger.load().entries
 PROGRAMS = sorted(SCRIPTS.glob("*.py"))
@@ -27,14 +26,6 @@ def framework_of(path: Path) -> str:
     """The framework of a script, by the start of its name."""
     names = {framework.name for framework in FRAMEWORKS if path.stem.startswith(f"{framework.name}_")}
     return max(names, key=len)
-
-
-def interpreter(framework: str) -> str:
-    """An interpreter that has the framework, or a skip."""
-    if importlib.util.find_spec(framework):
-        return sys.executable
-    python = os.environ.get("MINDSPORE_PYTHON") if framework == "mindspore" else None
-    return python or pytest.skip(f"{framework} is not installed")
 
 
 def keras_backend(script: str) -> str:
@@ -75,25 +66,26 @@ def test_a_script_is_short_and_needs_its_framework_alone(path: Path):
     assert imported - ALLOWED - BELOW.get(framework, set()) == {framework}
 
 
-@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
-def test_a_script_shows_its_divergence(path: Path, tmp_path):
-    backend = keras_backend(path.stem)
-    if path.stem.startswith("keras_") and (
-        backend == "none" or (path.stem, backend) == ("keras_subnormals", "torch")
-    ):
-        pytest.skip(f"it has nothing to show where the backend is {backend}")
+def variables_of(path: Path) -> dict[str, str]:
+    """The environment variables that a script needs."""
     # To MindSpore 3 means errors only, to PaddlePaddle a great deal more than that.
     glog = {"GLOG_v": "3"} if framework_of(path) == "mindspore" else {}
-    variables = {**glog, "KERAS_BACKEND": backend, "JAX_ENABLE_X64": "1"}
-    done = subprocess.run(
-        [interpreter(framework_of(path)), "-W", "ignore", path],
-        cwd=tmp_path,
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 1, done.stderr
-    assert done.stderr.splitlines()[-1].startswith("diverges: "), done.stderr
+    return {**glog, "KERAS_BACKEND": keras_backend(path.stem), "JAX_ENABLE_X64": "1"}
+
+
+@pytest.mark.parametrize("framework", sorted({framework_of(path) for path in PROGRAMS}))
+def test_each_script_of_a_framework_shows_its_divergence(framework: str, tmp_path):
+    paths = [path for path in PROGRAMS if framework_of(path) == framework]
+    if framework == "keras":
+        backends = {path: keras_backend(path.stem) for path in paths}
+        nothing = {path for path in paths if (path.stem, backends[path]) == ("keras_subnormals", "torch")}
+        paths = [path for path in paths if backends[path] != "none" and path not in nothing]
+    said = {}
+    for variables, group in groupby(paths, variables_of):
+        said |= run_scripts(framework, group, tmp_path, variables)
+    wrong = {
+        name: each
+        for name, each in said.items()
+        if each.code != 1 or not each.err.splitlines()[-1].startswith("diverges: ")
+    }
+    assert not wrong
