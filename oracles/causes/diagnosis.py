@@ -479,9 +479,17 @@ def _explains(parts: Sequence[_Part], kind: type[Machine]) -> bool:
 def _pairs(
     search: _Search, singles: Sequence[type[Machine]], medium: _Part, whole: _Part
 ) -> list[type[Machine]]:
-    """Two deviations at once: one, or a rule, that explains some, and any other."""
+    """Two deviations at once: one, or a rule, that explains some, and any other.
+
+    None are found where it takes longer than the budget to judge each deviation alone.
+    """
     wrong = _cells(medium.batch, medium.judge(Machine))
-    cells = {kind: _cells(medium.batch, medium.judge(kind)) for kind in (*singles, *RULES)}
+    deadline = time.process_time() + search.budget
+    cells = {}
+    for kind in (*singles, *RULES):
+        cells[kind] = _cells(medium.batch, medium.judge(kind))
+        if time.process_time() > deadline:
+            return []
     gain = {kind: len(wrong - rest) - 2 * len(rest - wrong) for kind, rest in cells.items()}
     ranked = sorted(singles, key=lambda kind: -gain[kind])
     firsts = sorted(cells, key=lambda kind: -gain[kind])

@@ -18,11 +18,12 @@ from adamax_conformance.reports.rule.diagnose import diagnose_subject
 from adamax_conformance.reports.rule.life_lines import life_lines
 from adamax_conformance.tests.meta.causes.subjects import CAUSES, CONDITIONS, Known
 from adamax_conformance.tests.meta.planted import faithful
+from adamax_conformance.tests.meta.sampling import crossed
 
 
-def _diagnosis(factory: type, dtype: str = "float64") -> Diagnosis:
+def _diagnosis(factory: type, dtype: str = "float64", search: float = 4.0) -> Diagnosis:
     with Subject.in_process(factory, factory.__name__) as subject:
-        return diagnose_subject(subject, dtype)
+        return diagnose_subject(subject, dtype, search)
 
 
 @pytest.mark.parametrize("wrong", CAUSES, ids=lambda wrong: wrong.__name__)
@@ -37,18 +38,17 @@ def test_the_cause_of_a_wrong_optimizer_is_named_and_no_other(wrong: type[Known]
 
 @pytest.mark.parametrize("wrong", CONDITIONS, ids=lambda wrong: wrong.__name__)
 def test_without_a_known_cause_the_conditions_and_the_first_quantity_are_reported(wrong: type[Known]) -> None:
-    found = _diagnosis(wrong)
+    found = _diagnosis(wrong, search=1.0)
     assert not found.causes
     assert wrong.condition in found.conditions
     assert found.quantity == wrong.quantity
 
 
-@pytest.mark.parametrize("right", [Known, *faithful.FAITHFUL], ids=lambda right: right.__name__)
-def test_a_faithful_optimizer_has_no_cause(right: type) -> None:
-    for dtype in ("float64", "float32"):
-        if dtype in getattr(right, "dtypes", ("float64", "float32")):
-            found = _diagnosis(right, dtype)
-            assert not found.is_wrong, found.sentence
+@pytest.mark.parametrize(("right", "dtype"), crossed([Known, *faithful.FAITHFUL], ("float64", "float32")))
+def test_a_faithful_optimizer_has_no_cause(right: type, dtype: str) -> None:
+    if dtype in getattr(right, "dtypes", (dtype,)):
+        found = _diagnosis(right, dtype)
+        assert not found.is_wrong, found.sentence
 
 
 def test_a_diagnosis_is_json() -> None:

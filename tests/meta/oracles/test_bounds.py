@@ -45,7 +45,6 @@ from adamax_conformance.tests.meta.oracles.search import QUANTITIES, climb
 from adamax_conformance.tests.meta.oracles.tightness import (
     DTYPES,
     Mode,
-    largest_fraction,
     largest_fractions,
     modes,
     runs,
@@ -53,6 +52,7 @@ from adamax_conformance.tests.meta.oracles.tightness import (
 )
 from adamax_conformance.tests.meta.planted import FAITHFUL
 from adamax_conformance.tests.meta.planted.faithful import Plain, WiderThroughout
+from adamax_conformance.tests.meta.sampling import crossed
 
 FORMATS = pytest.mark.parametrize("format_", Format, ids=lambda f: f.dtype)
 
@@ -73,8 +73,9 @@ def bounds(
 # No admissible evaluation exceeds them -----------------------------------------------------------------------
 
 
-@FORMATS
-@pytest.mark.parametrize("variant", FAITHFUL, ids=lambda variant: variant.name)
+@pytest.mark.parametrize(
+    ("variant", "format_"), crossed(FAITHFUL, Format), ids=lambda each: getattr(each, "dtype", each.name)
+)
 def test_a_faithful_optimizer_is_within_every_bound(variant, format_) -> None:
     for mode in modes(variant, format_):
         for quantity, found in largest_fractions(variant, format_, mode).items():
@@ -174,7 +175,10 @@ def test_master_weights_are_right_as_a_trajectory_and_not_step_by_step() -> None
 @EVERY_QUANTITY
 @FORMATS
 def test_the_worst_faithful_optimizer_reaches_a_quarter_of_the_lockstep_bound(format_, quantity) -> None:
-    assert largest_fraction(format_, Mode.LOCKSTEP, quantity, ordinary=True).fraction >= 0.25
+    mode = Mode.LOCKSTEP
+    everyone = (variant for variant in FAITHFUL if mode in modes(variant, format_))
+    found = (largest_fractions(each, format_, mode, ordinary=True)[quantity] for each in everyone)
+    assert any(each.fraction >= 0.25 for each in found)
 
 
 @EVERY_MODE
