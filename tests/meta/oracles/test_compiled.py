@@ -24,6 +24,7 @@ from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.verdict import Quantity
 from adamax_conformance.tests.meta.oracles.element_bounds import ElementBounds
 from adamax_conformance.tests.meta.oracles.random_steps import Step, draw_run, draw_step, draw_training_step
+from adamax_conformance.tests.meta.sampling import some
 
 NEAR = 2.0**-20
 """How near the sizes of errors are, as fractions of the bound."""
@@ -62,7 +63,7 @@ def alike(a: QuantityTally, b: QuantityTally) -> None:
 @pytest.mark.parametrize("format_", Format, ids=lambda f: f.dtype)
 def test_any_element_under_any_assumption_is_judged_as_by_the_exact_oracle(format_) -> None:
     rng = np.random.default_rng(11)
-    for _ in range(150):
+    for _ in some(range(150), of=3):
         agree(draw_step(rng, format_, KEPT))
 
 
@@ -80,7 +81,7 @@ def test_any_element_under_any_assumption_is_judged_as_by_the_exact_oracle(forma
 )
 def test_ordinary_elements_are_judged_as_by_the_exact_oracle(format_, form, weight_decay) -> None:
     rng = np.random.default_rng(12)
-    for _ in range(150):
+    for _ in some(range(150), of=3):
         agree(draw_training_step(rng, format_, KEPT, form=form, weight_decay=weight_decay))
 
 
@@ -153,7 +154,7 @@ def test_a_loop_is_compiled_again_where_anything_it_is_made_of_has_changed(
 @pytest.mark.parametrize("format_", Format, ids=lambda f: f.dtype)
 def test_a_trajectory_is_judged_as_by_the_exact_oracle(format_) -> None:
     rng = np.random.default_rng(16)
-    for _ in range(25):
+    for _ in some(range(25), of=3):
         theta, steps, error_model = draw_run(rng, format_, KEPT)
         found = judge_trajectory(theta, steps, error_model)
         exact = ExactRunJudge(theta, steps, error_model)

@@ -33,9 +33,16 @@ from adamax_conformance.tests.meta.planted.faithful import (
     WorkingInterpolated,
     WorkingScalars,
 )
+from adamax_conformance.tests.meta.sampling import crossed
 
 FORMATS = pytest.mark.parametrize("format_", Format, ids=lambda f: f.dtype)
-RULES = pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.name)
+
+
+def crossed_with_formats(rules):
+    """Parameters: rules, each in half of the formats, or in all."""
+    return pytest.mark.parametrize(
+        ("rule", "format_"), crossed(rules, Format), ids=lambda each: getattr(each, "dtype", each.name)
+    )
 
 
 def identify_rule(factory, format_: Format, *, hidden: bool = False) -> Identification:
@@ -52,8 +59,7 @@ def identify_variant(variant, format_: Format) -> Identification:
     return identify_rule(variant, format_)
 
 
-@FORMATS
-@RULES
+@crossed_with_formats(all_rules())
 def test_each_rule_is_identified_and_no_other(rule, format_) -> None:
     found = identify_rule(make_rule_optimizer(rule), format_)
     assert (found.rule, found.alternatives, found.mismatches) == (rule, (), {})
@@ -61,8 +67,7 @@ def test_each_rule_is_identified_and_no_other(rule, format_) -> None:
     assert found.admissible
 
 
-@FORMATS
-@pytest.mark.parametrize("rule", all_rules()[::4], ids=lambda rule: rule.name)
+@crossed_with_formats(all_rules()[::4])
 def test_each_rule_is_identified_by_theta_alone(rule, format_) -> None:
     found = identify_rule(make_rule_optimizer(rule), format_, hidden=True)
     assert (found.rule, found.alternatives) == (rule, ())
