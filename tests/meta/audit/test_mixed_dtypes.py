@@ -7,7 +7,6 @@ import pytest
 from adamax_conformance.impl.recording import record, record_arrays
 from adamax_conformance.oracles.verdict import Status
 from adamax_conformance.reference.hyperparameters import Hyperparameters
-from adamax_conformance.reports.audit import causes
 from adamax_conformance.tests.meta.audit.auditing import audited, said
 
 torch = pytest.importorskip("torch")
@@ -71,12 +70,6 @@ class FineState(torch.optim.Optimizer):
             p.copy_(state["master_param"].addcdiv_(m, u, value=-rate))
         else:
             self.update(p, m, u, rate)
-
-
-@pytest.fixture
-def short_search(monkeypatch):
-    """No time for the search for two causes at once."""
-    monkeypatch.setattr(causes, "_SEARCH", 0.0)
 
 
 def run(folder, *, dtype=torch.bfloat16, **options):
@@ -171,7 +164,6 @@ def alter_copy(optimizer):
         (alter_copy, True, "audit/lockstep/theta"),
     ],
 )
-@pytest.mark.usefixtures("short_search")
 def test_what_is_wrong_with_a_finer_state_or_copy_is_found_and_named(tmp_path, spoil, copies, check):
     code, found = run(tmp_path, spoil=spoil, copies=copies)
     assert code == 1
@@ -180,7 +172,6 @@ def test_what_is_wrong_with_a_finer_state_or_copy_is_found_and_named(tmp_path, s
     assert "step 3" in reasons(found)
 
 
-@pytest.mark.usefixtures("short_search")
 def test_a_theta_of_16_bits_that_does_not_move_is_found(tmp_path):
     code, found = run(tmp_path, update=lambda *_: None)
     assert code == 1

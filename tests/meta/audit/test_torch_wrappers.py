@@ -11,7 +11,6 @@ import sys
 import pytest
 from adamax_conformance.impl.recording import record
 from adamax_conformance.oracles.verdict import Status
-from adamax_conformance.reports.audit import causes
 from adamax_conformance.reports.cli.errors import CommandError
 from adamax_conformance.tests.meta.audit.auditing import audited, said
 
@@ -22,12 +21,6 @@ WRONG = {Status.DIVERGES, Status.BROKEN}
 
 def wrong(found):
     return [verdict.check for verdict in found.verdicts if verdict.status in WRONG]
-
-
-@pytest.fixture
-def short_search(monkeypatch):
-    """No time for the search for two causes at once."""
-    monkeypatch.setattr(causes, "_SEARCH", 0.0)
 
 
 class Resets(torch.optim.Adamax):
@@ -43,7 +36,6 @@ class Resets(torch.optim.Adamax):
         return super().step(closure)
 
 
-@pytest.mark.usefixtures("short_search")
 @pytest.mark.parametrize("kind", [torch.optim.Adamax, Resets])
 def test_an_optimizer_that_accelerate_has_prepared(tmp_path, kind):
     accelerate = pytest.importorskip("accelerate")
@@ -137,7 +129,6 @@ def sharded(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("kind", "at"), [("zero", "step 2"), ("fsdp2", "step 3")])
-@pytest.mark.usefixtures("short_search")
 def test_each_process_of_a_sharded_optimizer_records_its_part_in_its_own_folder(sharded, tmp_path, kind, at):
     judged, recordings = 0, sharded / kind / "right"
     with pytest.raises(CommandError, match="it has the recordings rank-0, rank-1"):
