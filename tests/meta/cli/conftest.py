@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 from adamax_conformance.oracles.verdict import Status, Verdict
 from adamax_conformance.reports.record.record import read_record
-from adamax_conformance.tests.meta.cli.forks import Forks, output_of
+from adamax_conformance.tests.meta.cli.forks import output_of, without_settings
 
 
 @dataclass(frozen=True)
@@ -34,17 +33,6 @@ class Ran:
         return {v.check for v in self.verdicts(Status.DIVERGES)}
 
 
-@pytest.fixture(scope="session")
-def forks():
-    """The process that commands are forks of; None where there are no forks."""
-    if not hasattr(os, "fork"):
-        yield None
-        return
-    started = Forks()
-    yield started
-    started.close()
-
-
 @pytest.fixture
 def folder(tmp_path):
     """A folder with a copy of `optimizers.py`."""
@@ -52,11 +40,6 @@ def folder(tmp_path):
     result.mkdir()
     shutil.copy(Path(__file__).with_name("optimizers.py"), result)
     return result
-
-
-def without_settings() -> dict[str, str]:
-    """The environment, without what it says to the suite or to pytest."""
-    return {k: v for k, v in os.environ.items() if not k.startswith(("ADAMAX_", "PYTEST_"))}
 
 
 @pytest.fixture

@@ -78,6 +78,11 @@ def output_of(folder: Path) -> tuple[str, str]:
     return out, err
 
 
+def without_settings() -> dict[str, str]:
+    """The environment, without what it says to the suite or to pytest."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("ADAMAX_", "PYTEST_"))}
+
+
 def serve() -> None:
     """Run one command a line, and answer with its exit code."""
     context = click.Context(command_line.cli)
