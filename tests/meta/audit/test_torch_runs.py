@@ -451,7 +451,6 @@ def test_what_the_optimizer_itself_does_wrongly_is_found(tmp_path, kind, checks)
     assert all("step 4" in place for place in places), places
 
 
-@pytest.mark.usefixtures("short_search")
 def test_what_one_of_several_optimizers_does_wrongly_is_found(tmp_path):
     run = InBackward(tmp_path, [torch.optim.Adamax, faulty(3, alter_m)])
     assert run.code == 1
