@@ -41,6 +41,9 @@ class _Command:
 
 
 _COMMANDS: Final = {
+    "accuracy": _Command(
+        "accuracy", "accuracy", "Search the largest error of SUBJECT in one step, of m, u and theta."
+    ),
     "audit": _Command(
         "audit", "audit_recording", "Check a recorded training run: every element of every recorded step."
     ),

@@ -1,0 +1,1 @@
+"""The largest known errors of an optimizer, with the inputs that show them."""

@@ -1,0 +1,80 @@
+"""The page of the largest known errors, from answers of `accuracy --json`.
+
+`python -m adamax_conformance.reports.accuracy.page FILE...` adds answers to the record, and writes the page again.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from ..escape import markdown, markdown_code
+from ..record.record import write_file
+
+RECORD: Final = Path(__file__).with_name("recorded.json")
+PAGE: Final = RECORD.parents[1] / "ACCURACY.md"
+
+_HEAD: Final = """# How accurate is each?
+
+The largest error that a search found, in ulp: of m, u and theta after one step from the optimizer's own state, and of
+theta after 50 steps against the exact run. In brackets stands the proven bound of the same input. A longer search may
+find more; where no input that was tried may have an error that is a tenth larger, it says proved.
+
+An error of m is in ulp of the largest of m and its two terms, one of theta in ulp of the larger of theta before and
+after the step, or of the largest theta of the run: a difference may be as small as one likes. Every number is of
+ordinary size, beta1 and beta2 begin between 0.05 and 1 - 2^-10, and there is no weight decay. Each optimizer is measured
+by the formula that it implements, which is not the page's for all ([the matrix](MATRIX.md) says whose).
+
+`adamax-conformance accuracy SUBJECT` searches again. The inputs of the table are in
+[`accuracy/recorded.json`](accuracy/recorded.json); `adamax-conformance accuracy SUBJECT --again FILE` measures those
+of an answer of `--json` once more. A compiled loop may round otherwise on another processor.
+"""
+
+_COLUMNS: Final = (("m", False), ("u", False), ("theta", False), ("theta", True))
+
+
+def page(answers: Iterable[Mapping[str, Any]]) -> str:
+    """The page of some answers."""
+    return "\n".join([_HEAD, *_lines(answers), ""])
+
+
+def _lines(answers: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    yield "| optimizer | dtype | m | u | theta | theta after 50 steps |"
+    yield "| --- " * 6 + "|"
+    for answer in sorted(answers, key=lambda each: str(each["subject"])):
+        for dtype in dict.fromkeys(each["dtype"] for each in answer["known"]):
+            known = {(e["quantity"], e["whole run"]): e for e in answer["known"] if e["dtype"] == dtype}
+            cells = (_cell(known.get(column)) for column in _COLUMNS)
+            name = f"{markdown_code(answer['subject'])} {markdown(answer['version'])}"
+            yield f"| {name} | {dtype} | {' | '.join(cells)} |"
+
+
+def _cell(known: Mapping[str, Any] | None) -> str:
+    if known is None:
+        return "m and u are hidden"
+    proved = ", proved" if known["proved"] else ""
+    return f"{_number(known['error'])} ({_number(known['bound'])}{proved})"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if value >= 1 else f"{value:.4f}"
+
+
+def main(files: Sequence[str]) -> None:
+    """Add answers to the record, those of a subject in the place of its earlier ones."""
+    answers = (
+        {each["subject"]: each for each in json.loads(RECORD.read_text("utf-8"))} if RECORD.exists() else {}
+    )
+    for file in files:
+        answer = json.loads(Path(file).read_text("utf-8"))
+        answers[answer["subject"]] = answer
+    listed = [answers[name] for name in sorted(answers)]
+    write_file(RECORD, (json.dumps(listed, indent=1) + "\n").encode())
+    write_file(PAGE, page(listed).encode())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

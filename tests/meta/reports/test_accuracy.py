@@ -1,0 +1,144 @@
+"""The search for the largest errors, and the page of what it found."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from adamax_conformance.impl import Adamax
+from adamax_conformance.impl.subject.client import Subject
+from adamax_conformance.oracles.error_model import ErrorModel
+from adamax_conformance.oracles.formats import Format
+from adamax_conformance.oracles.verdict import Quantity
+from adamax_conformance.reports.accuracy.measure import HiddenStateError, Model, measure_runs
+from adamax_conformance.reports.accuracy.page import PAGE, RECORD, page
+from adamax_conformance.reports.accuracy.search import RUN_STEPS, confirm, search_largest, search_run
+from adamax_conformance.reports.cli.accuracy import accuracy
+from adamax_conformance.reports.cli.errors import CommandError
+from adamax_conformance.reports.record.exit_codes import ExitCode
+from click.testing import CliRunner
+
+RECORDED = json.loads(RECORD.read_text("utf-8"))
+
+
+class Plain:
+    """The formula in the arrays' own precision."""
+
+    dtypes = ("float32",)
+
+    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8):
+        self.params, self.lr, self.betas, self.eps, self.t = list(params), lr, betas, eps, 0
+        self.exp_avg = [np.zeros_like(p) for p in self.params]
+        self.exp_inf = [np.zeros_like(p) for p in self.params]
+
+    def __call__(self, gradients):
+        self.t += 1
+        beta1, beta2 = self.betas
+        n = np.float32
+        for p, m, u, g in zip(self.params, self.exp_avg, self.exp_inf, gradients, strict=True):
+            m[...] = n(beta1) * m + n(1 - beta1) * g
+            u[...] = np.maximum(n(beta2) * u, abs(g) + n(self.eps))
+            p[...] = p - n(self.lr / (1 - beta1**self.t)) * m / u
+
+
+class Hidden(Plain):
+    """The same, with m and u under names that nobody knows."""
+
+    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8):
+        super().__init__(params, lr, betas, eps)
+        self.mine = self.exp_avg, self.exp_inf
+        del self.exp_avg, self.exp_inf
+
+    def __call__(self, gradients):
+        self.exp_avg, self.exp_inf = self.mine
+        super().__call__(gradients)
+        del self.exp_avg, self.exp_inf
+
+
+MODEL = Model(ErrorModel(Format.BINARY32))
+
+
+def test_the_page_is_made_from_the_record():
+    assert PAGE.read_text("utf-8") == page(RECORDED)
+    assert {"numpy", "torch"} <= {each["subject"] for each in RECORDED}
+
+
+def test_no_recorded_error_is_beyond_its_bound():
+    assert all(each["error"] <= each["bound"] for answer in RECORDED for each in answer["known"])
+
+
+def test_our_own_errors_are_the_recorded_ones_and_half_an_ulp_is_proved_of_float32(tmp_path):
+    (own,) = (answer for answer in RECORDED if answer["subject"] == "numpy")
+    file = tmp_path / "own.json"
+    file.write_text(json.dumps(own))
+    ran = CliRunner().invoke(accuracy, ["numpy", "--again", str(file), "--json"], standalone_mode=False)
+    assert ran.exception is None, ran.exception
+    again = json.loads(ran.stdout)["known"]
+    assert len(again) == len(own["known"]) == 8
+    for now, then in zip(again, own["known"], strict=True):
+        assert now["error"] == pytest.approx(then["error"], rel=1e-3)
+        assert now["bound"] == pytest.approx(then["bound"], rel=1e-3)
+        if now["dtype"] == "float32" and not now["whole run"]:
+            assert then["proved"]
+            assert 0.4999 < now["error"] <= now["bound"] < 0.5001
+
+
+def test_a_search_finds_errors_that_rounding_each_operation_makes_and_finds_them_again():
+    with Subject.in_process(Plain) as subject:
+        found = search_largest(subject, MODEL, 30)
+        assert found == search_largest(subject, MODEL, 30)
+        assert found[Quantity.M].error > 0.9
+        assert found[Quantity.U].error > 0.7
+        assert found[Quantity.THETA].error > 1.0
+        for quantity, known in found.items():
+            assert known.error <= known.bound <= known.largest_bound * (1 + 1e-6)
+            again = confirm(subject, MODEL, quantity, known.start)
+            assert (again.error, again.bound) == (known.error, known.bound)
+
+
+def test_a_longer_search_finds_no_less():
+    with Subject.in_process(Plain) as subject:
+        short, long = (search_largest(subject, MODEL, rounds) for rounds in (6, 24))
+    assert all(long[quantity].error >= short[quantity].error for quantity in short)
+
+
+def test_a_run_is_measured_from_its_start_and_without_m_and_u():
+    with Subject.in_process(Hidden, dtypes=("float32",)) as subject:
+        with pytest.raises(HiddenStateError, match="m and u of the subject cannot be seen"):
+            search_largest(subject, MODEL, 1)
+        known = search_run(subject, MODEL, 3)
+        start = known.start
+        assert len(start.gradients) == RUN_STEPS
+        assert 0.5 < known.error <= known.bound <= known.largest_bound
+        theta, gradients = np.array([start.theta]), np.array(start.gradients)[:, None]
+        (again,) = measure_runs(subject, MODEL, start.options, theta, gradients)
+    assert (again.error, again.bound) == (known.error, known.bound)
+
+
+def test_rounding_once_is_a_bound_of_an_optimizer_that_is_known_to():
+    wide = Model(ErrorModel(Format.BINARY32), ErrorModel(Format.BINARY64))
+    with Subject.in_process(Adamax) as subject:
+        found = search_largest(subject, wide, 9)
+    assert all(0.49 < known.error <= known.bound < 0.5001 for known in found.values())
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "code", "message"),
+    [
+        (["numpi"], None, ExitCode.USAGE, "did you mean numpy?"),
+        (["numpy", "--dtype", "bfloat16"], None, ExitCode.NOTHING_JUDGED, "numpy has no bfloat16"),
+        (["numpy"], "{", ExitCode.USAGE, "is not an answer of `accuracy --json`"),
+        (["numpy"], '{"known": [{"dtype": "float8"}]}', ExitCode.USAGE, "is not an answer of"),
+        (["numpy", "--again", "nowhere.json"], None, ExitCode.USAGE, "nowhere.json cannot be read"),
+    ],
+)
+def test_wrong_use_is_one_line(tmp_path, words, text, code, message):
+    if text is not None:
+        (tmp_path / "answer.json").write_text(text)
+        words = [*words, "--again", str(tmp_path / "answer.json")]
+    ran = CliRunner().invoke(accuracy, words, standalone_mode=False)
+    assert isinstance(ran.exception, CommandError)
+    assert ran.exception.exit_code == code
+    assert message in ran.exception.message
+    assert "\n" not in ran.exception.message
