@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import closing
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,26 +12,19 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
-from ...oracles.error_model import Arithmetic
 from .. import arithmetic_file
-from ..audit.executors import ExecutorError, WorkersGoneError, executor
 from ..audit.manifest import Manifest, NotARecordingError, read_manifest
-from ..audit.progress import ProgressFile
-from ..audit.run import audit
-from ..audit.verdicts import diagnoses, verdicts
 from ..escape import terminal_line
 from ..ledger import ledger
 from ..ledger.choice import choose
-from ..record.environment import machine, versions
 from ..record.exit_codes import ExitCode
 from ..record.folder_lock import FolderLock, FolderLockedError
-from ..record.record import Header, Record
-from ..record.run_result import RunResult
 from ..render import terminal
-from ..render.report import FILES, render
+from ..render.report import FILES
 from ..render.summary import summarize
 from ..untrusted import LONGEST_MESSAGE
-from .audit_output import show_audit, show_progress
+from .audit_output import show_audit
+from .audit_runs import audit_all, find_recordings
 from .comparing import compare_recordings
 from .errors import CommandError, make_folder, unwritten
 
@@ -99,8 +89,9 @@ class _StepRange(click.ParamType[tuple[int, int]]):
 def audit_recording(recording: Path, other: Path | None, report: Path, **options: Any) -> int:
     """Check a recorded training run: every element of every recorded step.
 
-    RECORDING is a folder that adamax_conformance.impl.recording.record wrote. Start an audit that was stopped again
-    with the same report folder, and it goes on where it was.
+    RECORDING is a folder that adamax_conformance.impl.recording.record wrote, or one of several such folders, as the
+    ranks of a run write them. Start an audit that was stopped again with the same report folder, and
+    it goes on where it was.
 
     With OTHER, a recording of the same run on another device, say, print the first step where they part, and which of
     them is within the bound there; no report is written.
@@ -110,40 +101,45 @@ def audit_recording(recording: Path, other: Path | None, report: Path, **options
     try:
         known = choose(options["known"], options["known_only"]).used
         arithmetic = arithmetic_file.load(options["model"])
-        manifest = read_manifest(recording)
-        second = None if other is None else read_manifest(other)
+        folders = find_recordings(recording) if other is None else [recording, other]
+        manifests = [read_manifest(folder) for folder in folders]
     except (ledger.LedgerError, arithmetic_file.DeclarationError, NotARecordingError) as error:
         raise CommandError(str(error)) from error
     shown = Console(no_color=None if sys.stdout.isatty() else True)
-    if second is not None:
-        lines, code = compare_recordings(manifest, second, arithmetic)
+    if other is not None:
+        lines, code = compare_recordings(manifests[0], manifests[1], arithmetic)
         for line in lines:
             terminal.print_line(terminal_line(line), shown)
         return code
-    ends = {step for pair in options["steps"] for step in pair}
-    if missing := sorted(ends - set(manifest.judged)):
-        raise CommandError(
-            f"the recording has no recorded step {missing[0]}; it has {_extent(manifest.judged)}"
-        )
-    manifest = replace(manifest, tensors=options["tensors"])
+    for manifest in manifests:
+        _require_steps(manifest, {step for pair in options["steps"] for step in pair})
+    manifests = [replace(manifest, tensors=options["tensors"]) for manifest in manifests]
     lock = _take_folder(report)
     console = Console(stderr=True, quiet=options["quiet"])
     try:
-        with closing(ProgressFile(report, manifest, restart=options["restart"])) as progress:
-            record = _run_audit(manifest, progress, known, arithmetic, options, console)
-            result = _write_report(record, report, progress)
+        results = audit_all(manifests, report, known, arithmetic, options, console)
     except OSError as error:
         raise unwritten(report, error) from error
     finally:
         lock.close()
-    summary = summarize([record])
+    summary = summarize([result.record for result in results])
     if options["quiet"]:
         terminal.print_line(summary.answer, shown)
     else:
-        show_audit(summary, None if result.unwritten else report / "index.html", shown)
-    if result.problem:
-        click.echo(f"Error: {terminal_line(result.problem, LONGEST_MESSAGE)}", err=True)
-    return result.exit_code
+        is_written = not any(result.unwritten for result in results)
+        show_audit(summary, report / "index.html" if is_written else None, shown)
+    for problem in dict.fromkeys(result.problem for result in results if result.problem):
+        click.echo(f"Error: {terminal_line(problem, LONGEST_MESSAGE)}", err=True)
+    codes = {result.exit_code for result in results}
+    return int(ExitCode.DIVERGES) if ExitCode.DIVERGES in codes else max(codes)
+
+
+def _require_steps(manifest: Manifest, steps: Collection[int]) -> None:
+    """Raise for a step that a recording lacks."""
+    if missing := sorted(set(steps) - set(manifest.judged)):
+        raise CommandError(
+            f"the recording {manifest.folder} has no recorded step {missing[0]}; it has {_extent(manifest.judged)}"
+        )
 
 
 def _extent(numbers: Sequence[int]) -> str:
@@ -163,16 +159,6 @@ def _require_options_of_two() -> None:
             )
 
 
-def _write_report(record: Record, report: Path, progress: ProgressFile) -> RunResult:
-    """Write the report; the results so far stay on the disk if it cannot be written."""
-    try:
-        render(record, report)
-    except OSError as error:
-        return RunResult(record, unwritten=f"the report cannot be written to {report} ({error.strerror})")
-    progress.remove()
-    return RunResult(record)
-
-
 def _take_folder(directory: Path) -> FolderLock:
     """Lock the report's folder, and remove an earlier report.
 
@@ -188,81 +174,3 @@ def _take_folder(directory: Path) -> FolderLock:
     except OSError as error:
         raise unwritten(directory, error) from error
     return lock
-
-
-def _run_audit(
-    manifest: Manifest,
-    progress: ProgressFile,
-    known: ledger.Ledger,
-    arithmetic: Arithmetic,
-    options: Mapping[str, Any],
-    console: Console,
-) -> Record:
-    started = datetime.now(UTC).isoformat(timespec="seconds")
-    try:
-        with (
-            executor(
-                manifest.folder,
-                manifest.facts["chunk"],
-                size=sum(step.size for step in manifest.steps.values()),
-                workers=options["workers"],
-                scheduler=options["scheduler"],
-            ) as judge,
-            show_progress(console) as callbacks,
-        ):
-            audited = audit(
-                manifest,
-                judge,
-                progress,
-                arithmetic=arithmetic,
-                numbers=_steps_in(manifest, options["steps"]) if options["steps"] else None,
-                callbacks=callbacks,
-            )
-    except WorkersGoneError as error:
-        raise CommandError(str(error), ExitCode.NOTHING_JUDGED) from error
-    except ExecutorError as error:
-        raise CommandError(str(error)) from error
-    if manifest.tensors and manifest.judged and not audited.result.tensors:
-        raise CommandError(f"no tensor of the recording is one of {', '.join(manifest.tensors)}")
-    header = _header(manifest, started, arithmetic if options["model"] else None, sorted(audited.models))
-    judged = verdicts(audited, known, _arguments(options), unfinished=options["unfinished"])
-    return replace(Record.of(header, judged), diagnoses=tuple(diagnoses(audited, judged)))
-
-
-def _steps_in(manifest: Manifest, ranges: Sequence[tuple[int, int]]) -> list[int]:
-    return [n for n in manifest.steps if any(first <= n <= last for first, last in ranges)]
-
-
-def _arguments(options: Mapping[str, Any]) -> list[str]:
-    """The options that change a verdict, as the command line has them."""
-    named = {"known": options["known"], "known-only": options["known_only"], "arithmetic": options["model"]}
-    words = [word for name, value in named.items() if value is not None for word in (f"--{name}", str(value))]
-    for first, last in options["steps"]:
-        words += ["--step", str(first) if first == last else f"{first}-{last}"]
-    for tensor in options["tensors"]:
-        words += ["--tensor", tensor]
-    return [*words, *(["--unfinished"] if options["unfinished"] else [])]
-
-
-def _header(manifest: Manifest, started: str, arithmetic: Arithmetic | None, dtypes: list[str]) -> Header:
-    facts = manifest.facts
-    return Header(
-        suite_version=version("adamax-conformance"),
-        created=started,
-        profile="audit",
-        platform=machine(),
-        versions=versions("numba", "gmpy2", "distributed"),
-        subjects=[
-            {
-                "name": facts["subject"],
-                "framework": facts["framework"],
-                "version": facts["version"],
-                "optimizer": facts["optimizer"],
-                "device": facts["device"],
-                "dtypes": dtypes,
-                "recorded": facts["created"],
-                "runtime": f"Python {facts['python']}, NumPy {facts['numpy']}",
-            }
-        ],
-        arithmetic=None if arithmetic is None else asdict(arithmetic),
-    )

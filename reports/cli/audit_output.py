@@ -78,9 +78,14 @@ def _is_clean(summary: Summary) -> bool:
 
 
 def _show_clean(summary: Summary, console: Console) -> None:
-    """Print a line, and one for each thing that is left open."""
-    sentences = [sentence.removesuffix(".") for view in run_views(summary) for sentence in view.sentences]
-    terminal.print_line(terminal_line(f"{summary.answer}. {'. '.join(sentences)}."), console)
+    """Print a line, one for each of several views, and one for each open question."""
+    views = run_views(summary)
+    only = f". {' '.join(views[0].sentences)}" if len(views) == 1 else ""
+    terminal.print_line(terminal_line(summary.answer + only), console)
+    for view in views if not only else ():
+        place = view.configuration
+        words = f"{place.subject} {place.dtype} {place.device}: {' '.join(view.sentences)}"
+        terminal.print_line(terminal_line(words), console)
     for row in summary.of(Status.UNSPECIFIED):
         terminal.print_line(terminal_line(f"{row.verdict.check}: {row.verdict.reason}"), console)
     for note in summary.notes:
