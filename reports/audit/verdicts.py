@@ -113,6 +113,8 @@ def diagnoses(audited: AuditReport, judged: Sequence[Verdict]) -> Iterator[dict[
             and v.dtype == of_theta(dtype)
             and v.check not in {RECORDING, UNJUDGED, COUNT, NO_GRADIENT, MASTER}
         ]
+        if not explains:
+            continue  # the ledger knows all of it
         causes = [
             {"cause": c.slug, "sentence": c.sentence, "documented": c.documented, "line": c.line}
             for c in found.causes
