@@ -196,7 +196,7 @@ def test_an_audit_whose_workers_are_gone_is_not_completed(recording, tmp_path, m
 
         yield judge
 
-    monkeypatch.setattr("adamax_conformance.reports.cli.audit.executor", dying)
+    monkeypatch.setattr("adamax_conformance.reports.cli.audit_runs.executor", dying)
     with pytest.raises(CommandError, match="are gone") as caught:
         audited(recording, tmp_path / "report")
     assert caught.value.exit_code == 3
