@@ -105,7 +105,8 @@ class KerasSource:
 
     def attach(self, before: Callable[[], None], after: Callable[[], None]) -> Callable[[], None]:
         optimizer = self._optimizer
-        step = getattr(optimizer, _STEP)
+        step, apply = getattr(optimizer, _STEP), optimizer.apply
+        errors: list[Exception] = []
 
         def watched(grads: Sequence[Any], variables: Sequence[Any]) -> Any:
             grads = list(grads)
@@ -118,15 +119,25 @@ class KerasSource:
             self._is_past = True
             try:
                 after()
-            finally:
-                self._is_past = False
+            except Exception as error:  # noqa: BLE001 - it is raised once Keras has counted the step
+                errors.append(error)
+            self._is_past = False
+            return result
+
+        def applied(*args: Any, **kwargs: Any) -> Any:
+            result = apply(*args, **kwargs)
+            if errors:
+                raise errors.pop()
             return result
 
         setattr(optimizer, _STEP, watched)
+        optimizer.apply = applied
 
         def detach() -> None:
             if vars(optimizer).get(_STEP) is watched:
                 setattr(optimizer, _STEP, step)
+            if vars(optimizer).get("apply") is applied:
+                optimizer.apply = apply
 
         return detach
 

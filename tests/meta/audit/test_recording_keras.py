@@ -8,6 +8,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 from adamax_conformance.impl.recording import record
+from adamax_conformance.impl.recording.step_file import StepFile
 from adamax_conformance.oracles.verdict import Status
 from adamax_conformance.tests.meta.audit.auditing import audited, said
 
@@ -92,6 +93,21 @@ def test_what_the_optimizer_does_wrongly_is_named(tmp_path):
 def test_an_option_with_which_a_step_is_not_the_formula_s_is_refused(tmp_path, options):
     with pytest.raises(ValueError, match="with which it cannot be recorded"):
         record(keras.optimizers.Adamax(**options), tmp_path)
+
+
+def test_an_error_of_the_recorder_comes_out_once_the_step_is_over(tmp_path, monkeypatch):
+    variable = keras.Variable(np.ones(3, "float32"))
+    optimizer = keras.optimizers.Adamax(0.05)
+
+    def fail(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(StepFile, "finish", fail)
+    with record(optimizer, tmp_path):
+        with pytest.raises(OSError, match="No space left"):
+            optimizer.apply([keras.ops.ones(3)], [variable])
+        optimizer.apply([keras.ops.ones(3)], [variable])  # no longer recorded
+    assert int(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(optimizer.iterations))) == 2
 
 
 def test_another_optimizer_of_keras_is_refused(tmp_path):
