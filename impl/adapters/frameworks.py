@@ -108,13 +108,13 @@ class Framework:
 _TORCH: Final = Requirement("torch", "2.4", "3")
 _JAX: Final = Requirement("jax", "0.5", "1")
 _KERAS: Final = Requirement("keras", "3.5", "4")
-_OPTAX: Final = Requirement("optax", "0.2.4", "1")
+_OPTAX: Final = Requirement("optax", "0.2.5", "1")
 _PADDLE: Final = Requirement("paddlepaddle", "3.0", "4", others=("paddlepaddle-gpu",), module="paddle")
 _TENSORFLOW: Final = Requirement(
     "tensorflow-cpu", "2.16", "3", others=("tensorflow", "tensorflow-macos"), module="tensorflow"
 )
 _MINDSPORE: Final = (
-    Requirement("mindspore", "2.6", "3"),
+    Requirement("mindspore", "2.7", "3"),
     # It is built against NumPy 1. Its metadata admits NumPy 2, and then lr=Tensor(...) crashes.
     Requirement("numpy", "1.26", "2"),
 )
