@@ -109,7 +109,7 @@ class HeatMap:
             Patch(facecolor=colour, label=words)
             for colour, words in zip((*HEAT, WRONG), _LEVELS, strict=True)
         ]
-        axes.legend(handles=patches, loc="lower left", bbox_to_anchor=(0, 1), ncols=5, borderaxespad=0)
+        axes.figure.legend(handles=patches, loc="outside upper left", ncols=5)
 
 
 def _spans(row: Sequence[float | None], wanted: int) -> Iterator[tuple[int, int]]:
