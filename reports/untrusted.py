@@ -14,7 +14,7 @@ import re
 import stat
 import tomllib
 from collections.abc import Callable, Mapping
-from typing import Any, BinaryIO, Final, NoReturn
+from typing import Any, BinaryIO, Final, NoReturn, cast
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
@@ -77,7 +77,13 @@ def read_file(path: str | os.PathLike[str], limit: int, *, follow: bool = True) 
 
 
 def open_regular(path: str | os.PathLike[str], *, follow: bool = False) -> BinaryIO:
-    """Open a regular file to read its bytes; see `read_file`."""
+    """Open a regular file to read its bytes; see `read_file`.
+
+    An address of fsspec is neither a link nor a pipe.
+    """
+    address: Any = path
+    if not isinstance(address, str | os.PathLike):
+        return cast("BinaryIO", address.open("rb"))
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     if not follow:
         if os.path.islink(path):  # noqa: PTH114 - a path of any kind

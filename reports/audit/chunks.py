@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from ...impl.recording.format import STORAGE_DTYPES, crc
 from ..untrusted import open_regular, read_file
+from .location import file_state
 from .step_file import DamagedError, Tensor
 
 Array = npt.NDArray[Any]
@@ -38,11 +38,11 @@ def read_chunk(folder: Path, tensor: Tensor, number: int, chunk_size: int) -> Ar
     start, size = tensor.start + first * dtype.itemsize, count * dtype.itemsize
     path = folder / tensor.file
     try:
-        with open_regular(path) as file:
-            stat = os.fstat(file.fileno())
-            if stat.st_size <= _WHOLE:
-                content = _read_whole(path, stat.st_size, stat.st_mtime_ns)[start : start + size]
-            else:
+        whole, modified = file_state(path)
+        if whole <= _WHOLE:
+            content = _read_whole(path, whole, modified)[start : start + size]
+        else:
+            with open_regular(path) as file:
                 file.seek(start)
                 content = file.read(size)
         array = np.frombuffer(content, dtype)

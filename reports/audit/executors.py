@@ -126,7 +126,7 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
 
 def _require_folder(client: Any, folder: Path) -> None:
     file = folder.resolve() / MANIFEST
-    answers = client.run(_is_there, str(file))
+    answers = client.run(_is_there, file)
     if not answers:
         raise ExecutorError("the scheduler has no workers; start some with `dask worker ADDRESS`")
     blind = sorted(str(address) for address, there in answers.items() if there is not True)
@@ -134,8 +134,8 @@ def _require_folder(client: Any, folder: Path) -> None:
         raise ExecutorError(f"the workers {', '.join(blind)} do not see {file}; mount the recording there")
 
 
-def _is_there(file: str) -> bool:
-    return Path(file).is_file()
+def _is_there(file: Path) -> bool:
+    return file.is_file()
 
 
 def _judge_distributed(

@@ -6,7 +6,6 @@ Damage is named and kept, and the rest is read: only a folder without a readable
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -130,13 +129,13 @@ class Manifest:
         return sorted(number for number, entry in self.steps.items() if not entry.is_base)
 
 
-def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
+def read_manifest(folder: str | Path) -> Manifest:
     """Read the manifest of a recording.
 
     Raises:
         NotARecordingError: the folder or the header of its manifest cannot be read.
     """
-    folder = Path(folder)
+    folder = Path(folder) if isinstance(folder, str) else folder
     try:
         content = read_file(folder / MANIFEST, LARGEST_MANIFEST, follow=False)
         present = sorted(entry.name for entry in folder.iterdir())

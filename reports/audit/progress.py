@@ -20,6 +20,7 @@ from typing import IO, Any, Final, TypeVar
 from ...oracles.error_model import ErrorModel
 from ...oracles.verdict import Quantity
 from ..untrusted import UntrustedError, parse_json, read_file
+from .location import file_state
 from .manifest import Damage, Manifest
 from .tallies import AuditResult, ElementIndex, Event, NonFinite, Occurrence, RecordedError, RecordedTally
 from .tensors import TensorErrors
@@ -100,10 +101,9 @@ def _open_no_link(path: str, flags: int) -> int:
 
 def _file_state(path: Path) -> tuple[int, int]:
     try:
-        stat = path.stat()
+        return file_state(path)
     except OSError:
         return -1, -1
-    return stat.st_size, stat.st_mtime_ns
 
 
 def _read(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -26,6 +26,7 @@ from ...oracles.verdict import Quantity
 from ...reference.hyperparameters import Hyperparameters
 from .chunks import Array, read_chunk
 from .dtypes import holds, join, judge_step, of_state
+from .location import file_state
 from .manifest import Damage, Manifest, ManifestEntry
 from .step_file import COUNT, DamagedError, ParameterInfo, StepFile, Tensor, read_step_file
 from .tallies import (
@@ -119,7 +120,7 @@ def _size_on_disk(path: Path) -> int:
     It bounds what the manifest says of the file.
     """
     try:
-        return path.lstat().st_size
+        return file_state(path)[0]
     except OSError:
         return 0
 

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from .. import arithmetic_file
+from ..audit.location import LocationError, locate
 from ..audit.manifest import Manifest, NotARecordingError, read_manifest
 from ..escape import terminal_line
 from ..ledger import ledger
@@ -29,6 +30,19 @@ from .comparing import compare_recordings
 from .errors import CommandError, make_folder, unwritten
 
 _PATH: Final = click.Path(path_type=Path)
+
+
+class _Location(click.ParamType[Path]):
+    """A folder, or an address of fsspec."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path, with the methods of one."""
+        try:
+            return locate(str(value))
+        except LocationError as error:
+            self.fail(str(error), param, ctx)
 
 
 class _StepRange(click.ParamType[tuple[int, int]]):
@@ -49,8 +63,8 @@ class _StepRange(click.ParamType[tuple[int, int]]):
 
 
 @click.command("audit")
-@click.argument("recording", type=_PATH)
-@click.argument("other", type=_PATH, required=False)
+@click.argument("recording", type=_Location())
+@click.argument("other", type=_Location(), required=False)
 @click.option(
     "--report", "--output", "report", type=_PATH, default="audit-report", show_default=True, help="Where to."
 )
