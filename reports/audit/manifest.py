@@ -145,7 +145,7 @@ def read_manifest(folder: str | Path) -> Manifest:
         reason = f"{error.strerror}; want a folder that adamax_conformance.impl.recording.record wrote"
         if own := sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}")):
             shown = ", ".join(own[:_SHOWN]) + (", ..." if len(own) > _SHOWN else "")
-            reason = f"{error.strerror}; it has the recordings {shown}, which are audited one by one"
+            reason = f"{error.strerror}; it has the recordings {shown}: name one of them"
         raise NotARecordingError(f"{folder / MANIFEST} cannot be read: {reason}") from error
     reader = _ManifestReader()
     lines = content.split(b"\n")

@@ -15,6 +15,7 @@ import numpy as np
 from ....reference.hyperparameters import Hyperparameters
 from ..step_file import RawTensor
 from .base import OptimizerFacts, ParameterInfo, ParameterState
+from .replacing import Method, replace_method
 
 _STEP: Final = "_backend_apply_gradients"
 """The method that takes a step: after the loss scale is taken off, before constraints act on the variables."""
@@ -104,40 +105,44 @@ class KerasSource:
         return None
 
     def attach(self, before: Callable[[], None], after: Callable[[], None]) -> Callable[[], None]:
-        optimizer = self._optimizer
-        step, apply = getattr(optimizer, _STEP), optimizer.apply
         errors: list[Exception] = []
 
-        def watched(grads: Sequence[Any], variables: Sequence[Any]) -> Any:
-            grads = list(grads)
-            _require_eager(grads)
-            # The gradients as the step sees them: clipping is not a part of the formula.
-            clipped = optimizer._clip_gradients(grads)  # noqa: SLF001 - as above
-            self._gradients = {id(v): g for v, g in zip(variables, clipped, strict=True)}
-            before()
-            result = step(grads, variables)
-            self._is_past = True
-            try:
-                after()
-            except Exception as error:  # noqa: BLE001 - it is raised once Keras has counted the step
-                errors.append(error)
-            self._is_past = False
-            return result
+        def watch(step: Method) -> Method:
+            def watched(grads: Sequence[Any], variables: Sequence[Any]) -> Any:
+                grads = list(grads)
+                _require_eager(grads)
+                # The gradients as the step sees them: clipping is not a part of the formula.
+                clipped = self._optimizer._clip_gradients(grads)  # noqa: SLF001 - as above
+                self._gradients = {id(v): g for v, g in zip(variables, clipped, strict=True)}
+                before()
+                result = step(grads, variables)
+                self._is_past = True
+                try:
+                    after()
+                except Exception as error:  # noqa: BLE001 - it is raised once Keras has counted the step
+                    errors.append(error)
+                self._is_past = False
+                return result
 
-        def applied(*args: Any, **kwargs: Any) -> Any:
-            result = apply(*args, **kwargs)
-            if errors:
-                raise errors.pop()
-            return result
+            return watched
 
-        setattr(optimizer, _STEP, watched)
-        optimizer.apply = applied
+        def raise_errors(apply: Method) -> Method:
+            def applied(*args: Any, **kwargs: Any) -> Any:
+                result = apply(*args, **kwargs)
+                if errors:
+                    raise errors.pop()
+                return result
+
+            return applied
+
+        restorers = [
+            replace_method(self._optimizer, name, make)
+            for name, make in ((_STEP, watch), ("apply", raise_errors))
+        ]
 
         def detach() -> None:
-            if vars(optimizer).get(_STEP) is watched:
-                setattr(optimizer, _STEP, step)
-            if vars(optimizer).get("apply") is applied:
-                optimizer.apply = apply
+            for restore in restorers:
+                restore()
 
         return detach
 

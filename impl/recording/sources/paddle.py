@@ -12,6 +12,7 @@ import paddle
 from ....reference.hyperparameters import Hyperparameters
 from ..step_file import RawTensor
 from .base import OptimizerFacts, ParameterInfo, ParameterState
+from .replacing import Method, replace_method
 
 _DEVICES: Final = {"gpu": "cuda"}
 _LARGEST_BETA: Final = 0.999
@@ -121,23 +122,17 @@ class PaddleSource:
         return None
 
     def attach(self, before: Callable[[], None], after: Callable[[], None]) -> Callable[[], None]:
-        optimizer = self._optimizer
-        step = optimizer.step
+        def watch(step: Method) -> Method:
+            def watched() -> Any:
+                self._gradients = self._clipped()
+                before()
+                result = step()
+                after()
+                return result
 
-        def watched() -> Any:
-            self._gradients = self._clipped()
-            before()
-            result = step()
-            after()
-            return result
+            return watched
 
-        optimizer.step = watched
-
-        def detach() -> None:
-            if vars(optimizer).get("step") is watched:
-                optimizer.step = step
-
-        return detach
+        return replace_method(self._optimizer, "step", watch)
 
     def _clipped(self) -> dict[int, Any]:
         """The gradients by parameter, clipped: that is not a part of the formula."""

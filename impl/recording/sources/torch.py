@@ -19,6 +19,8 @@ _SHARDED: Final = "optim"
 """Where `ZeroRedundancyOptimizer` has the optimizer of this process."""
 _WRAPPED: Final = ("optimizer", _SHARDED, "_optimizer")
 """Where an optimizer that passes its steps on has the one that takes them: Accelerate's, PyTorch's, Lightning's."""
+_PARTS: Final = ("to_local", "_fsdp_flattened")
+"""Attributes of parameters that each process has a part of: FSDP2's, and those of FSDP before it."""
 _MASTER: Final = "master"
 """A part of the names under which optimizers keep finer copies of their parameters (`master_param`, `master_weight`)."""
 _IN_STEP: Final = torch.optim.Optimizer.profile_hook_step.__code__.co_filename
@@ -81,7 +83,7 @@ class TorchSource:
             subject = f"torch[{mode}]" if mode else "torch"
         parameters = [p for own in optimizer.param_groups for p in own["params"]]
         device = parameters[0].device.type if parameters else "cpu"
-        is_sharded = self._is_sharded or any(hasattr(p, "to_local") for p in parameters)
+        is_sharded = self._is_sharded or any(hasattr(p, own) for p in parameters for own in _PARTS)
         rank = _rank() if is_sharded else None
         return OptimizerFacts(subject, "torch", torch.__version__, name, device, rank)
 

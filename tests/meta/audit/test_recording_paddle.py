@@ -97,6 +97,21 @@ def test_what_the_optimizer_does_wrongly_is_named(tmp_path):
     assert "step 3" in said(found, "audit/lockstep/m").reason
 
 
+def test_after_the_block_the_optimizer_is_as_it_was_whoever_has_replaced_its_step(tmp_path):
+    theta = paddle.create_parameter([5], "float32")
+    optimizer = plain([theta])
+    theta.grad = paddle.ones([5])
+    with record(optimizer, tmp_path / "one"):
+        optimizer.step()
+    assert "step" not in vars(optimizer)
+    with record(optimizer, tmp_path / "other") as recording:
+        own = optimizer.step
+        optimizer.step = lambda: own()  # noqa: PLW0108 - another function
+        optimizer.step()
+    optimizer.step()
+    assert recording.recorded == 1
+
+
 def test_what_cannot_be_judged_is_refused(tmp_path):
     theta = paddle.create_parameter([5], "float32")
     with pytest.raises(ValueError, match="L1Decay; L2Decay can be recorded"):

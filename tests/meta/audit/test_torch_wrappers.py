@@ -12,6 +12,7 @@ import pytest
 from adamax_conformance.impl.recording import record
 from adamax_conformance.oracles.verdict import Status
 from adamax_conformance.reports.cli.errors import CommandError
+from adamax_conformance.reports.cli.main import cli
 from adamax_conformance.tests.meta.audit.auditing import audited, said
 
 torch = pytest.importorskip("torch")
@@ -63,7 +64,7 @@ import itertools, os, sys
 import torch
 from adamax_conformance.impl.recording import record
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
 from torch.distributed.optim import ZeroRedundancyOptimizer
 from torch.nn.parallel import DistributedDataParallel
 
@@ -83,7 +84,7 @@ class Forgets(torch.optim.Adamax):
         return super().step(closure)
 
 
-for kind, what in itertools.product(("zero", "fsdp2"), ("right", "wrong")):
+for kind, what in itertools.product(("zero", "fsdp", "fsdp2"), ("right", "wrong")):
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 1))
     if kind == "zero":
@@ -91,6 +92,9 @@ for kind, what in itertools.product(("zero", "fsdp2"), ("right", "wrong")):
         optimizer = ZeroRedundancyOptimizer(wrapped.parameters(), torch.optim.Adamax, lr=0.1)
         if what == "wrong" and rank == 1:
             optimizer._sync_param_groups = lambda *_: None
+    elif kind == "fsdp":
+        wrapped = FullyShardedDataParallel(model, use_orig_params=True, device_id=torch.device("cpu"))
+        optimizer = (torch.optim.Adamax if what == "right" else Forgets)(wrapped.parameters(), lr=0.1)
     else:
         mesh = init_device_mesh("cpu", (2,))
         for layer in model:
@@ -128,20 +132,23 @@ def sharded(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(("kind", "at"), [("zero", "step 2"), ("fsdp2", "step 3")])
+@pytest.mark.parametrize(("kind", "at"), [("zero", "step 2"), ("fsdp", "step 3"), ("fsdp2", "step 3")])
 def test_each_process_of_a_sharded_optimizer_records_its_part_in_its_own_folder(sharded, tmp_path, kind, at):
     judged, recordings = 0, sharded / kind / "right"
-    with pytest.raises(CommandError, match="it has the recordings rank-0, rank-1"):
-        audited(recordings, tmp_path / "report")
+    other = ["audit", str(recordings), str(recordings / "rank-1")]
+    with pytest.raises(CommandError, match="it has the recordings rank-0, rank-1: name one of them"):
+        cli.main(other, standalone_mode=False)
     for rank in range(2):
-        code, found = audited(recordings / f"rank-{rank}", tmp_path / "report")
+        code, found = audited(recordings / f"rank-{rank}", tmp_path / f"right-{rank}")
         assert wrong(found) == []
         assert code == 0
         assert said(found, "audit/recording").measured["rank"] == rank
         judged += said(found, "audit/lockstep/theta").measured["judged"]
     assert judged == 4 * 19
-    assert audited(recordings.with_name("wrong") / "rank-0", tmp_path / "report")[0] == 0
-    code, found = audited(recordings.with_name("wrong") / "rank-1", tmp_path / "report")
+    both = ["audit", str(recordings), "--report", str(tmp_path / "both"), "--quiet"]
+    assert cli.main(both, standalone_mode=False) == 0
+    assert audited(recordings.with_name("wrong") / "rank-0", tmp_path / "wrong-0")[0] == 0
+    code, found = audited(recordings.with_name("wrong") / "rank-1", tmp_path / "wrong-1")
     assert code == 1
     places = [verdict.reason for verdict in found.verdicts if verdict.status in WRONG]
     assert any(at in place for place in places), places
