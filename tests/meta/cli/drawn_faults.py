@@ -25,6 +25,7 @@ import pytest
 from adamax_conformance.reports.cli import main as command_line
 from adamax_conformance.reports.record.exit_codes import ExitCode, outcome
 from adamax_conformance.reports.record.record import RecordError, read_record
+from adamax_conformance.tests.meta.cli.forks import warm
 
 _CHECKS: Final = ("--dtype", "float32", "--check", "contract/lr/*")
 _RIGHT: Final = "numpy"
@@ -227,6 +228,7 @@ def wrong_after(fault: Fault, ran: tuple[int, str, str], folder: Path, expected:
 
 def try_faults(count: int, seed: int) -> tuple[Counter[int], list[tuple[Fault, str]]]:
     """Try drawn faults; how often each exit code came, and what went wrong."""
+    warm()
     rng = random.Random(seed)
     codes: Counter[int] = Counter()
     found = []

@@ -83,8 +83,8 @@ def without_settings() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if not k.startswith(("ADAMAX_", "PYTEST_"))}
 
 
-def serve() -> None:
-    """Run one command a line, and answer with its exit code."""
+def warm() -> None:
+    """Import what the commands import."""
     context = click.Context(command_line.cli)
     for name in command_line.cli.list_commands(context):
         command_line.cli.get_command(context, name)
@@ -92,6 +92,11 @@ def serve() -> None:
         import_module(module)
     if find_spec("matplotlib"):
         import_module("matplotlib.figure")
+
+
+def serve() -> None:
+    """Run one command a line, and answer with its exit code."""
+    warm()
     search = diagnose.diagnose
     diagnose.diagnose = lambda observed, format_, budget: search(observed, format_, min(budget, _SEARCH))
     for line in sys.stdin:
