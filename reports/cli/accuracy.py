@@ -111,10 +111,15 @@ def _measure(subject: Subject, options: Mapping[str, Any]) -> list[_Row]:
         raise ValueError(
             f"{subject.name} has no {', '.join(missing)}; it has {', '.join(subject.info.dtypes)}"
         )
-    rows = []
+    rows: list[_Row] = []
+    unknown: list[str] = []
     with Progress(console=Console(stderr=True), transient=True) as progress:
         for dtype in dtypes:
-            model = _model(subject, dtype)
+            try:
+                model = _model(subject, dtype)
+            except ValueError as error:
+                unknown.append(str(error))
+                continue
             task = progress.add_task(dtype, total=options["rounds"])
             try:
                 found = search_largest(
@@ -126,10 +131,14 @@ def _measure(subject: Subject, options: Mapping[str, Any]) -> list[_Row]:
                 )
                 rows += [_Row(dtype, known) for known in found.values()]
             except HiddenStateError as error:
-                click.echo(f"Note: {error}", err=True)
+                unknown.append(f"{dtype}: {error}")
             rows.append(
                 _Row(dtype, search_run(subject, model, options["rounds"] // _STEPS_EACH + 1, options["seed"]))
             )
+    if not rows:
+        raise ValueError("; ".join(unknown))
+    for words in unknown:
+        click.echo(f"Note: {one_line(words)}", err=True)
     return rows
 
 

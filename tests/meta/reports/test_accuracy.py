@@ -123,6 +123,26 @@ def test_rounding_once_is_a_bound_of_an_optimizer_that_is_known_to():
     assert all(0.49 < known.error <= known.bound < 0.5001 for known in found.values())
 
 
+def test_a_dtype_without_a_known_rule_is_said_and_the_other_is_measured(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(
+        """
+import numpy as np
+from adamax_conformance.impl import Adamax
+
+class Mine(Adamax):
+    def __call__(self, gradients):
+        if gradients[0].dtype == np.float64:
+            gradients = [g * 1.5 + 0.1 for g in gradients]
+        super().__call__(gradients)
+"""
+    )
+    monkeypatch.chdir(tmp_path)
+    ran = CliRunner().invoke(accuracy, ["mine.py:Mine", "--rounds", "3", "--json"], standalone_mode=False)
+    assert ran.exception is None, ran.exception
+    assert {each["dtype"] for each in json.loads(ran.stdout)["known"]} == {"float32"}
+    assert "mine.py:Mine follows no known rule in float64" in ran.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "text", "code", "message"),
     [
