@@ -64,8 +64,8 @@ def record(
     Args:
         optimizer: a `torch.optim.Optimizer` with Adamax's options and state; `mindspore.experimental.optim.Adamax`,
             `mindspore.nn.AdaMax`, `keras.optimizers.Adamax` or `paddle.optimizer.Adamax`; or our own. It takes its steps
-            outside of functions that are compiled as a whole. Or a list of optimizers that step one after the other, as
-            one for each parameter in the backward pass.
+            outside of functions that are compiled as a whole. Or a list or dict of optimizers that step one after the
+            other, as one for each parameter in the backward pass.
         directory: the folder of the recording; it is made if need be, and must be empty.
         every: the distance of recorded steps; the first of the block is one.
         on_error: what a step does when it cannot be recorded: `raise` the error, or `warn` and go on without recording.
@@ -98,6 +98,10 @@ def record(
     if not isinstance(every, int) or isinstance(every, bool) or every < 1:
         raise ValueError(f"every is {every!r}; it must be an integer of at least 1")
     source = _open_source(optimizer)
+    if model is not None and not hasattr(model, "named_parameters"):
+        raise TypeError(
+            f"model is a {type(model).__name__}; it must have named_parameters, as a torch.nn.Module"
+        )
     names = {} if model is None else {id(parameter): name for name, parameter in model.named_parameters()}
     limits = Limits(tensors, last, most_bytes)
     chosen = [
@@ -155,6 +159,8 @@ def _bytes_of(parameter: ParameterInfo) -> int:
 
 
 def _open_source(optimizer: object) -> Source:
+    if isinstance(optimizer, dict):
+        optimizer = list(optimizer.values())
     if isinstance(optimizer, list | tuple):
         if not optimizer:
             raise TypeError("optimizer is an empty list; it must have at least one optimizer")

@@ -42,12 +42,14 @@ def open_source(optimizer: Any) -> TorchSource:
     while found := _find_inner(optimizer):
         is_sharded |= found[0] == _SHARDED
         optimizer = found[1]
+    kind = type(optimizer)
+    own = f"optimizer is a {kind.__module__}.{kind.__qualname__}"
+    if kind.__module__.startswith("torch.optim.") and not isinstance(optimizer, torch.optim.Adamax):
+        raise TypeError(f"{own}; torch.optim.Adamax, and one with its options and state, can be recorded")
     for name in ("lr", "betas", "eps"):
         if name not in optimizer.param_groups[0]:
-            kind = type(optimizer)
             raise TypeError(
-                f"optimizer is a {kind.__module__}.{kind.__qualname__}, whose groups have no {name!r}; "
-                "one with Adamax's options can be recorded"
+                f"{own}, whose groups have no {name!r}; one with Adamax's options can be recorded"
             )
     return TorchSource(optimizer, outer, is_sharded=is_sharded)
 

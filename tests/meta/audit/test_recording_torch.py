@@ -95,10 +95,30 @@ def test_the_subject_is_named_as_on_the_command_line(tmp_path, options, subject)
     assert read_manifest(tmp_path).facts["subject"] == subject
 
 
-def test_an_optimizer_without_adamax_s_options_is_refused(tmp_path):
-    optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)])
-    with pytest.raises(TypeError, match="no 'betas'"), record(optimizer, tmp_path):
-        pass
+class WithoutBetas(torch.optim.Optimizer):
+    """No Adamax."""
+
+    def __init__(self, params):
+        super().__init__(params, {"lr": 0.1})
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (WithoutBetas, "no 'betas'"),
+        (torch.optim.SGD, "is a torch.optim.sgd.SGD; torch.optim.Adamax"),
+        (torch.optim.Adam, "is a torch.optim.adam.Adam; torch.optim.Adamax"),
+    ],
+)
+def test_another_optimizer_is_refused_before_the_training(tmp_path, kind, words):
+    with pytest.raises(TypeError, match=words):
+        record(kind([torch.ones(1, requires_grad=True)]), tmp_path)
+
+
+def test_a_model_without_named_parameters_is_refused_before_the_training(tmp_path):
+    optimizer = torch.optim.Adamax([torch.ones(1, requires_grad=True)])
+    with pytest.raises(TypeError, match="model is a int; it must have named_parameters"):
+        record(optimizer, tmp_path, model=3)
 
 
 class Late(torch.optim.Adamax):

@@ -305,9 +305,7 @@ class InBackward:
 
         for theta in thetas.values():
             theta.register_post_accumulate_grad_hook(step)
-        with record(
-            list(optimizers.values()), folder / "recording", every, model=self.model
-        ) as self.recorder:
+        with record(optimizers, folder / "recording", every, model=self.model) as self.recorder:
             for _ in range(6):
                 self.model(torch.randn(5, 4)).square().sum().backward()
         self.code, self.record = audited(folder / "recording", folder / "report")
