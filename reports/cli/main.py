@@ -42,7 +42,7 @@ class _Command:
 
 _COMMANDS: Final = {
     "accuracy": _Command(
-        "accuracy", "accuracy", "Search the largest error of SUBJECT in one step, of m, u and theta."
+        "accuracy", "accuracy", "Search the largest errors of SUBJECT: in one step, and of theta in a run."
     ),
     "audit": _Command(
         "audit", "audit_recording", "Check a recorded training run: every element of every recorded step."

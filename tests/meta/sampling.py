@@ -18,8 +18,8 @@ def some(cases: Sequence[Any], of: int) -> Sequence[Any]:
     return cases if EVERY else cases[::of]
 
 
-def crossed(*lists: Iterable[Any]) -> list[tuple[Any, ...]]:
-    """Every other combination, with each value of each list in half of its own."""
+def crossed(*lists: Iterable[Any], of: int = 2) -> list[tuple[Any, ...]]:
+    """One combination of so many, evenly spread over the values of each list."""
     numbered = product(*(list(enumerate(each)) for each in lists))
     combinations = [list(zip(*each, strict=True)) for each in numbered]
-    return [values for places, values in combinations if EVERY or sum(places) % 2 == 0]
+    return [values for places, values in combinations if EVERY or sum(places) % of == 0]

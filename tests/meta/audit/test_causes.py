@@ -23,6 +23,7 @@ from adamax_conformance.reports.render.summary import summarize
 from adamax_conformance.reports.reproduce.script import script
 from adamax_conformance.tests.meta.audit.auditing import audited, said
 from adamax_conformance.tests.meta.audit.wrong import Plain, record_run
+from adamax_conformance.tests.meta.sampling import crossed
 
 
 class Undecayed(Plain):
@@ -111,9 +112,13 @@ def findings(kind, folder, dtype):
     return find_causes(reader, sorted(manifest.steps), name, tallies)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
-@pytest.mark.parametrize(("kind", "slug", "sentence"), WRONG, ids=[kind.__name__ for kind, _, _ in WRONG])
-def test_the_cause_and_the_place_of_the_errors_are_named(kind, slug, sentence, dtype, tmp_path):
+@pytest.mark.parametrize(
+    ("wrong", "dtype"),
+    crossed(WRONG, [np.float32, np.float64]),
+    ids=lambda each: getattr(each, "__name__", None),
+)
+def test_the_cause_and_the_place_of_the_errors_are_named(wrong, dtype, tmp_path):
+    kind, slug, sentence = wrong
     found = findings(kind, tmp_path / "recording", dtype)
     assert [cause.slug for cause in found.causes] == [slug] * bool(slug)
     assert found.sentence == sentence

@@ -92,7 +92,7 @@ def check(forks, tmp_path):
 def test_a_right_program_conforms_in_every_dtype_that_it_states(language, tmp_path, check):
     program = command(language, PROGRAMS / language, tmp_path / "adamax")
     assert check(program, "--dtype", "float32") == (0, ANY)
-    layers = "contract/*,rule/*,value/*,special/*,bookkeeping/*"
+    layers = "contract/*,rule/*,value/lockstep/*,value/scales/*,special/*"
     assert check(program, "--dtype", "float64", "--check", layers) == (0, ANY)
 
 
