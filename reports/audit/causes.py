@@ -6,9 +6,9 @@ tensor's elements. A recorded step shows m and u before and after it, so each is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +52,7 @@ class Findings:
         seen: how many were looked at.
         is_local: whether the documented step explains what is outside of some tensors and steps.
         explains_rule: whether a cause, or the place, stands for what was identified.
+        is_by_element: whether single elements are named.
     """
 
     causes: tuple[Cause, ...]
@@ -60,6 +61,7 @@ class Findings:
     seen: int
     is_local: bool = False
     explains_rule: bool = False
+    is_by_element: bool = False
 
     @property
     def sentence(self) -> str:
@@ -100,6 +102,7 @@ def find_causes(
     if not wrong and not errors:
         return None
     causes = found.causes if len(wrong) > 1 or not few else ()
+    is_by_element = not causes and bool(few) and len(few) <= max(_NAMED, len(wrong))
     if causes:
         held = set() if found.scope is None else {places[k] for k in found.scope}
         where = (
@@ -107,7 +110,7 @@ def find_causes(
             if held
             else ("in all tensors" if _is_everywhere(wrong, set(places)) else "")
         )
-    elif few and len(few) <= max(_NAMED, len(wrong)):
+    elif is_by_element:
         where = _elements_in_words(steps, few)
     else:
         wrong = wrong or {(e.number, e.parameter) for e in errors}
@@ -115,7 +118,8 @@ def find_causes(
         names = [name for name, tally in tallies.items() if tally.exceeded] or ["theta"]
         where = f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} off {words}"
     scope = limit({k for k, place in enumerate(places) if place in wrong})
-    return Findings(causes, where, len(wrong), len(places), is_local=len(scope) < len(places))
+    is_local = len(scope) < len(places)
+    return Findings(causes, where, len(wrong), len(places), is_local, is_by_element=is_by_element)
 
 
 def _errors(tally: RecordedTally) -> Iterator[Any]:
@@ -292,6 +296,10 @@ class _Steps:
         info = self.infos.get(parameter)
         return info.name if info is not None and info.name else f"parameter {parameter}"
 
+    def group(self, parameter: int) -> int:
+        """The index of a tensor's group."""
+        return self.infos[parameter].group
+
 
 class _Tensor:
     """Some elements of a tensor in a recorded step."""
@@ -384,16 +392,27 @@ def _is_everywhere(wrong: set[Place], all_: set[Place]) -> bool:
 
 def _where(steps: _Steps, all_: set[Place], wrong: set[Place]) -> str:
     """The tensors and the steps of some places, in words."""
-    words = (_tensors_in_words(steps, all_, wrong), _steps_in_words(all_, wrong))
+    words = (tensors_in_words(steps, all_, wrong), _steps_in_words(all_, wrong))
     return " ".join(part for part in words if part)
 
 
-def _tensors_in_words(steps: _Steps, all_: set[Place], wrong: set[Place]) -> str:
+class Named(Protocol):
+    """Tensors with their names and groups."""
+
+    def name(self, parameter: int) -> str:
+        """A tensor's name, or its number."""
+
+    def group(self, parameter: int) -> int:
+        """The index of a tensor's group."""
+
+
+def tensors_in_words(steps: Named, all_: Collection[Place], wrong: Collection[Place]) -> str:
+    """The tensors of some places, among all, in words."""
     every, bad = {i for _, i in all_}, sorted({i for _, i in wrong})
     if len(bad) == len(every):
         return "in all tensors" if len(every) > 1 else ""
-    groups = {steps.infos[i].group for i in bad}
-    if len(groups) == 1 and set(bad) == {i for i in every if steps.infos[i].group in groups} and len(bad) > 1:
+    groups = {steps.group(i) for i in bad}
+    if len(groups) == 1 and set(bad) == {i for i in every if steps.group(i) in groups} and len(bad) > 1:
         return f"in all tensors of param_groups[{next(iter(groups))}]"
     if len(bad) <= _NAMED:
         return f"in {' and '.join(steps.name(i) for i in bad)}"

@@ -21,6 +21,7 @@ from .dtypes import of_state
 from .element_reader import ElementReader
 from .executors import Judge
 from .manifest import Manifest
+from .place import name_place
 from .progress import ProgressFile
 from .sample import RecordingSample, draw_elements, identify_sample, steps_to_sample
 from .tallies import AuditResult, RecordedError, RecordedTally, merge_results
@@ -140,6 +141,7 @@ def audit(
         callbacks.begins(sum(item.size for item in items), models)
         error_models = {dtype: each.error_model for dtype, each in models.items()}
         result = _judge_all(items, error_models, judge, progress, callbacks)
+    findings = {dtype: name_place(found, result, dtype) for dtype, found in findings.items()}
     damages = frozenset({*result.damages, *manifest.damages, *reader.chunk_reader.damages})
     return AuditReport(manifest, models, replace(result, damages=damages), arithmetic, findings)
 

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from adamax_conformance.impl import recording
 from adamax_conformance.oracles.verdict import Quantity
 from adamax_conformance.reports.audit.overview import rate_figures, tensor_figures
 from adamax_conformance.reports.audit.tallies import AuditResult, merge_results
@@ -54,6 +55,30 @@ def test_moments_that_are_right_have_no_error_beyond_their_bounds(stale):
         figures = said(record, f"audit/lockstep/{quantity}").measured["by_tensor"]
         assert len(figures["tensors"]) == 4
         assert all(each["largest"] <= 1 and not each["exceeded"] for each in figures["tensors"])
+
+
+class Coarse(Plain):
+    """The first moment of one tensor is 2 ulp too large, from step 5 on."""
+
+    def after(self, theta, i, t):
+        """Theta after the step, which read the right moment."""
+        if i == 1 and t >= STALE_FROM:
+            m = self.exp_avg[i]
+            m += 2 * np.spacing(m)
+        return theta
+
+
+def test_where_some_elements_of_each_step_are_off_the_place_is_that_of_all_steps(tmp_path):
+    rng = np.random.default_rng(8)
+    shapes = ((7, 5), (40, 60))
+    optimizer = Coarse([rng.standard_normal(shape).astype(np.float32) for shape in shapes], lr=0.01)
+    with recording.record(optimizer, tmp_path / "recording"):
+        for _ in range(30):
+            optimizer([rng.standard_normal(shape).astype(np.float32) for shape in shapes])
+    code, record = audited(tmp_path / "recording", tmp_path / "report")
+    assert code == 1
+    (found,) = record.diagnoses
+    assert found["diagnosis"] == "m is off in parameter 1 from step 5 on"
 
 
 def test_the_learning_rates_are_those_of_the_schedule(stale):
