@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from .causes import Findings, Place, tensors_in_words
 from .tallies import AuditResult
-from .tensors import TensorErrors
+from .tensors import Columns, TensorErrors
 
 _ORDER = ("theta", "m", "u")
 
@@ -30,18 +30,20 @@ class _Tensors:
         return next(errors for (_, index), errors in self.errors.items() if index == parameter)
 
 
-def name_place(found: Findings, result: AuditResult, dtype: str) -> Findings:
+def name_place(found: Findings, result: AuditResult, dtype: str, columns: Columns) -> Findings:
     """Name the tensors that are off, and the step from which on they are.
 
     Args:
         found: what was found in some of the steps.
         result: of all steps.
         dtype: of the tensors.
+        columns: of the result.
 
     Returns:
-        The same finding where a cause or single elements are named, or where the errors come and go.
+        The same finding where a cause or single elements are named, where the errors come and go, or where a column of
+        the result is of several steps.
     """
-    if found.causes or found.is_by_element:
+    if found.causes or found.is_by_element or columns.width > 1:
         return found
     all_ = {(column, index): e for (of, index, column), e in sorted(result.tensors.items()) if of == dtype}
     wrong = {place: errors for place, errors in all_.items() if errors.exceeded}

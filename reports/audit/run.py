@@ -25,6 +25,7 @@ from .place import name_place
 from .progress import ProgressFile
 from .sample import RecordingSample, draw_elements, identify_sample, steps_to_sample
 from .tallies import AuditResult, RecordedError, RecordedTally, merge_results
+from .tensors import Columns
 from .work_items import WorkItem, plan
 
 _ROUNDS: Final = 3
@@ -141,7 +142,9 @@ def audit(
         callbacks.begins(sum(item.size for item in items), models)
         error_models = {dtype: each.error_model for dtype, each in models.items()}
         result = _judge_all(items, error_models, judge, progress, callbacks)
-    findings = {dtype: name_place(found, result, dtype) for dtype, found in findings.items()}
+    findings = {
+        dtype: name_place(found, result, dtype, Columns.of(chosen)) for dtype, found in findings.items()
+    }
     damages = frozenset({*result.damages, *manifest.damages, *reader.chunk_reader.damages})
     return AuditReport(manifest, models, replace(result, damages=damages), arithmetic, findings)
 
