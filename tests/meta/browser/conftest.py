@@ -13,6 +13,9 @@ from adamax_conformance.reference.hyperparameters import Hyperparameters
 from adamax_conformance.reports.cli.diff import compare
 from adamax_conformance.reports.record.record import Record
 from adamax_conformance.reports.render.report import render
+from adamax_conformance.tests.meta.audit.auditing import audited
+from adamax_conformance.tests.meta.audit.test_overview import Stale
+from adamax_conformance.tests.meta.audit.wrong import record_run
 from adamax_conformance.tests.meta.browser.chromium import find_chromium, start_chromium
 from adamax_conformance.tests.meta.reports.samples import divergence, header, verdict
 
@@ -92,6 +95,15 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     render(records(), folder)
     return (folder / "index.html").as_uri()
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory):
+    """The address of the report of an audited run, one of whose tensors is wrong."""
+    folder = tmp_path_factory.mktemp("run")
+    record_run(Stale, folder / "recording")
+    audited(folder / "recording", folder / "report")
+    return (folder / "report" / "index.html").as_uri()
 
 
 @pytest.fixture(scope="session")

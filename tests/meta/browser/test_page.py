@@ -342,7 +342,7 @@ def test_pictures_are_drawn_and_have_words_and_data_beside_them(browser):
 
 @pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("which", ["page", "comparison"])
+@pytest.mark.parametrize("which", ["page", "run", "comparison"])
 def test_nothing_stands_in_the_way_of_assistive_technology(request, browser, which, dark, phone):
     browser.get(request.getfixturevalue(which))
     emulate(browser, dark=dark, phone=phone)
@@ -355,7 +355,7 @@ def test_nothing_stands_in_the_way_of_assistive_technology(request, browser, whi
 
 
 @pytest.mark.parametrize("width", [320, 390, 768, 1280])
-@pytest.mark.parametrize("which", ["page", "comparison"])
+@pytest.mark.parametrize("which", ["page", "run", "comparison"])
 def test_the_page_is_never_wider_than_its_window(request, browser, which, width):
     browser.get(request.getfixturevalue(which))
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE | {"width": width})
