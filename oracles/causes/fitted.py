@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ...reference.causes.books import capped, reset_at, restarting
-from ...reference.causes.gradient import clipped, clipped_norm, scaled
+from ...reference.causes.gradient import clipped, clipped_norm, rate_scaled, scaled
 from ...reference.causes.machine import Machine
+from ...reference.values import FloatArray
 from .evaluate import Batch, Unexplained
 
 
@@ -40,7 +41,9 @@ def fitted(batch: Batch, found: Unexplained) -> Iterator[type[Machine]]:
 
 
 def _scalings(batch: Batch, found: Unexplained) -> Iterator[type[Machine]]:
-    factors: list[float] = []
+    """The factor of theta, or of the learning rate where theta shows the step."""
+    of_theta: list[float] = []
+    of_rate: list[float] = []
     for k in sorted({int(batch.owner[i]) for i in np.flatnonzero(found.wrong[2])}):
         row = batch.rows[k]
         after, m, u = row.after
@@ -52,11 +55,19 @@ def _scalings(batch: Batch, found: Unexplained) -> Iterator[type[Machine]]:
             m, u = (1 - row.features["beta1"]) * g, np.abs(g) + row.features["eps"]
         correction = 1 - row.features["beta1"] ** row.features["step"]
         with np.errstate(all="ignore"):
-            ratios = after / (row.theta - row.features["lr"] * m / (correction * u))
-        factors += [float(f"{x:.6g}") for x in ratios[:4] if np.isfinite(x)]
-    most = max(factors, key=factors.count, default=1.0)
-    if most != 1 and factors.count(most) > len(factors) // 2:
-        yield scaled(most)
+            step = row.features["lr"] * m / (correction * u)
+            of_theta += _digits(after / (row.theta - step))
+            large = np.abs(step) > np.abs(row.theta) / 4
+            of_rate += _digits(((row.theta - after) / step)[large])
+    for factors, make in ((of_theta, scaled), (of_rate, rate_scaled)):
+        most = max(factors, key=factors.count, default=1.0)
+        if most not in {0.0, 1.0} and factors.count(most) > len(factors) // 2:
+            yield make(most)
+
+
+def _digits(ratios: FloatArray) -> list[float]:
+    """The first finite ones, to as many digits as their rounding leaves sure."""
+    return [float(f"{x:.6g}") for x in ratios[:4] if np.isfinite(x)]
 
 
 def _clips(batch: Batch, found: Unexplained) -> Iterator[type[Machine]]:

@@ -71,6 +71,20 @@ def scaled(factor: float) -> type[Machine]:
     return Scaled
 
 
+def rate_scaled(factor: float) -> type[Machine]:
+    """The deviation that multiplies the learning rate by a factor."""
+
+    class RateScaled(OfStep):
+        slug = f"lr-times-{factor:g}"
+        sentence = f"the learning rate is multiplied by {factor:.6g}"
+        line = f"theta = theta - {factor:.6g}*lr*m / ((1 - beta1^t)*u)"
+
+        def rate(self, x: Terms) -> Number:
+            return super().rate(x) * factor
+
+    return RateScaled
+
+
 # Clipping -----------------------------------------------------------------------------------------------------
 
 

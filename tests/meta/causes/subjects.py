@@ -166,6 +166,29 @@ class HiddenScaledTheta(ScaledTheta):
     exp_inf = None
 
 
+class LargerRate(Known):
+    """Every learning rate is a hundredth too large."""
+
+    cause = "lr-times-1.01"
+
+    def options_of(self, group_index):
+        options = self.param_groups[group_index]
+        return {**options, "lr": options["lr"] * 1.01}
+
+
+class HalfRate(LargerRate):
+    """The step is half as long, with m and u hidden, in a narrower format."""
+
+    cause = "lr-times-0.5"
+    dtypes = ("float32",)
+    exp_avg = None
+    exp_inf = None
+
+    def options_of(self, group_index):
+        options = self.param_groups[group_index]
+        return {**options, "lr": options["lr"] * 0.5}
+
+
 class MovingRefusal(Known):
     """A step that it refuses has moved the first parameters by then."""
 
