@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from ...reference.causes.gradient import clipped, clipped_norm, rate_scaled, sca
 from ...reference.causes.machine import Machine
 from ...reference.values import FloatArray
 from .evaluate import Batch, Unexplained
+
+_SHOWN: Final = 2.0**-10
+"""A step that is a smaller part of theta is rounded to few digits."""
 
 
 def fitted(batch: Batch, found: Unexplained) -> Iterator[type[Machine]]:
@@ -56,18 +60,22 @@ def _scalings(batch: Batch, found: Unexplained) -> Iterator[type[Machine]]:
         correction = 1 - row.features["beta1"] ** row.features["step"]
         with np.errstate(all="ignore"):
             step = row.features["lr"] * m / (correction * u)
-            of_theta += _digits(after / (row.theta - step))
-            large = np.abs(step) > np.abs(row.theta) / 4
-            of_rate += _digits(((row.theta - after) / step)[large])
-    for factors, make in ((of_theta, scaled), (of_rate, rate_scaled)):
-        most = max(factors, key=factors.count, default=1.0)
-        if most not in {0.0, 1.0} and factors.count(most) > len(factors) // 2:
-            yield make(most)
+            of_theta += _finite(after / (row.theta - step))
+            shown = np.abs(step) > np.abs(row.theta) * _SHOWN
+            of_rate += _finite(((row.theta - after) / step)[shown])
+    digits = [float(f"{x:.6g}") for x in of_theta]
+    most = max(digits, key=digits.count, default=1.0)
+    if most != 1 and digits.count(most) > len(digits) // 2:
+        yield scaled(most)
+    # What theta rounds away of a step blurs the last digits: the one in the middle, in ever fewer of them.
+    middle = float(np.median(of_rate)) if of_rate else 1.0
+    factors = dict.fromkeys(float(f"{middle:.{n}g}") for n in (6, 5, 4, 3))
+    yield from (rate_scaled(factor) for factor in factors if factor not in {0.0, 1.0})
 
 
-def _digits(ratios: FloatArray) -> list[float]:
-    """The first finite ones, to as many digits as their rounding leaves sure."""
-    return [float(f"{x:.6g}") for x in ratios[:4] if np.isfinite(x)]
+def _finite(ratios: FloatArray) -> list[float]:
+    """The first ratios that are numbers."""
+    return [float(x) for x in ratios[:4] if np.isfinite(x)]
 
 
 def _clips(batch: Batch, found: Unexplained) -> Iterator[type[Machine]]:
