@@ -192,7 +192,7 @@ class _PreparedOptions:
     def __init__(self, hyperparameters: Hyperparameters, error_model: ErrorModel) -> None:
         h = hyperparameters
         self.wide_eps = needs_wide_range((h.eps,))
-        # A small eps vanishes next to every gradient that binary64 judges (BOUNDS.md, "The vectorised oracle").
+        # A small eps vanishes next to every gradient that binary64 judges (BOUNDS.md, "The vectorised oracle in NumPy").
         eps_fits = not self.wide_eps or (
             _SMALLEST_NORMAL <= h.eps < 1 and error_model.rule.epsilon is Epsilon.IN_NORM
         )

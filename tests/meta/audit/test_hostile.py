@@ -207,6 +207,7 @@ _FULL = """
 import resource, sys
 from adamax_conformance.reports.cli import main
 
+sys.dont_write_bytecode = True  # a module that is compiled would be cut off, and stay so
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), resource.RLIM_INFINITY))
 main.main()
 """

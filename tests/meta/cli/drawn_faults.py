@@ -43,6 +43,8 @@ def _fail() -> None:
 
 
 def _full() -> None:
+    # A module that is compiled now would be cut off, and stay so.
+    sys.dont_write_bytecode, os.environ["PYTHONDONTWRITEBYTECODE"] = True, "1"
     resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, resource.RLIM_INFINITY))
 
 
