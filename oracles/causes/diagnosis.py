@@ -34,6 +34,8 @@ from .fitted import fitted
 from .rows import Books, LifeTrace
 from .trace import trace
 
+_ALONE: Final = 4
+"""So many times the budget of the search for two causes may judging each alone take."""
 _SHOWN: Final = 2
 """The changes that are kept as examples."""
 _ARRAYS: Final = {NumberKind.ARRAY, NumberKind.FILLED}
@@ -481,10 +483,10 @@ def _pairs(
 ) -> list[type[Machine]]:
     """Two deviations at once: one, or a rule, that explains some, and any other.
 
-    None are found where it takes longer than the budget to judge each deviation alone.
+    None are found where it takes far longer than the budget to judge each deviation alone.
     """
     wrong = _cells(medium.batch, medium.judge(Machine))
-    deadline = time.process_time() + search.budget
+    deadline = time.process_time() + _ALONE * search.budget
     cells = {}
     for kind in (*singles, *RULES):
         cells[kind] = _cells(medium.batch, medium.judge(kind))
