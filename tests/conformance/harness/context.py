@@ -376,7 +376,7 @@ class CheckContext:
         shrinks = settings.shrink and not settings.fail_fast
         seed = _SEED if settings.seed is None else settings.seed
         limit = hypothesis.settings(
-            max_examples=settings.profile.examples // budget_of(self.subject.info).drawn,
+            max_examples=max(1, settings.profile.examples // budget_of(self.subject.info).drawn),
             database=None,
             deadline=None,
             suppress_health_check=list(HealthCheck),
