@@ -62,6 +62,7 @@ class KnownError:
         error: in ulp, as the module says.
         bound: the proven bound of this input, in the same unit.
         largest_bound: that of any input of the search; infinite where there was none.
+        is_for_all: whether it is the bound of every other input, too: of an optimizer that rounds once.
         is_run: whether it is the error of the whole run, and not of its last step alone.
     """
 
@@ -70,12 +71,13 @@ class KnownError:
     error: float
     bound: float
     largest_bound: float = math.inf
+    is_for_all: bool = False
     is_run: bool = False
 
     @property
     def is_proved(self) -> bool:
-        """Whether no input that was tried may have an error that is a tenth larger."""
-        return self.error >= 0.9 * self.largest_bound
+        """Whether no input may have an error that is a tenth larger."""
+        return self.is_for_all and self.error >= 0.9 * self.largest_bound
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,12 @@ class Model:
     """The models that an optimizer is measured by.
 
     Attributes:
-        error: of its format, and of what it was identified as.
+        dtype: of its parameters, which may be finer than what it computes in.
+        error: of the format that it computes in, and of what it was identified as.
         wide: of binary64, for an optimizer that is known to compute in it and to round each result once.
     """
 
+    dtype: str
     error: ErrorModel
     wide: ErrorModel | None = None
 
@@ -100,7 +104,8 @@ class Model:
         """
         error = ErrorModel(found.computes_in, found.nearest, found.scheme)
         is_wide = rounds_once and found.computes_in is not Format.BINARY64
-        return cls(error, replace(error, format_=Format.BINARY64) if is_wide else None)
+        wide = replace(error, format_=Format.BINARY64) if is_wide else None
+        return cls(found.format_.dtype, error, wide)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +139,7 @@ def measure(
         SubjectError: the subject failed.
         HiddenStateError: it does not show m and u.
     """
-    states = _take_steps(subject, model.error.format_, options, theta, gradients)
+    states = _take_steps(subject, model.dtype, options, theta, gradients)
     steps, count = gradients.shape
     each = [(options, t) for t in range(1, steps + 1)]
     judge = ArraySteps(each, model.error)
@@ -177,7 +182,7 @@ def measure_exactly(
     """
     theta = np.full(copies, start.theta)
     gradients = np.repeat(np.array(start.gradients)[:, None], copies, axis=1)
-    states = _take_steps(subject, model.error.format_, start.options, theta, gradients)
+    states = _take_steps(subject, model.dtype, start.options, theta, gradients)
     judge = ExactStepJudge(start.options, len(start.gradients), model.error)
     wide = None if model.wide is None else ExactStepJudge(start.options, len(start.gradients), model.wide)
     largest: KnownError | None = None
@@ -216,7 +221,7 @@ def measure_runs(
     """
     parameter = Parameter.of(theta.tolist(), gradients.tolist())
     case = Case("accuracy", (Group(options, (parameter,)),))
-    shown = [result.theta[0] for result in subject.observe(case, model.error.format_.dtype)]
+    shown = [result.theta[0] for result in subject.observe(case, model.dtype)]
     steps = [RunStep(options, g, (seen, None, None)) for g, seen in zip(gradients, shown, strict=True)]
     largest = np.maximum.reduce([abs(theta), *map(abs, shown)])
     run = ExactRunJudge(theta, steps, model.error)
@@ -249,14 +254,14 @@ def restrict_options(subject: Subject, options: Hyperparameters) -> Hyperparamet
 
 
 def _take_steps(
-    subject: Subject, format_: Format, options: Hyperparameters, theta: Numbers, gradients: Numbers
+    subject: Subject, dtype: str, options: Hyperparameters, theta: Numbers, gradients: Numbers
 ) -> list[tuple[Any, Any, Any]]:
     """The state before the first step, and after each."""
     zeros = np.zeros_like(theta)
     states: list[tuple[Any, Any, Any]] = [(theta, zeros, zeros)]
     parameter = Parameter.of(theta.tolist(), gradients.tolist())
     case = Case("accuracy", (Group(options, (parameter,)),))
-    for result in subject.observe(case, format_.dtype):
+    for result in subject.observe(case, dtype):
         if result.m is None or result.u is None:
             raise HiddenStateError("m and u of the subject cannot be seen; the error of one step needs them")
         states.append((result.theta[0], result.m[0], result.u[0]))

@@ -21,7 +21,8 @@ _HEAD: Final = """# How accurate is each?
 
 The largest error that a search found, in ulp: of m, u and theta after one step from the optimizer's own state, and of
 theta after 50 steps against the exact run. In brackets stands the proven bound of the same input. A longer search may
-find more; where no input that was tried may have an error that is a tenth larger, it says proved.
+find more. An optimizer that computes in binary64 and rounds once has one bound for all inputs: where that is reached
+within a tenth, it says proved.
 
 An error of m is in ulp of the largest of m and its two terms, one of theta in ulp of the larger of theta before and
 after the step, or of the largest theta of the run: a difference may be as small as one likes. Every number is of

@@ -83,7 +83,11 @@ def search_largest(
                 best[quantity] = error, start
         progress(round_ + 1)
     return {
-        quantity: replace(confirm(subject, model, quantity, best[quantity][1]), largest_bound=float(bound))
+        quantity: replace(
+            confirm(subject, model, quantity, best[quantity][1]),
+            largest_bound=float(bound),
+            is_for_all=model.wide is not None,
+        )
         for quantity, bound in zip(QUANTITIES, bounds, strict=True)
     }
 

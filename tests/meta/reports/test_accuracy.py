@@ -56,7 +56,7 @@ class Hidden(Plain):
         del self.exp_avg, self.exp_inf
 
 
-MODEL = Model(ErrorModel(Format.BINARY32))
+MODEL = Model("float32", ErrorModel(Format.BINARY32))
 
 
 def test_the_page_is_made_from_the_record():
@@ -97,6 +97,22 @@ def test_a_search_finds_errors_that_rounding_each_operation_makes_and_finds_them
             assert (again.error, again.bound) == (known.error, known.bound)
 
 
+def test_an_optimizer_that_computes_below_its_dtype_is_measured_in_its_dtype():
+    class Narrow(Plain):
+        dtypes = ("float64",)
+
+        def __call__(self, gradients):
+            assert all(g.dtype == np.float64 for g in gradients)
+            super().__call__([g.astype(np.float32) for g in gradients])
+            for arrays in (self.params, self.exp_avg, self.exp_inf):
+                for array in arrays:
+                    array[...] = array.astype(np.float32)
+
+    with Subject.in_process(Narrow, dtypes=("float64",)) as subject:
+        found = search_largest(subject, Model("float64", ErrorModel(Format.BINARY32)), 3)
+    assert all(0 < known.error <= known.bound and not known.is_proved for known in found.values())
+
+
 def test_a_longer_search_finds_no_less():
     with Subject.in_process(Plain) as subject:
         short, long = (search_largest(subject, MODEL, rounds) for rounds in (6, 24))
@@ -117,7 +133,7 @@ def test_a_run_is_measured_from_its_start_and_without_m_and_u():
 
 
 def test_rounding_once_is_a_bound_of_an_optimizer_that_is_known_to():
-    wide = Model(ErrorModel(Format.BINARY32), ErrorModel(Format.BINARY64))
+    wide = Model("float32", ErrorModel(Format.BINARY32), ErrorModel(Format.BINARY64))
     with Subject.in_process(Adamax) as subject:
         found = search_largest(subject, wide, 9)
     assert all(0.49 < known.error <= known.bound < 0.5001 for known in found.values())
