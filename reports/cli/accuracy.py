@@ -86,7 +86,11 @@ def accuracy(subject: str, again: Path | None, *, as_json: bool, **options: Any)
             subject, device=options["device"], python=options["python"], state=options["state"]
         ) as opened:
             version = f"{opened.info.framework} {opened.info.version}"
-            rows = _measure(opened, options) if earlier is None else _measure_again(opened, earlier)
+            left: list[str] = []
+            if earlier is None:
+                rows, left = _measure(opened, options)
+            else:
+                rows = _measure_again(opened, earlier)
     except UnknownSubjectError as error:
         raise CommandError(str(error)) from error
     except RejectedError as error:
@@ -96,15 +100,26 @@ def accuracy(subject: str, again: Path | None, *, as_json: bool, **options: Any)
     if as_json:
         click.echo(
             json.dumps(
-                {"subject": subject, "version": version, "known": [_to_json(r) for r in rows]}, indent=2
+                {
+                    "subject": subject,
+                    "version": version,
+                    "known": [_to_json(r) for r in rows],
+                    "not measured": left,
+                },
+                indent=2,
             )
         )
     else:
         _show(f"{subject} {version}", rows, Console())
-    return int(ExitCode.DIVERGES if any(r.known.error > r.known.bound for r in rows) else ExitCode.CONFORMS)
+    for words in left:
+        click.echo(f"not measured: {one_line(words)}", err=True)
+    if any(r.known.error > r.known.bound for r in rows):
+        return int(ExitCode.DIVERGES)
+    return int(ExitCode.NOTHING_JUDGED if left else ExitCode.CONFORMS)
 
 
-def _measure(subject: Subject, options: Mapping[str, Any]) -> list[_Row]:
+def _measure(subject: Subject, options: Mapping[str, Any]) -> tuple[list[_Row], list[str]]:
+    """The rows of the table, and what cannot be measured."""
     usual = [dtype for dtype in ("float32", "float64") if dtype in subject.info.dtypes]
     dtypes = options["dtype"] or usual or subject.info.dtypes
     if missing := [dtype for dtype in dtypes if dtype not in subject.info.dtypes]:
@@ -137,9 +152,7 @@ def _measure(subject: Subject, options: Mapping[str, Any]) -> list[_Row]:
             )
     if not rows:
         raise ValueError("; ".join(unknown))
-    for words in unknown:
-        click.echo(f"Note: {one_line(words)}", err=True)
-    return rows
+    return rows, unknown
 
 
 def _measure_again(subject: Subject, earlier: Sequence[tuple[str, Quantity, Start, float]]) -> list[_Row]:

@@ -239,6 +239,8 @@ def _conclude(
         raise unwritten(output, error) from error
     terminal.show(summary, Console())
     left_out = [outcome.run for outcome in outcomes if outcome.exit_code not in {0, 1}]
+    for name, reason in lacking.items():
+        click.echo(f"not here: {name} ({reason})")
     if left_out:
         click.echo(f"left out: {', '.join(left_out)} (device.json says why)")
     click.echo(f"the folder to send back: {output}")

@@ -156,7 +156,9 @@ class Mine(Adamax):
     ran = CliRunner().invoke(accuracy, ["mine.py:Mine", "--rounds", "3", "--json"], standalone_mode=False)
     assert ran.exception is None, ran.exception
     assert {each["dtype"] for each in json.loads(ran.stdout)["known"]} == {"float32"}
-    assert "mine.py:Mine follows no known rule in float64" in ran.stderr
+    assert "not measured: mine.py:Mine follows no known rule in float64" in ran.stderr
+    assert json.loads(ran.stdout)["not measured"]
+    assert ran.return_value == ExitCode.NOTHING_JUDGED
 
 
 @pytest.mark.parametrize(
