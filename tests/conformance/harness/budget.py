@@ -26,6 +26,10 @@ class Budget:
         """Whether a new optimizer costs much time."""
         return self.golden > 1
 
+    def share(self, cases: int) -> int:
+        """The number of cases that are drawn of so many: one at least."""
+        return max(1, cases // self.drawn)
+
 
 _BUDGETS: Final = {
     "mindspore": Budget(drawn=12, golden=8),

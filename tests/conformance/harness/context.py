@@ -326,7 +326,7 @@ class CheckContext:
             watched: what the caller must find unchanged; by default all that the subject leaves alone.
         """
         settings = self.target.settings
-        count = max(1, settings.profile.lives // budget_of(self.subject.info).drawn)
+        count = budget_of(self.subject.info).share(settings.profile.lives)
         seeds = random.Random(f"{settings.seed} {self.check} {self.dtype}")  # noqa: S311 - numbers, not secrets
         watched = watched or self.lives.watched()
         tally, wrong = self.lives.judge_all((draw(seeds.randrange(2**32)) for _ in range(count)), watched)
@@ -376,7 +376,7 @@ class CheckContext:
         shrinks = settings.shrink and not settings.fail_fast
         seed = _SEED if settings.seed is None else settings.seed
         limit = hypothesis.settings(
-            max_examples=max(1, settings.profile.examples // budget_of(self.subject.info).drawn),
+            max_examples=budget_of(self.subject.info).share(settings.profile.examples),
             database=None,
             deadline=None,
             suppress_health_check=list(HealthCheck),
