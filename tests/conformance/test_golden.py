@@ -18,7 +18,7 @@ from adamax_conformance.reference.golden.model import GoldenCase
 from adamax_conformance.tests.conformance.harness.budget import budget_of
 from adamax_conformance.tests.conformance.harness.check import check
 from adamax_conformance.tests.conformance.harness.context import CheckContext
-from adamax_conformance.tests.conformance.harness.evidence import refusal, state_arrays
+from adamax_conformance.tests.conformance.harness.evidence import digest_of, refusal, state_arrays
 from adamax_conformance.tests.conformance.harness.target import Profile
 
 _FAMILIES = tuple(dict.fromkeys(case.family for case in GOLDEN_CASES))
@@ -78,6 +78,7 @@ def test_each_golden_trajectory_is_followed(context: CheckContext, family: str) 
     total = empty_tallies(Quantity.M, Quantity.U, Quantity.THETA)
     refused: list[str] = []
     strange: list[str] = []
+    bits: dict[str, str] = {}
     last: RejectedError | None = None
 
     def examine(case: Case) -> Divergence | None:
@@ -88,6 +89,7 @@ def test_each_golden_trajectory_is_followed(context: CheckContext, family: str) 
             last = error
             refused.append(case.name)
             return None
+        bits[case.name] = digest_of(observed)
         strange.extend(_describe_finite_numbers(case, observed))
         return context.judge(case, observed, total)
 
@@ -97,13 +99,14 @@ def test_each_golden_trajectory_is_followed(context: CheckContext, family: str) 
         return
     for run in runs:
         if found := examine(run):
-            context.diverges(found)
+            context.diverges(found, bits=bits)
             return
     measured: dict[str, Any] = {
         "cases": len(runs),
         "judged": sum(tally.judged for tally in total.values()),
         "open": sum(tally.open for tally in total.values()),
         "largest_over_bound": max(tally.largest_over_bound for tally in total.values()),
+        "bits": bits,
     }
     if last is not None and len(refused) == len(runs):
         context.diverges(refusal(last, runs[0]), **measured)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,10 @@ from adamax_conformance.impl.protocol.messages import StepResult
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.verdict import Divergence, Quantity
 from adamax_conformance.reference.case import Case, FloatArray
+
+
+_DIGITS: Final = 12
+"""The hexadecimal digits of a digest that a record keeps: 48 bits, so that two runs hardly agree by chance."""
 
 
 def refusal(error: RejectedError, case: Case | None) -> Divergence:
@@ -34,6 +40,18 @@ def same_bits(a: FloatArray, b: FloatArray) -> npt.NDArray[np.bool_]:
     """A mask of the elements with the same bits; any NaN equals any other."""
     same: npt.NDArray[np.bool_] = (a.view(np.int64) == b.view(np.int64)) | (np.isnan(a) & np.isnan(b))
     return same
+
+
+def digest_of(run: Iterable[StepResult]) -> str:
+    """A digest of the bits of all that a run shows; any NaN counts as any other."""
+    digest = hashlib.sha256()
+    for state in run:
+        for quantity, values in state_arrays(state).items():
+            digest.update(quantity.value.encode())
+            for value in values:
+                bits = np.where(np.isnan(value), np.nan, value).astype("<f8")
+                digest.update(f"{bits.shape}".encode() + bits.tobytes())
+    return digest.hexdigest()[:_DIGITS]
 
 
 def first_difference(
