@@ -67,6 +67,11 @@ _COMMANDS: Final = {
     "diff": _Command(
         "records", "compare_records", "Compare two runs: what began to diverge, stopped, or changed in size."
     ),
+    "history": _Command(
+        "history",
+        "history",
+        "Tell in which versions SUBJECT diverges, and which changed its bits.",
+    ),
     "identify": _Command(
         "subjects",
         "identify_subject",

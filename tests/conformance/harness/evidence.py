@@ -14,7 +14,6 @@ from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.verdict import Divergence, Quantity
 from adamax_conformance.reference.case import Case, FloatArray
 
-
 _DIGITS: Final = 12
 """The hexadecimal digits of a digest that a record keeps: 48 bits, so that two runs hardly agree by chance."""
 
