@@ -220,6 +220,30 @@ def _gradient_narrowed(dtype: str) -> type[Machine]:
     return GradientNarrowed
 
 
+def _terms_narrowed(dtype: str, *, scalars: bool) -> type[Machine]:
+    """The terms with the gradient in a dtype, as of a gradient that is of it."""
+
+    class TermsNarrowed(OfGradient):
+        slug = f"gradient-terms-in-{dtype}"
+        sentence = f"(1 - beta1)*g and |g| + eps are computed in {dtype}"
+        documented = "the step is computed in the parameters' format"
+        line = f"(1 - beta1)*g and |g| + eps rounded to {dtype}"
+        narrows: ClassVar[str] = dtype
+
+        def effective(self, x: Terms) -> Number:
+            return super().effective(x).rounded(dtype)
+
+        def moment(self, x: Terms, g: Number) -> Number:
+            part = 1 - x.beta1
+            return x.beta1 * x.m + ((part.rounded(dtype) if scalars else part) * g).rounded(dtype)
+
+        def norm(self, x: Terms, g: Number) -> Number:
+            eps = x.eps.rounded(dtype) if scalars else x.eps
+            return (x.beta2 * x.u).maximum((abs(g) + eps).rounded(dtype))
+
+    return TermsNarrowed
+
+
 def _beta1_narrowed(dtype: str) -> type[Machine]:
     class Beta1NarrowedInMoment(OfMoment):
         slug = f"beta1-in-{dtype}"
@@ -340,6 +364,7 @@ GRADIENT: Final[tuple[type[Machine], ...]] = (
     *(_correction_narrowed(dtype, power=power) for dtype in NARROW for power in (False, True)),
     *(_rate_narrowed(dtype) for dtype in NARROW),
     *(_gradient_narrowed(dtype) for dtype in NARROW),
+    *(_terms_narrowed(dtype, scalars=scalars) for dtype in NARROW for scalars in (True, False)),
     *(_beta1_narrowed(dtype) for dtype in NARROW),
     *(_kept_in(name, dtype) for dtype in NARROW for name in ("m", "u", "theta")),
     *(_computed_in(dtype) for dtype in NARROW),

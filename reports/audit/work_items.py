@@ -246,7 +246,7 @@ def _chunks_of(
                 tensor.file,
                 f"{tensor.name} has the shape {list(tensor.shape)}; its gradient has {list(gradient.shape)}",
             )
-    dtype = _dtypes_of(tensors, is_copy=parameter.is_rounded is not None)
+    dtype = _dtypes_of(tensors)
     if dtype is None:
         words = ", ".join(f"{tensor.name} is {tensor.dtype}" for tensor in present)
         raise _UnjudgedError(f"{name} has arrays of several dtypes, for which no bound is proven: {words}")
@@ -255,19 +255,16 @@ def _chunks_of(
         yield Chunk(parameter, dtype, gradient.shape, tensors, number, size)
 
 
-def _dtypes_of(tensors: Mapping[str, Tensor | None], *, is_copy: bool) -> str | None:
+def _dtypes_of(tensors: Mapping[str, Tensor | None]) -> str | None:
     """The dtypes of a parameter and its state; None where no bound is proven for them.
 
-    The state has one dtype, which has the numbers of theta. The gradient is of either dtype: from one that is coarser
-    than theta, m may come with the roundings of the gradient's format, or without. Where theta is a finer copy of the
-    parameter, the gradient has the parameter's dtype.
+    The state has one dtype, which has the numbers of theta and of the gradient.
     """
     own = {role: tensor.dtype for role, tensor in tensors.items() if tensor is not None}
     theta, state = own["theta_after"], own["m_after"]
     is_one = all(own[role] == state for role in ("m", "u", "u_after") if role in own)
     # A copy in a finer dtype begins with the numbers of theta.
     is_one &= holds(theta, own["theta"])
-    is_one &= is_copy or own["gradient"] in {theta, state, own["theta"]}
     is_one &= holds(state, own["gradient"])
     return join(theta, state) if is_one and holds(state, theta) else None
 

@@ -194,10 +194,83 @@ def first_step(folder, gradient, state):
     return audited(folder / "recording", folder / "report")
 
 
-@pytest.mark.parametrize(("gradient", "state"), [(np.float32, np.float16), (np.float16, np.float32)])
-def test_a_state_or_a_gradient_that_is_coarser_than_the_parameters_is_not_judged_and_not_green(
-    tmp_path, gradient, state
-):
-    code, found = first_step(tmp_path, np.linspace(-1, 1, 32).astype(gradient), state)
+def test_a_state_that_is_coarser_than_the_parameters_is_not_judged_and_not_green(tmp_path):
+    code, found = first_step(tmp_path, np.linspace(-1, 1, 32, dtype=np.float32), np.float16)
     assert (code, wrong(found)) == (3, set())
     assert "arrays of several dtypes" in said(found, "audit/unjudged").reason
+
+
+def test_a_gradient_that_is_coarser_than_the_parameters_is_judged_as_the_number_that_it_is(tmp_path):
+    code, found = first_step(tmp_path, np.linspace(-1, 1, 32).astype(np.float16), np.float32)
+    assert (code, wrong(found)) == (0, set())
+    assert judged(found, "m") == {"float32": 32}
+
+
+class NarrowedTerms(torch.optim.Adamax):
+    """Adamax whose terms with the gradient are formed in the gradient's dtype."""
+
+    @torch.no_grad()
+    def step(self, _closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                state = self.state[p]
+                if not state:
+                    state["step"] = torch.tensor(0.0)
+                    state["exp_avg"], state["exp_inf"] = torch.zeros_like(p), torch.zeros_like(p)
+                state["step"] += 1
+                m = state["exp_avg"].mul_(0.9).add_(p.grad * 0.1)
+                u = state["exp_inf"].mul_(0.999)
+                torch.maximum(u, p.grad.abs().add_(1e-8).float(), out=u)
+                p.addcdiv_(m, u, value=-group["lr"] / (1 - 0.9 ** state["step"].item()))
+
+
+def with_coarse_gradients(folder, optimizer, dtype):
+    """Record a run of float32 parameters whose gradients are of 16 bits; audit it."""
+    generator = torch.Generator().manual_seed(8)
+    with record(optimizer, folder / "recording"):
+        for _ in range(STEPS):
+            for theta in optimizer.param_groups[0]["params"]:
+                theta.grad = torch.randn(theta.shape, generator=generator).to(dtype)
+            optimizer.step()
+    return audited(folder / "recording", folder / "report")
+
+
+def parameters():
+    """Two parameters of float32, whose gradients may be of any dtype."""
+    generator = torch.Generator().manual_seed(7)
+    thetas = [torch.randn(shape, generator=generator).requires_grad_() for shape in ((6, 4), (5,))]
+    if not hasattr(thetas[0], "grad_dtype"):
+        pytest.skip("this version of torch has no gradients of another dtype")
+    for theta in thetas:
+        theta.grad_dtype = None
+    return thetas
+
+
+@pytest.mark.parametrize(
+    ("dtype", "options"),
+    [
+        (torch.float16, {"foreach": False}),
+        (torch.bfloat16, {"foreach": False, "maximize": True}),
+        (torch.bfloat16, {"foreach": True}),
+    ],
+)
+def test_torch_reads_a_gradient_of_16_bits_as_it_is_where_it_takes_one(tmp_path, dtype, options):
+    optimizer = torch.optim.Adamax(parameters(), lr=0.1, weight_decay=0.1, **options)
+    code, found = with_coarse_gradients(tmp_path, optimizer, dtype)
+    assert (code, wrong(found)) == (0, set())
+    assert judged(found, "m") == {"float32": STEPS * 29}
+
+
+def test_torch_itself_refuses_a_gradient_of_16_bits_without_decay(tmp_path):
+    optimizer = torch.optim.Adamax(parameters(), lr=0.1)
+    with pytest.raises(RuntimeError, match="expected dtype float"):
+        with_coarse_gradients(tmp_path, optimizer, torch.bfloat16)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_terms_that_are_formed_in_the_gradients_dtype_are_found_and_named(tmp_path, dtype):
+    code, found = with_coarse_gradients(tmp_path, NarrowedTerms(parameters(), lr=0.1), dtype)
+    assert code == 1
+    assert "audit/lockstep/m" in wrong(found)
+    name = str(dtype).rpartition(".")[2]
+    assert found.diagnoses[0]["causes"][0]["cause"] == f"gradient-terms-in-{name}"

@@ -85,11 +85,17 @@ def test_a_run_of_either_optimizer_is_judged(tmp_path, make):
     assert said(found, "audit/outside").status is Status.SKIPPED
 
 
-def test_gradients_of_float16_whose_products_are_rounded_are_not_judged_and_not_green(tmp_path):
+def test_terms_of_a_float16_gradient_that_are_rounded_to_float16_are_found_and_named(tmp_path):
     code, found = recorded(tmp_path, experimental, ms.float16)
-    assert [v.check for v in found.verdicts if v.status in WRONG] == []
-    assert code == 3
-    assert "gradient.0 is float16" in said(found, "audit/unjudged").reason
+    assert code == 1
+    assert "audit/lockstep/m" in [v.check for v in found.verdicts if v.status in WRONG]
+    assert found.diagnoses[0]["causes"][0]["cause"] == "gradient-terms-in-float16"
+
+
+def test_a_gradient_of_float16_that_is_widened_first_is_judged_as_the_number_that_it_is(tmp_path):
+    code, found = recorded(tmp_path, scheduled, ms.float16)
+    assert (code, [v.check for v in found.verdicts if v.status in WRONG]) == (0, [])
+    assert said(found, "audit/lockstep/theta").measured["judged"] == STEPS * 29
 
 
 def test_what_an_optimizer_of_mindspore_nn_does_wrongly_is_named(tmp_path):

@@ -132,6 +132,20 @@ class NarrowRate(Known):
         return {**options, "lr": np.float64(np.float32(options["lr"]))}
 
 
+class NarrowTerms(Known):
+    """The two terms with the gradient are computed in binary32, where a tiny eps is 0."""
+
+    cause = "gradient-terms-in-float32"
+    besides = ("theta is off only with eps <",)
+
+    def first_moment(self, m, g, scalars):
+        g, part = np.float32(g), np.float32(1 - scalars.beta1)
+        return scalars.beta1 * m + np.float64(part * g)
+
+    def norm(self, u, g, scalars):
+        return np.maximum(scalars.beta2 * u, np.float64(np.abs(np.float32(g)) + np.float32(scalars.eps)))
+
+
 class UndampedLate(LateRate):
     """Two causes at once."""
 
@@ -354,6 +368,7 @@ CAUSES: Final[tuple[Any, ...]] = (
     SecondGroupUndecayed,
     Clipped,
     NarrowRate,
+    NarrowTerms,
     UndampedLate,
     SignedAhead,
     ScaledTheta,
