@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 import numpy as np
 
 from ...reference.hyperparameters import Hyperparameters
-from .recorder import Recorder, open_folder
+from .folder import RecordingFolder, open_folder
+from .recorder import Recorder
 from .sources.base import OptimizerFacts, ParameterInfo, ParameterState
 from .step_file import RawTensor
 
@@ -62,7 +62,7 @@ def record_arrays(
 class ArrayRecorder:
     """A recording in progress, of arrays."""
 
-    def __init__(self, source: _ArraySource, folder: Path, on_error: str) -> None:
+    def __init__(self, source: _ArraySource, folder: RecordingFolder, on_error: str) -> None:
         self._source = source
         self._recorder = Recorder(source, folder, 1, on_error)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import shutil
 import sys
 import warnings
 from collections import Counter
@@ -14,8 +12,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import import_module
-from pathlib import Path
-from tempfile import TemporaryFile
 from types import TracebackType
 from typing import IO, Any, Final, Literal, Self
 
@@ -23,6 +19,7 @@ import numpy as np
 
 from ...reference.hyperparameters import Hyperparameters
 from ..adamax.optimizer import Adamax
+from .folder import RecordingFolder, bytes_of, open_folder
 from .format import CHUNK, FORMAT, MANIFEST, QUANTITIES, BeforeLocation, chain_digest, checksums, file_name
 from .limits import Limits
 from .sources.base import ParameterInfo, ParameterState, Source
@@ -37,8 +34,6 @@ _FRAMEWORKS: Final = (
     ("paddle", "paddle.optimizer", "Optimizer"),
 )
 """The frameworks whose optimizers can be recorded: package, module and class of the base class."""
-_ARRAYS: Final = 5
-"""Arrays of a parameter's size in the first step's file: its gradient, theta before it, and the state after it."""
 
 
 def record(
@@ -66,7 +61,8 @@ def record(
             `mindspore.nn.AdaMax`, `keras.optimizers.Adamax` or `paddle.optimizer.Adamax`; or our own. It takes its steps
             outside of functions that are compiled as a whole. Or a list or dict of optimizers that step one after the
             other, as one for each parameter in the backward pass.
-        directory: the folder of the recording; it is made if need be, and must be empty.
+        directory: the folder of the recording; it is made if need be, and must be empty. Or an address of fsspec, as in
+            `s3://bucket/recording`: the recording is made in a temporary folder, and each whole file is copied there.
         every: the distance of recorded steps; the first of the block is one.
         on_error: what a step does when it cannot be recorded: `raise` the error, or `warn` and go on without recording.
             The optimizer has taken the step in either case.
@@ -114,48 +110,6 @@ def record(
             f"tensors is {list(tensors)!r}; no parameter of the optimizer has such a name or number"
         )
     return Recorder(source, open_folder(directory, source, on_error, chosen), every, on_error, names, limits)
-
-
-def open_folder(
-    directory: str | os.PathLike[str],
-    source: Source,
-    on_error: str,
-    chosen: Sequence[ParameterInfo] | None = None,
-) -> Path:
-    """Make the folder of a recording, and check it before the training.
-
-    Args:
-        directory: of the recording.
-        source: that is recorded.
-        on_error: what happens to an error.
-        chosen: the parameters that are recorded; all of them by default.
-    """
-    if on_error not in {"raise", "warn"}:
-        raise ValueError(f"on_error is {on_error!r}; it must be 'raise' or 'warn'")
-    rank = source.facts.rank
-    folder = Path(directory) if rank is None else Path(directory) / f"rank-{rank}"
-    folder.mkdir(parents=True, exist_ok=True)
-    if found := next(folder.iterdir(), None):
-        raise ValueError(f"the directory {folder} holds {found.name}; it must be empty")
-    _require_room(folder, source.parameters() if chosen is None else chosen)
-    return folder
-
-
-def _require_room(folder: Path, parameters: Sequence[ParameterInfo]) -> None:
-    """Require a folder that can be written to, with room for the first step."""
-    with TemporaryFile(dir=folder):
-        pass
-    need = _ARRAYS * sum(_bytes_of(parameter) for parameter in parameters)
-    free = shutil.disk_usage(folder).free
-    if free < need:
-        words = f"the first step needs {need:,} bytes; {free:,} are free"
-        raise OSError(errno.ENOSPC, words, str(folder))
-
-
-def _bytes_of(parameter: ParameterInfo) -> int:
-    """The bytes of a parameter that this process has; 0 if it does not say."""
-    own = parameter.key.to_local() if hasattr(parameter.key, "to_local") else parameter.key
-    return int(getattr(own, "nbytes", 0))
 
 
 def _open_source(optimizer: object) -> Source:
@@ -233,7 +187,7 @@ class Recorder:
     def __init__(
         self,
         source: Source,
-        folder: Path,
+        folder: RecordingFolder,
         every: int,
         on_error: str = "raise",
         names: Mapping[int, str] | None = None,
@@ -282,7 +236,7 @@ class Recorder:
         if self._manifest is not None:
             raise ValueError(f"the recording {self._folder} has been made; make another one by `record`")
         self._detach()
-        self._manifest = (self._folder / MANIFEST).open("xb")
+        self._manifest = (self._folder.path / MANIFEST).open("xb")
         self._is_open = True
         self._write_line(
             {
@@ -322,12 +276,22 @@ class Recorder:
                 if kind is None and self._on_error == "raise":
                     raise
                 self._warn(error)
+        self._close_folder(is_error_shown=kind is None)
         if kind is None and not self._is_seen:
             warnings.warn(
                 f"no step was seen, so the recording {self._folder} has none: a step inside of a compiled function "
                 "calls no hooks, and cannot be recorded",
                 stacklevel=2,
             )
+
+    def _close_folder(self, *, is_error_shown: bool) -> None:
+        """Copy what is left to the recording's address, if it has one."""
+        try:
+            self._folder.close()
+        except OSError as error:
+            if is_error_shown and self._on_error == "raise":
+                raise
+            warnings.warn(f"the recording is not copied: {error}", stacklevel=3)
 
     def _warn(self, error: Exception) -> None:
         warnings.warn(f"the recording {self._folder} stopped: {_describe(error)}", stacklevel=2)
@@ -376,9 +340,9 @@ class Recorder:
         infos = [info for info in infos if self._limits.has(info.name, self._place_of(info))]
         self._step, self._options, self._finite = [], list(self._source.options()), True
         longest = max((len(info.name) for info in infos), default=0)
-        size = sum(map(_bytes_of, infos))
+        size = sum(map(bytes_of, infos))
         self._file = StepFile(
-            self._folder / file_name(self.recorded + 1), len(infos) * (7 + longest // 50), 4 * size
+            self._folder.path / file_name(self.recorded + 1), len(infos) * (7 + longest // 50), 4 * size
         )
         for info in infos:
             self._step.append(self._write_before(info))
@@ -492,9 +456,21 @@ class Recorder:
         self._write_line(
             {"kind": "step", "number": self.recorded, "file": file.path.name, "bytes": size, "header": digest}
         )
-        for number in self._limits.add(self.recorded, size):
+        dropped = list(self._limits.add(self.recorded, size))
+        for number in dropped:
             self._write_line({"kind": "dropped", "number": number})
-            (self._folder / file_name(number)).unlink()
+            (self._folder.path / file_name(number)).unlink()
+        self._copy(file.path.name, [file_name(number) for number in dropped])
+
+    def _copy(self, step: str, dropped: Sequence[str]) -> None:
+        """Copy a whole step to the recording's address, if it has one."""
+        try:
+            self._folder.copy(step, dropped)
+        except OSError as error:
+            if self._on_error == "raise":
+                raise
+            # The recording itself goes on.
+            warnings.warn(f"the recording is not copied: {error}", stacklevel=2)
 
     def _require_state(self, states: Sequence[ParameterState]) -> None:
         """Require that m and u of some parameter are seen, or were seen before."""

@@ -165,7 +165,9 @@ def read_manifest(folder: str | Path) -> Manifest:
     following = file_name(max(reader.steps, default=0) + 1)
     if reader.dropped and (base := reader.steps.get(max(reader.dropped) + 1)) is not None:
         reader.steps[base.number] = replace(base, is_base=True)
-    remains += [damage for damage in unlisted if damage.file.startswith(following)]
+    remains += [
+        damage for damage in unlisted if damage.file.startswith((following, MANIFEST + PARTIAL_SUFFIX))
+    ]
     damages = [*reader.damages, *_missing_steps(reader.steps, reader.dropped, reader.end)]
     damages += [damage for damage in unlisted if damage not in remains]
     if reader.end is not None:
