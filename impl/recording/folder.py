@@ -20,7 +20,9 @@ _SEPARATOR: Final = "://"
 
 
 class RecordingFolder:
-    """The folder that a recording is written to; each whole file is copied to an address if one was given.
+    """The folder that a recording is written to.
+
+    Each whole file is copied to an address, if one was given.
 
     Attributes:
         path: of the folder; a temporary one where the recording goes to an address.
@@ -63,7 +65,7 @@ class RecordingFolder:
             raise OSError(errno.ENOSPC, words, str(self.path))
 
     def copy(self, step: str, dropped: Sequence[str]) -> None:
-        """Copy a whole step and the manifest that lists it, and remove steps that it lists no more.
+        """Copy a whole step and the manifest, and remove what that lists no more.
 
         Args:
             step: the name of its file.
@@ -119,11 +121,11 @@ class _Copy:
         return [name for path in paths if (name := self._name(path))]
 
     def _name(self, path: str) -> str:
-        """The name of a file in the folder; empty for the folder itself, which some kinds list."""
+        """Copy a step and the manifest; then remove the files of dropped steps."""
         return "" if path.rstrip("/") == self._root.rstrip("/") else path.rstrip("/").rpartition("/")[2]
 
     def add(self, folder: Path, step: str, dropped: Sequence[str]) -> None:
-        """Copy a step's file, then the manifest; then remove files that it lists no more."""
+        """Copy a step's file, then the manifest; then remove dropped files."""
         if self._failed:  # it was said once, and is tried again at the end
             return
         self._guard(lambda: self._add(folder, [step, MANIFEST], dropped), folder)
