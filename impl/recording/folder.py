@@ -121,7 +121,7 @@ class _Copy:
         return [name for path in paths if (name := self._name(path))]
 
     def _name(self, path: str) -> str:
-        """Copy a step and the manifest; then remove the files of dropped steps."""
+        """The name of a file in the folder; empty for the folder, which some list."""
         return "" if path.rstrip("/") == self._root.rstrip("/") else path.rstrip("/").rpartition("/")[2]
 
     def add(self, folder: Path, step: str, dropped: Sequence[str]) -> None:

@@ -115,7 +115,7 @@ def audit_recording(recording: Path, other: Path | None, report: Path, **options
     try:
         known = choose(options["known"], options["known_only"]).used
         arithmetic = arithmetic_file.load(options["model"])
-        folders = find_recordings(recording) if other is None else [recording, other]
+        folders = find_recordings(recording) if other is None else [*map(_only_one, (recording, other))]
         manifests = [read_manifest(folder) for folder in folders]
     except (ledger.LedgerError, arithmetic_file.DeclarationError, NotARecordingError) as error:
         raise CommandError(str(error)) from error
@@ -146,6 +146,12 @@ def audit_recording(recording: Path, other: Path | None, report: Path, **options
         click.echo(f"Error: {terminal_line(problem, LONGEST_MESSAGE)}", err=True)
     codes = {result.exit_code for result in results}
     return int(ExitCode.DIVERGES) if ExitCode.DIVERGES in codes else max(codes)
+
+
+def _only_one(folder: Path) -> Path:
+    """The one recording of a folder; the folder itself where it has several."""
+    found = find_recordings(folder)
+    return found[0] if len(found) == 1 else folder
 
 
 def _require_steps(manifest: Manifest, steps: Collection[int]) -> None:

@@ -20,7 +20,7 @@ class OptimizerFacts:
         version: of the framework.
         optimizer: the class, with its module.
         device: `cpu`, `cuda`, ...
-        rank: of this process, where each has parameters, or parts of them, for itself; None otherwise.
+        rank: of this process, where several train together; None otherwise.
     """
 
     subject: str

@@ -15,12 +15,9 @@ from ..step_file import RawTensor
 from .base import OptimizerFacts, ParameterInfo, ParameterState
 
 _MODES: Final = ("capturable", "foreach", "differentiable")
-_SHARDED: Final = "optim"
-"""Where `ZeroRedundancyOptimizer` has the optimizer of this process."""
-_WRAPPED: Final = ("optimizer", _SHARDED, "_optimizer")
-"""Where an optimizer that passes its steps on has the one that takes them: Accelerate's, PyTorch's, Lightning's."""
-_PARTS: Final = ("to_local", "_fsdp_flattened")
-"""Attributes of parameters that each process has a part of: FSDP2's, and those of FSDP before it."""
+_WRAPPED: Final = ("optimizer", "optim", "_optimizer")
+"""Where an optimizer that passes its steps on has the one that takes them: Accelerate's, PyTorch's
+`ZeroRedundancyOptimizer`, Lightning's."""
 _MASTER: Final = "master"
 """A part of the names under which optimizers keep finer copies of their parameters (`master_param`, `master_weight`)."""
 _IN_STEP: Final = torch.optim.Optimizer.profile_hook_step.__code__.co_filename
@@ -38,10 +35,9 @@ def open_source(optimizer: Any) -> TorchSource:
     Raises:
         TypeError: they do not.
     """
-    outer, is_sharded = optimizer, False
-    while found := _find_inner(optimizer):
-        is_sharded |= found[0] == _SHARDED
-        optimizer = found[1]
+    outer = optimizer
+    while (found := _find_inner(optimizer)) is not None:
+        optimizer = found
     kind = type(optimizer)
     own = f"optimizer is a {kind.__module__}.{kind.__qualname__}"
     if kind.__module__.startswith("torch.optim.") and not isinstance(optimizer, torch.optim.Adamax):
@@ -51,16 +47,13 @@ def open_source(optimizer: Any) -> TorchSource:
             raise TypeError(
                 f"{own}, whose groups have no {name!r}; one with Adamax's options can be recorded"
             )
-    return TorchSource(optimizer, outer, is_sharded=is_sharded)
+    return TorchSource(optimizer, outer)
 
 
-def _find_inner(optimizer: Any) -> tuple[str, Any] | None:
-    """The optimizer that takes an optimizer's steps, after its attribute.
-
-    It is None where the optimizer takes them itself.
-    """
-    found = ((name, vars(optimizer).get(name)) for name in _WRAPPED)
-    return next((each for each in found if isinstance(each[1], torch.optim.Optimizer)), None)
+def _find_inner(optimizer: Any) -> Any:
+    """The optimizer that takes an optimizer's steps; None where it takes them."""
+    found = (vars(optimizer).get(name) for name in _WRAPPED)
+    return next((each for each in found if isinstance(each, torch.optim.Optimizer)), None)
 
 
 class TorchSource:
@@ -70,8 +63,8 @@ class TorchSource:
     the part of each, that this process updates; its user sets the options of the outer one.
     """
 
-    def __init__(self, optimizer: Any, outer: Any, *, is_sharded: bool) -> None:
-        self._optimizer, self._outer, self._is_sharded = optimizer, outer, is_sharded
+    def __init__(self, optimizer: Any, outer: Any) -> None:
+        self._optimizer, self._outer = optimizer, outer
 
     @property
     def facts(self) -> OptimizerFacts:
@@ -85,9 +78,7 @@ class TorchSource:
             subject = f"torch[{mode}]" if mode else "torch"
         parameters = [p for own in optimizer.param_groups for p in own["params"]]
         device = parameters[0].device.type if parameters else "cpu"
-        is_sharded = self._is_sharded or any(hasattr(p, own) for p in parameters for own in _PARTS)
-        rank = _rank() if is_sharded else None
-        return OptimizerFacts(subject, "torch", torch.__version__, name, device, rank)
+        return OptimizerFacts(subject, "torch", torch.__version__, name, device, _rank())
 
     def parameters(self) -> Sequence[ParameterInfo]:
         infos: list[ParameterInfo] = []

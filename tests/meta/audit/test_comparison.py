@@ -162,17 +162,32 @@ import torch
 from adamax_conformance.impl.recording import record
 from torch.nn.parallel import DistributedDataParallel
 
-rank, meeting, folder = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+rank, meeting, folder, what = int(sys.argv[1]), *sys.argv[2:]
+torch.set_num_threads(1)
 torch.distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
+
+
+class Forgets(torch.optim.Adamax):
+    calls = 0
+
+    def step(self, closure=None):
+        self.calls += 1
+        if self.calls == 3:
+            for state in self.state.values():
+                state["exp_avg"].zero_()
+        return super().step(closure)
+
+
 torch.manual_seed(0)
 model = DistributedDataParallel(torch.nn.Linear(6, 4))
-optimizer = torch.optim.Adamax(model.parameters(), lr=0.05)
+kind = Forgets if what == "wrong" and rank else torch.optim.Adamax
+optimizer = kind(model.parameters(), lr=0.05)
 torch.manual_seed(rank)
 with record(optimizer, folder, model=model.module):
     for step in range(4):
         optimizer.zero_grad()
         model(torch.randn(8, 6)).square().mean().backward()
-        if len(sys.argv) > 4 and rank and step == 2:
+        if what == "apart" and rank and step == 2:
             model.module.bias.grad[1] += 1  # one rank's gradient is not what was reduced
         optimizer.step()
 torch.distributed.destroy_process_group()
@@ -180,12 +195,12 @@ torch.distributed.destroy_process_group()
 
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
-@pytest.mark.parametrize("apart", [False, True], ids=["together", "apart"])
-def test_two_ranks_are_compared(tmp_path, apart, capsys):
+@pytest.mark.parametrize("what", ["together", "apart", "wrong"])
+def test_two_ranks_record_in_a_folder_each_and_are_compared(tmp_path, what, capsys):
+    folder = tmp_path / "recording"
     ranks = [
         subprocess.Popen(
-            [sys.executable, "-c", RANK, str(rank), str(tmp_path / "meeting"), str(tmp_path / f"rank{rank}")]
-            + ["apart"] * apart,
+            [sys.executable, "-c", RANK, str(rank), str(tmp_path / "meeting"), str(folder), what],
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -194,13 +209,25 @@ def test_two_ranks_are_compared(tmp_path, apart, capsys):
     for rank in ranks:
         _, problem = rank.communicate(timeout=300)
         assert rank.returncode == 0, problem[-2000:]
-    code = cli.main(["audit", str(tmp_path / "rank0"), str(tmp_path / "rank1")], standalone_mode=False)
+    code = cli.main(["audit", str(folder / "rank-0"), str(folder / "rank-1")], standalone_mode=False)
     lines = capsys.readouterr().out.splitlines()
-    assert code == 0
-    if apart:
+    assert code == (what == "wrong")
+    if what == "together":
+        assert lines == ["they do not part: 4 recorded steps are the same, bit for bit"]
+    elif what == "apart":
         words = (
             "they part at the recorded step 3, in the gradient of bias: 1 of 4 elements differ, the first [1]"
         )
         assert lines[0].startswith(words)
     else:
-        assert lines == ["they do not part: 4 recorded steps are the same, bit for bit"]
+        assert lines[0].startswith("they part at the recorded step 3, in m after it of weight")
+        assert "rank-0: m of this step is within its bound" in lines[3]
+        assert "rank-1: m of this step is beyond its bound" in lines[4]
+    both = ["audit", str(folder), "--report", str(tmp_path / "both"), "--quiet"]
+    assert cli.main(both, standalone_mode=False) == (what == "wrong")
+
+
+def test_a_folder_with_one_recording_is_compared_as_it(one, tmp_path, capsys):
+    run(tmp_path / "run" / "rank-0")
+    assert cli.main(["audit", str(one), str(tmp_path / "run")], standalone_mode=False) == 0
+    assert "they do not part" in capsys.readouterr().out
