@@ -142,8 +142,124 @@ DOCUMENTATION: Final[Mapping[str, Documentation]] = {
         rule=None,
         defaults={"lr": 1e-3, "betas": _BETAS, "eps": 1e-8, "weight_decay": 0.0, "maximize": False},
     ),
+    "bridge:braintools": Documentation(
+        title="braintools.optim.Adamax",
+        source="https://brainx.chaobrain.com/braintools/apis/generated/braintools.optim.Adamax.html",
+        rule=Rule(Epsilon.IN_DENOMINATOR),
+        defaults={"lr": 2e-3, "betas": _BETAS, "eps": 1e-8, "weight_decay": 0.0},
+    ),
+    "bridge:higher": Documentation(
+        title="higher.optim.DifferentiableAdamax",
+        source="https://higher.readthedocs.io/en/latest/optim.html",
+        rule=None,
+        defaults={},
+    ),
+    "bridge:jax": Documentation(
+        title="jax.example_libraries.optimizers.adamax",
+        source="https://docs.jax.dev/en/latest/jax.example_libraries.optimizers.html",
+        rule=None,
+        defaults={"betas": _BETAS, "eps": 1e-8},
+        required=("lr",),
+    ),
+    "bridge:keras_core": Documentation(
+        title="keras_core.optimizers.Adamax",
+        source="https://keras.io/keras_core/api/optimizers/adamax/",
+        rule=Rule(Epsilon.IN_DENOMINATOR),
+        defaults={"lr": 1e-3, "betas": _BETAS, "eps": 1e-7, "weight_decay": None},
+        silent=("decay",),
+    ),
+    "bridge:npnet": Documentation(
+        title="npnet.optim.AdaMax",
+        source="https://pypi.org/project/npnet/0.0.10/",
+        rule=None,
+        defaults={"lr": 0.01, "betas": _BETAS, "eps": 1e-8},
+    ),
+    "bridge:pyensmallen": Documentation(
+        title="pyensmallen.AdaMax",
+        source="https://ensmallen.org/docs.html#adamax",
+        rule=None,
+        defaults={"lr": 1e-3, "betas": _BETAS, "eps": 1e-8},
+    ),
+    "bridge:river": Documentation(
+        title="river.optim.AdaMax",
+        source="https://riverml.xyz/latest/api/optim/AdaMax/",
+        rule=None,
+        defaults={"lr": 0.1, "betas": _BETAS, "eps": 1e-8},
+    ),
+    "bridge:tf_keras": Documentation(
+        title="tf_keras.optimizers.Adamax",
+        source="https://www.tensorflow.org/versions/r2.15/api_docs/python/tf/keras/optimizers/Adamax",
+        rule=Rule(Epsilon.IN_DENOMINATOR),
+        defaults={"lr": 1e-3, "betas": _BETAS, "eps": 1e-7, "weight_decay": None},
+        silent=("decay",),
+    ),
+    "bridge:tf_keras_legacy": Documentation(
+        title="tf_keras.optimizers.legacy.Adamax",
+        source="https://www.tensorflow.org/versions/r2.15/api_docs/python/tf/keras/optimizers/legacy/Adamax",
+        rule=Rule(Epsilon.IN_DENOMINATOR, decay=Decay.NONE),
+        defaults={"lr": 1e-3, "betas": _BETAS, "eps": 1e-7},
+    ),
+    "bridge:torchopt": Documentation(
+        title="torchopt.AdaMax",
+        source="https://torchopt.readthedocs.io/en/latest/api/api.html",
+        rule=None,
+        defaults={"lr": 1e-3, "betas": _BETAS, "eps": 1e-6, "weight_decay": 0.0},
+    ),
+    "bridge:zij": Documentation(
+        title="zij.Adamax",
+        source="https://junaidaliop.github.io/zij/",
+        rule=DOCUMENTED,
+        defaults={"lr": 2e-3, "betas": _BETAS, "eps": 1e-8, "weight_decay": 0, "maximize": False},
+    ),
+    "bridge:ztlearn": Documentation(
+        title="ztlearn.optimizers.Adamax",
+        source="https://github.com/jefkine/zeta-learn",
+        rule=None,
+        defaults={"lr": 0.02, "betas": _BETAS, "eps": 1e-8},
+    ),
 }
 """By the subject's name; a mode that is not listed has its framework's."""
+
+_HUB: Final = "https://github.com/"
+_MINDSPORE: Final = f"{_HUB}mindspore-ai/mindspore/blob/v2.10.0/mindspore/python/mindspore"
+_WHEELS: Final = "https://inspector.pypi.io/project/"
+
+CODE: Final[Mapping[str, str]] = {
+    "keras": f"{_HUB}keras-team/keras/blob/v3.15.1/keras/src/optimizers/adamax.py#L121",
+    "mindspore": f"{_MINDSPORE}/experimental/optim/adamax.py#L22",
+    "mindspore[nn]": f"{_MINDSPORE}/nn/optim/adamax.py#L210",
+    "mlx": f"{_HUB}ml-explore/mlx/blob/v0.32.4/python/mlx/optimizers/optimizers.py#L655",
+    "optax": f"{_HUB}google-deepmind/optax/blob/v0.2.8/optax/tree_utils/_tree_math.py#L410",
+    "paddle": f"{_HUB}PaddlePaddle/Paddle/blob/v3.3.1/paddle/phi/kernels/impl/adamax_kernel_impl.h#L64",
+    "pytorch_optimizer": f"{_HUB}kozistr/pytorch_optimizer/blob/v4.1.0/pytorch_optimizer/optimizer/adamax.py#L156",
+    "tensorflow": f"{_HUB}tensorflow/tensorflow/blob/v2.21.0/tensorflow/core/kernels/training_ops.cc",
+    "torch": f"{_HUB}pytorch/pytorch/blob/v2.13.0/torch/optim/adamax.py#L280",
+    "bridge:braintools": f"{_HUB}chaobrain/braintools/blob/v0.3.0/braintools/optim/_optax_optimizer.py#L1904",
+    "bridge:higher": f"{_HUB}facebookresearch/higher/blob/main/higher/optim.py#L506",
+    "bridge:jax": f"{_HUB}jax-ml/jax/blob/jax-v0.10.2/jax/example_libraries/optimizers.py#L453",
+    "bridge:keras_core": f"{_HUB}keras-team/keras-core/blob/v0.1.7/keras_core/optimizers/adamax.py#L124",
+    "bridge:npnet": f"{_WHEELS}npnet/0.0.10/packages/72/a3/fe34105090f20527f91132816ee2523f6f8f1dd0b8929d64c72c51ea2a1a/"
+    "npnet-0.0.10-py3-none-any.whl/npnet/optimizers.py#line.119",
+    "bridge:pyensmallen": f"{_HUB}mlpack/ensmallen/blob/0f678786b9b1ed6d6bf99c89e9926e97609abd6d/include/ensmallen_bits/"
+    "adam/adamax_update.hpp#L98",
+    "bridge:river": f"{_HUB}online-ml/river/blob/0.26.1/river/optim/ada_max.py#L74",
+    "bridge:tf_keras": f"{_HUB}keras-team/tf-keras/blob/v2.21.0/tf_keras/optimizers/adamax.py#L165",
+    "bridge:tf_keras_legacy": f"{_HUB}keras-team/tf-keras/blob/v2.21.0/tf_keras/optimizers/legacy/adamax.py#L145",
+    "bridge:torchopt": f"{_HUB}metaopt/torchopt/blob/v0.7.3/torchopt/transform/scale_by_adamax.py#L141",
+    "bridge:zij": f"{_WHEELS}zij/0.1.1/packages/ee/1b/0af5f2f7aef4212105ea719aae36dafc88bd586c88a5a75d6aa18fcda19f/"
+    "zij-0.1.1-py3-none-any.whl/zij/core/adamax.py#line.283",
+    "bridge:ztlearn": f"{_WHEELS}ztlearn/1.1.5/packages/41/a0/"
+    "37d424c5842d7ad53de423040356a49fdd5cf3bfe35fc6103ba00576d034/ztlearn-1.1.5-py3-none-any.whl/ztlearn/optimizers.py#line.269",
+}
+"""The line of the source that takes the maximum, or calls what takes it, in the version that was read.
+
+It is by the subject's name; a mode that is not listed has its framework's.
+"""
+
+
+def code_of(subject: str) -> str:
+    """Look up the line of a subject's source; empty where it is not known, or ours."""
+    return CODE.get(subject) or CODE.get(subject.partition("[")[0], "")
 
 
 def documentation_of(subject: str) -> Documentation | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
 from typing import Any, Final
 
 import numpy as np
@@ -26,7 +27,8 @@ class FactoryAdapter(Adapter):
         optimizer(gradients)
 
     The adapter uses `exp_avg`, `exp_inf`, `param_groups`, `state_dict` and `load_state_dict` if they are there. A
-    factory whose m and u have other names says so by an attribute: `state_names = ("m", "u")`.
+    factory whose m and u have other names says so by an attribute: `state_names = ("m", "u")`. One that bridges to
+    another package names it by `package`: its name and version are then the subject's framework.
 
     Attributes:
         factory: the callable.
@@ -44,10 +46,11 @@ class FactoryAdapter(Adapter):
         # Only a trial shows the result of a function, or what a constructor adds.
         saves = hasattr(self.factory, "state_dict") and hasattr(self.factory, "load_state_dict")
         save = True if inspect.isclass(self.factory) and saves else None
+        package = getattr(self.factory, "package", None)
         return SubjectInfo(
             name="",
-            framework="numpy",
-            version=np.__version__,
+            framework=package or "numpy",
+            version=metadata.version(package) if package else np.__version__,
             runtime=describe_runtime(),
             dtypes=self.dtypes,
             has={"state": None, "groups": None, "set_lr": None, "save": save},

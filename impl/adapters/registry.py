@@ -32,7 +32,7 @@ class SubjectKind(Enum):
     FRAMEWORK = "framework or framework[mode]"
     """A row of `frameworks`."""
     TORCH_CLASS = "torch:package.module.Class or torch:path/to/file.py:Class"
-    FACTORY = "package.module:factory or path/to/file.py:factory"
+    FACTORY = "package.module:factory, path/to/file.py:factory or bridge:NAME"
     PROCESS = "process:COMMAND"
 
 
@@ -85,6 +85,12 @@ _ROWS: Final[Mapping[str, tuple[Framework, str]]] = {
 BUILTIN: Final = (SubjectKind.NUMPY.value, *_ROWS)
 """The names of all built-in subjects."""
 
+BRIDGES: Final[Mapping[str, str]] = {
+    f"bridge:{file.stem}": f"adamax_conformance.impl.bridges.{file.stem}:Adamax"
+    for file in sorted(Path(__file__).parents[1].glob("bridges/[a-z]*.py"))
+}
+"""The factory of each bridge, by its name on the command line."""
+
 
 def parse_name(name: str) -> SubjectName:
     """Parse a name, without importing anything or opening a file.
@@ -97,6 +103,8 @@ def parse_name(name: str) -> SubjectName:
     if name in _ROWS:
         row, mode = _ROWS[name]
         return SubjectName(name, SubjectKind.FRAMEWORK, row.name, mode)
+    if name in BRIDGES:
+        return SubjectName(name, SubjectKind.FACTORY, target=BRIDGES[name])
     framework = name.partition("[")[0]
     if re.fullmatch(r"\w+\[[^\]]*\]", name) and framework in BUILTIN:
         modes = [known for known in BUILTIN if known.partition("[")[0] == framework]
@@ -108,6 +116,8 @@ def parse_name(name: str) -> SubjectName:
         return SubjectName(name, SubjectKind.PROCESS, target=rest.strip())
     if scheme == "torch" and re.fullmatch(r"\w+(\.\w+)+|.+\.py:\w+(\.\w+)*", rest):
         return SubjectName(name, SubjectKind.TORCH_CLASS, target=rest)
+    if scheme == "bridge":
+        raise UnknownSubjectError(f"subject {name!r} is unknown; the bridges are {', '.join(BRIDGES)}")
     module, _, attribute = name.rpartition(":")
     is_module = module.endswith(".py") or re.fullmatch(r"\w+(\.\w+)*", module)
     if is_module and re.fullmatch(r"\w+(\.\w+)*", attribute):

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ...impl.adapters.registry import BUILTIN
+from ...impl.adapters.registry import BRIDGES, BUILTIN
 from ...impl.protocol.errors import RejectedError, SubjectError, UnknownSubjectError
 from ...impl.protocol.messages import DTYPES, SubjectInfo
 from ...impl.subject.client import Subject
@@ -50,6 +50,7 @@ def show(python: str | None, console: Console) -> ExitCode:
     console.print(table)
     for reason, names in missing.items():
         terminal.print_line(f"\n{', '.join(names)}: {reason}", console)
+    terminal.print_line(f"\nBridges to packages that are not looked for here: {', '.join(BRIDGES)}", console)
     terminal.print_line(f"\nYour own: {_FORMS}", console)
     return ExitCode.CONFORMS if table.row_count else ExitCode.NOTHING_JUDGED
 

@@ -35,8 +35,7 @@ ELSEWHERE = {
     'name = "OpenCL, single precision, as documented"': "cli/test_check_device.py",
     'name = "Metal, fast math, as documented"': "cli/test_check_device.py",
     'name = "flushing to zero"': "cli/test_check_device.py",
-    "# jax_example.py": "impl/test_bridges.py",
-    "# river_adamax.py": "impl/test_bridges.py",
+    "import numpy as np\nimport somewhere": "impl/test_bridges.py",
     '[[divergence]]\nid = "mine-arguments"': "reports/test_ledger.py",
     "- uses: OWNER/adamax-conformance@v0.1.0": "reports/test_github.py",
 }

@@ -1,0 +1,1 @@
+"""Optimizers without an adapter, as factories over NumPy arrays: `bridge:NAME`."""

@@ -1,0 +1,43 @@
+"""`braintools.optim.Adamax`: Optax's transformation over states of brainstate."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import brainstate
+import braintools
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+jax.config.update("jax_enable_x64", True)  # for float64
+
+
+class Adamax:
+    """An optimizer whose states are named by the parameter's number."""
+
+    package, dtypes, state_names = "braintools", ("float32", "float64"), ("m", "u")
+
+    def __init__(
+        self,
+        params: Sequence[Any],
+        lr: Any = 2e-3,
+        betas: Any = (0.9, 0.999),
+        eps: Any = 1e-8,
+        weight_decay: Any = 0.0,
+    ) -> None:
+        self.params, self.inner = list(params), braintools.optim.Adamax(lr, betas, eps, weight_decay)
+        self.states = {str(i): brainstate.ParamState(jnp.array(p)) for i, p in enumerate(params)}
+        self.inner.register_trainable_weights(self.states)
+
+    def __call__(self, gradients: Sequence[Any]) -> None:
+        self.inner.update({str(i): jnp.array(g) for i, g in enumerate(gradients)})
+        for i, param in enumerate(self.params):
+            param[...] = self.states[str(i)].value
+
+    def arrays(self, name: str) -> list[Any]:
+        """The moments of that name, from the state of the transformation that has them."""
+        state = next(each for each in self.inner.opt_state.value if hasattr(each, "nu"))
+        return [np.array(getattr(state, name)[str(i)]) for i in range(len(self.params))]
+
+    m = property(lambda self: self.arrays("mu"))
+    u = property(lambda self: self.arrays("nu"))

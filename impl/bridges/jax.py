@@ -1,0 +1,30 @@
+"""`jax.example_libraries.optimizers.adamax`, which is three functions."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.example_libraries import optimizers
+
+jax.config.update("jax_enable_x64", True)  # for float64
+
+
+class Adamax:
+    """The three functions as a class."""
+
+    package, dtypes, state_names = "jax", ("float32", "float64"), ("m", "u")
+
+    def __init__(self, params: Sequence[Any], lr: Any, betas: Any = (0.9, 0.999), eps: Any = 1e-8) -> None:
+        make, self.update, _ = optimizers.adamax(lr, *betas, eps)
+        self.params, self.steps, self.state = list(params), 0, make([jnp.array(p) for p in params])
+
+    def __call__(self, gradients: Sequence[Any]) -> None:
+        self.state = self.update(self.steps, [jnp.array(g) for g in gradients], self.state)
+        self.steps += 1
+        for param, (theta, _, _) in zip(self.params, self.state.packed_state, strict=True):
+            param[...] = theta
+
+    m = property(lambda self: [np.array(m) for _, m, _ in self.state.packed_state])
+    u = property(lambda self: [np.array(u) for _, _, u in self.state.packed_state])

@@ -1,0 +1,39 @@
+"""`torchopt.AdaMax`: a class over the functional `torchopt.adamax`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torchopt
+
+
+class Adamax:
+    """An optimizer of tensors, copied to and from the arrays."""
+
+    package, dtypes, state_names = "torchopt", ("float16", "float32", "float64"), ("m", "u")
+
+    def __init__(
+        self,
+        params: Sequence[Any],
+        lr: Any = 1e-3,
+        betas: Any = (0.9, 0.999),
+        eps: Any = 1e-6,
+        weight_decay: Any = 0.0,
+    ) -> None:
+        self.params, self.tensors = list(params), [torch.tensor(p.copy(), requires_grad=True) for p in params]
+        self.inner = torchopt.AdaMax(self.tensors, lr, betas, eps, weight_decay)
+
+    def __call__(self, gradients: Sequence[Any]) -> None:
+        for tensor, gradient in zip(self.tensors, gradients, strict=True):
+            tensor.grad = torch.tensor(gradient.copy())
+        self.inner.step()
+        for param, tensor in zip(self.params, self.tensors, strict=True):
+            param[...] = tensor.detach().numpy()
+
+    @property
+    def found(self) -> Any:
+        """The state of the transformation that has the moments."""
+        return next(state for state in self.inner.state_groups[0] if hasattr(state, "nu"))
+
+    m = property(lambda self: [each.numpy() for each in self.found.mu])
+    u = property(lambda self: [each.numpy() for each in self.found.nu])
