@@ -175,7 +175,11 @@ class Traceable(torch.optim.Optimizer):
                 state["exp_avg"].lerp_(p.grad, 1 - group["betas"][0])
                 u = state["exp_inf"].mul_(group["betas"][1])
                 torch.maximum(u, p.grad.abs().add_(group["eps"]), out=u)
-                p.addcdiv_(state["exp_avg"], u * (1 - group["betas"][0] ** state["step"]), value=-group["lr"])
+                c = self.correction(group["betas"][0], state["step"])
+                p.addcdiv_(state["exp_avg"], u * c, value=-group["lr"])
+
+    def correction(self, beta1, t):
+        return 1 - beta1**t
 
 
 def training(kind, compiled):
@@ -211,18 +215,33 @@ def as_a_whole(step):
     return torch.compile(step, backend="eager", fullgraph=True)
 
 
+class Stale(Traceable):
+    """From the fourth step on, the bias correction is that of the third."""
+
+    def correction(self, beta1, t):
+        return super().correction(beta1, torch.clamp(t, max=3.0))
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch itself, as it compiles
-@pytest.mark.parametrize("kind", [torch.optim.Adamax, Counting, Traceable])
-def test_a_step_that_is_compiled_in_parts_is_recorded(tmp_path, kind):
+@pytest.mark.parametrize("kind", [torch.optim.Adamax, Counting, Traceable, Stale, Resets])
+def test_a_step_that_is_compiled_in_parts_is_recorded_and_what_is_wrong_with_it_is_found(tmp_path, kind):
     optimizer, train = training(kind, in_parts)
     train()
     with record(optimizer, tmp_path / "recording") as recording:
-        for _ in range(3):
+        for _ in range(4):
             train()
-    assert recording.recorded == 3
+    assert recording.recorded == 4
     code, found = audited(tmp_path / "recording", tmp_path / "report")
-    assert (code, wrong(found)) == (0, [])
     assert said(found, "audit/outside").status is Status.SKIPPED
+    assert said(found, "audit/lockstep/theta").measured["judged"] == 4 * 12
+    if kind is Stale:
+        assert (code, "audit/lockstep/theta" in wrong(found)) == (1, True)
+        assert said(found, "audit/lockstep/theta").reason.startswith("the step counter stops at 3")
+    elif kind is Resets:
+        assert (code, "audit/lockstep/m" in wrong(found)) == (1, True)
+        assert "m of parameter 0, element [0, 0], after step 3" in said(found, "audit/lockstep/m").reason
+    else:
+        assert (code, wrong(found)) == (0, [])
 
 
 def test_a_step_that_is_compiled_as_a_whole_is_refused_before_it_is_taken(tmp_path):
