@@ -236,7 +236,8 @@ class Recorder:
         if self._manifest is not None:
             raise ValueError(f"the recording {self._folder} has been made; make another one by `record`")
         self._detach()
-        self._manifest = (self._folder.path / MANIFEST).open("xb")
+        # Without a buffer: what a full disk does not take is not tried again as the file is closed.
+        self._manifest = (self._folder.path / MANIFEST).open("xb", buffering=0)
         self._is_open = True
         self._write_line(
             {
@@ -315,9 +316,14 @@ class Recorder:
     def _write_line(self, values: Mapping[str, Any]) -> None:
         assert self._manifest is not None
         chain = chain_digest(values, self._chain)
-        line = json.dumps({**values, "chain": chain}, separators=(",", ":"))
-        self._manifest.write(line.encode() + b"\n")
-        self._manifest.flush()
+        line = json.dumps({**values, "chain": chain}, separators=(",", ":")).encode() + b"\n"
+        start, written = self._manifest.tell(), 0
+        try:
+            while written < len(line):
+                written += self._manifest.write(line[written:])
+        except OSError:
+            self._manifest.seek(self._manifest.truncate(start))
+            raise
         self._chain = chain
 
     def _before_step(self) -> None:
@@ -449,13 +455,22 @@ class Recorder:
         }
         size, digest = file.finish(description)
         self._file = None
+        line = {
+            "kind": "step",
+            "number": self.recorded + 1,
+            "file": file.path.name,
+            "bytes": size,
+            "header": digest,
+        }
+        try:
+            self._write_line(line)
+        except OSError:
+            file.path.unlink()  # a recording has the steps that its manifest lists
+            raise
         self.recorded += 1
         for each, content, count in zip(self._step, contents, counts, strict=True):
             number = 0 if each.entry is None else self.recorded
             self._known[each.place] = _Known(self._calls[self._turn], number, content, count)
-        self._write_line(
-            {"kind": "step", "number": self.recorded, "file": file.path.name, "bytes": size, "header": digest}
-        )
         dropped = list(self._limits.add(self.recorded, size))
         for number in dropped:
             self._write_line({"kind": "dropped", "number": number})

@@ -14,6 +14,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -26,6 +27,12 @@ _HEADER_BYTES_EACH: Final = 400
 """The most bytes of the header for a tensor's entry and its part of the description, names apart."""
 _LENGTH: Final = 8
 _ALIGNED: Final = 64
+
+
+@cache
+def _name_of(dtype: np.dtype[Any]) -> str:
+    """The name of a type; NumPy forms it again each time."""
+    return dtype.name
 
 
 @dataclass(frozen=True)
@@ -45,8 +52,9 @@ class RawTensor:
     @classmethod
     def from_array(cls, array: npt.NDArray[Any], dtype: str = "") -> RawTensor:
         """Make it from an array; for bfloat16, from its bits or from ml_dtypes' own."""
-        name = dtype or array.dtype.name
-        if array.dtype.name == "bfloat16":
+        own = _name_of(array.dtype)
+        name = dtype or own
+        if own == "bfloat16":
             array = np.ascontiguousarray(array).reshape(array.shape).view(np.uint16)
         if name not in STORAGE_DTYPES:
             raise TypeError(

@@ -46,9 +46,16 @@ class ElementReader:
         self.manifest = manifest
         self.chunk_size: int = manifest.facts["chunk"]
         self.chunk_reader = ChunkReader(manifest.folder, self.chunk_size, manifest.tensors)
+        self._last: tuple[int, list[Batch]] = (0, [])
+        self._elements: dict[ElementIndex, ElementSample | None] = {}
 
     def batches(self, number: int) -> list[Batch]:
         """The batches of a recorded step; none where it is damaged or not judged."""
+        if self._last[0] != number:
+            self._last = (number, self._make_batches(number))
+        return self._last[1]
+
+    def _make_batches(self, number: int) -> list[Batch]:
         entry = self.manifest.steps.get(number)
         step = None if entry is None or entry.is_base else self.chunk_reader.step(entry)
         if step is None:
@@ -71,6 +78,16 @@ class ElementReader:
 
     def element(self, index: ElementIndex) -> ElementSample | None:
         """Read one element; None where what it needs is damaged."""
+        if index not in self._elements:
+            self._elements[index] = self._read(index)
+        return self._elements[index]
+
+    def read_ahead(self, indices: Iterable[ElementIndex]) -> None:
+        """Read elements step by step: the file of a step has a header of all its tensors."""
+        for index in sorted(set(indices)):
+            self.element(index)
+
+    def _read(self, index: ElementIndex) -> ElementSample | None:
         for batch in self.batches(index.number):
             for chunk in batch.chunks:
                 inside = index.flat_index - chunk.number * self.chunk_size

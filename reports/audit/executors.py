@@ -8,6 +8,7 @@ answer is the same to the bit for every executor.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from typing import Any, Final
 
 from ...impl.recording.format import MANIFEST
 from ...oracles.error_model import ErrorModel
+from ..escape import one_line
 from .tallies import AuditResult
 from .work_items import WorkItem, audit_work_item
 
@@ -30,6 +32,12 @@ _FEW_CORES: Final = 2
 _DEATHS: Final = 8
 """So many workers may die under one work item before it is given up. A machine that is short of memory soon reaches
 the default of 3."""
+
+_CLOSING: Final = 5
+"""Seconds for taking leave of a scheduler, which may be gone."""
+
+_LONGEST: Final = 300
+"""Characters of what the workers say."""
 
 Judge = Callable[[Sequence[WorkItem], Mapping[str, ErrorModel]], Iterator[tuple[WorkItem, AuditResult]]]
 
@@ -91,18 +99,22 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
         # A worker is one thread: as many as there are cores.
         "distributed.nanny.pre-spawn-environ.NUMBA_NUM_THREADS": 1,
         "distributed.worker.memory.terminate": False,
-        "logging.distributed": "error",
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
     }
+    # Those who call report in one line what goes wrong.
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with dask.config.set(settings):
         if scheduler is not None:
             try:
                 client = distributed.Client(scheduler, timeout="20s")
             except (OSError, ValueError) as error:
                 raise ExecutorError(f"the scheduler {scheduler} does not answer ({error})") from error
-            with client:
+            try:
                 yield client
+            finally:
+                client.close(timeout=_CLOSING)
             return
         try:
             security = distributed.Security.temporary()
@@ -157,6 +169,7 @@ def _judge_distributed(
         except distributed.KilledWorker as error:
             raise WorkersGoneError(f"{_DEATHS} workers died of the work item {item.name}: {error}") from error
         except (distributed.CancelledError, OSError) as error:
-            raise WorkersGoneError(f"the workers or their scheduler are gone: {error}") from error
+            words = f"the workers or their scheduler are gone: {one_line(str(error), _LONGEST)}"
+            raise WorkersGoneError(words) from error
         yield item, result
         future.release()

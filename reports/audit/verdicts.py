@@ -157,6 +157,8 @@ def _of_dtype(
                 actual="zeros",
             ),
         )
+    shown = [tallies[quantity] for quantity in QUANTITIES]
+    reader.read_ahead(error.index for tally in shown for error in (*tally.worst, tally.first) if error)
     yield _non_finite_result(reader, audited.result.non_finite.get(dtype, NonFinite()))
     words = "" if finding is None else finding.sentence
     for quantity in QUANTITIES:

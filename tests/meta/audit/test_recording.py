@@ -302,3 +302,42 @@ def test_a_run_that_was_killed_while_it_recorded_is_accepted_as_unfinished(tmp_p
     (tmp_path / "recording" / file_name(7)).touch()
     code, found = audited(tmp_path / "recording", tmp_path / "report", "--unfinished")
     assert code == 1
+
+
+FULL = """
+import resource, sys
+import numpy as np
+from adamax_conformance.impl import Adamax
+from adamax_conformance.impl.recording import record
+
+folder, on_error, room = sys.argv[1:]
+sys.dont_write_bytecode = True
+theta = np.ones(int(room) % 1000, np.float32)
+optimizer = Adamax([theta], lr=0.1)
+with record(optimizer, folder, on_error=on_error):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(room), resource.RLIM_INFINITY))
+    for _ in range(40):
+        optimizer((theta + 1,))
+print(optimizer.t)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit of a file's size")
+@pytest.mark.parametrize("on_error", ["raise", "warn"])
+@pytest.mark.parametrize("room", [9_900, 8_003], ids=["a step", "the manifest"])
+def test_a_disk_that_is_full_is_one_line_and_leaves_what_was_recorded(tmp_path, on_error, room):
+    command = [sys.executable, "-c", FULL, str(tmp_path / "recording"), on_error, str(room)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    last = ran.stderr.strip().splitlines()
+    if on_error == "raise":
+        assert ran.returncode == 1
+        assert last[-1].startswith("OSError: [Errno 27] File too large")
+        assert ran.stderr.count("Traceback") == 1
+    else:
+        assert (ran.returncode, ran.stdout) == (0, "40\n")
+        assert "Traceback" not in ran.stderr
+        assert any("stopped: OSError: [Errno 27] File too large" in line for line in last)
+    code, found = audited(tmp_path / "recording", tmp_path / "report", "--unfinished")
+    steps = said(found, "audit/recording").measured["steps"]
+    assert (code, steps > 0) == ((3, False) if room == 9_900 else (0, True))
+    assert audited(tmp_path / "recording", tmp_path / "report")[0] == 1
