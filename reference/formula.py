@@ -94,10 +94,16 @@ def first_moment(m: N, g: N, scalars: Scalars[N]) -> N:
     return result
 
 
-def norm_branches(u: N, g: N, scalars: Scalars[N], rule: Rule = DOCUMENTED) -> tuple[N, N]:
+def norm_branches(
+    u: N,
+    g: N,
+    scalars: Scalars[N],
+    rule: Rule = DOCUMENTED,
+    maximum: Callable[[N, N], N] = max,  # type: ignore[assignment]
+) -> tuple[N, N]:
     """The two numbers whose maximum is u after the step.
 
-    The first comes from the decayed norm, the second from the gradient.
+    The first comes from the decayed norm, the second from the gradient; where eps is a floor, it is that of the second.
     """
     decayed: N = scalars.beta2 * u
     size: N = abs(g)
@@ -106,6 +112,8 @@ def norm_branches(u: N, g: N, scalars: Scalars[N], rule: Rule = DOCUMENTED) -> t
             return decayed, size + scalars.eps
         case Epsilon.ON_DECAYED_NORM:
             return decayed + scalars.eps, size
+        case Epsilon.FLOOR:
+            return decayed, maximum(size, scalars.eps)
         case Epsilon.IN_DENOMINATOR | Epsilon.NONE:
             return decayed, size
 
@@ -170,5 +178,5 @@ def step(
     """
     effective = effective_gradient(state.theta, g, scalars, rule)
     m = first_moment(state.m, effective, scalars)
-    u = maximum(*norm_branches(state.u, effective, scalars, rule))
+    u = maximum(*norm_branches(state.u, effective, scalars, rule, maximum))
     return State(update(state.theta, m, u, t, scalars, rule), m, u)

@@ -22,6 +22,8 @@ class Epsilon(Enum):
     """Keras, TensorFlow's ApplyAdaMax, MLX, mindspore.nn.AdaMax."""
     ON_DECAYED_NORM = "u = max(beta2*u + eps, |g|)"
     """PaddlePaddle."""
+    FLOOR = "u = max(beta2*u, |g|, eps)"
+    """NetKet 2, whose argument is called epscut."""
     NONE = "u = max(beta2*u, |g|), without eps"
     """Kingma and Ba, "Adam" (ICLR 2015), algorithm 2; MXNet."""
 

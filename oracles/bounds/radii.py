@@ -57,6 +57,7 @@ class StepConstants(NamedTuple):
         from_gradient: whether it starts from the gradient.
         eps_in_norm: whether eps is added to the gradient's size.
         eps_on_decayed: whether it is added to the decayed norm.
+        eps_as_floor: whether u is at least eps.
         eps_in_denominator: whether it is added to u where u divides.
         flushes: whether the device replaces subnormal numbers by zero.
         rounds_operands: whether the subject rounds numbers of a finer format as it reads them.
@@ -91,6 +92,7 @@ class StepConstants(NamedTuple):
     from_gradient: bool
     eps_in_norm: bool
     eps_on_decayed: bool
+    eps_as_floor: bool
     eps_in_denominator: bool
     flushes: bool
     rounds_operands: bool
@@ -348,6 +350,8 @@ def norm_radius(
         fresh_off = eps_sum_radius(k, abs(effective), fresh_off, e)
     elif k.eps_on_decayed:
         decayed_off = eps_sum_radius(k, k.beta2 * abs(u), decayed_off, e)
+    elif k.eps_as_floor:
+        fresh_off = max(fresh_off, k.eps * e.eps + sum_underflow_error(k, k.eps))
     if overflows(k, max(decayed + decayed_off, fresh + fresh_off)):
         return math.inf
     # The branch that cannot be the maximum adds nothing.

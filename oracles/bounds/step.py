@@ -114,6 +114,7 @@ def lasting_constants(
         from_gradient=scheme.form is Form.FROM_GRADIENT,
         eps_in_norm=rule.epsilon is Epsilon.IN_NORM,
         eps_on_decayed=rule.epsilon is Epsilon.ON_DECAYED_NORM,
+        eps_as_floor=rule.epsilon is Epsilon.FLOOR,
         eps_in_denominator=rule.epsilon is Epsilon.IN_DENOMINATOR,
         flushes=arithmetic.flush_to_zero,
         rounds_operands=scheme.rounds_operands,

@@ -12,6 +12,7 @@ from .formula import (
     CorrectionMissing,
     DecayDecoupled,
     DecayMissing,
+    EpsAsMaximum,
     EpsAtDivision,
     EpsMissing,
     EpsOnDecayedNorm,
@@ -47,6 +48,7 @@ def composed(first: type[Machine], second: type[Machine]) -> type[Machine]:
 _OF_PART: Final[dict[Any, type[Machine]]] = {
     Epsilon.IN_DENOMINATOR: EpsAtDivision,
     Epsilon.ON_DECAYED_NORM: EpsOnDecayedNorm,
+    Epsilon.FLOOR: EpsAsMaximum,
     Epsilon.NONE: EpsMissing,
     BiasCorrection.NONE: CorrectionMissing,
     Decay.DECOUPLED: DecayDecoupled,

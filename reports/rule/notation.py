@@ -72,7 +72,7 @@ def lines(rule: Rule = DOCUMENTED) -> tuple[str, ...]:
     γ is lr, λ is weight_decay; t counts from 1.
     """
     ascent = replace(_SCALARS, maximize=True)
-    decayed, size = formula.norm_branches(_U, _G, _SCALARS, rule)
+    decayed, size = formula.norm_branches(_U, _G, _SCALARS, rule, lambda a, b: _Text(f"{a.text}, {b.text}"))
     t: int = 1  # its text is t for every number
     return (
         f"g ← {formula.effective_gradient(_THETA, _G, _SCALARS, rule).text}",

@@ -33,7 +33,7 @@ def evaluate_in_binary64(
     """Evaluate one element in binary64, for formats of at least 29 bits less."""
     effective = x.after * (x.before * g + x.weight_decay * theta)
     decayed = x.beta2 * u + x.eps_on_decayed
-    fresh = abs(effective) + x.eps_in_norm
+    fresh = max(abs(effective) + x.eps_in_norm, x.eps_as_floor)
     m_exact = x.beta1 * m + x.complement[0] * effective
     u_exact = max(decayed, fresh)
     theta_exact = (theta - x.share[0] * theta) - x.rate[0] * m_after / (u_after + x.eps_in_denominator)
@@ -58,6 +58,8 @@ def moments(
     sign = 1.0 if effective[0] >= 0.0 else -1.0
     decayed = dd.plus(dd.times(u, x.beta2), (x.eps_on_decayed, 0.0))
     fresh = dd.plus((sign * effective[0], sign * effective[1]), (x.eps_in_norm, 0.0))
+    below = fresh[0] < x.eps_as_floor or (fresh[0] == x.eps_as_floor and fresh[1] < 0.0)
+    fresh = (x.eps_as_floor if below else fresh[0], 0.0 if below else fresh[1])
     m_exact = dd.plus(dd.times(m, x.beta1), dd.times_double(effective, x.complement))
     larger = decayed[0] > fresh[0] or (decayed[0] == fresh[0] and decayed[1] > fresh[1])
     u_exact = (decayed[0] if larger else fresh[0], decayed[1] if larger else fresh[1])

@@ -14,7 +14,7 @@ class FormulaConstants(NamedTuple):
 
         effective = after * (before * g + weight_decay * theta)
         m = beta1 * m + complement * effective
-        u = max(beta2 * u + eps_on_decayed, |effective| + eps_in_norm)
+        u = max(beta2 * u + eps_on_decayed, |effective| + eps_in_norm, eps_as_floor)
         theta = (theta - share * theta) - rate * m / (u + eps_in_denominator)
 
     The constant of a part that the rule lacks is 0. A constant that is not a binary64 number has a high and a low part.
@@ -28,6 +28,7 @@ class FormulaConstants(NamedTuple):
         beta2: decay of the infinity norm.
         eps_in_norm: where the rule adds eps to the gradient's size.
         eps_on_decayed: where it adds it to the decayed norm.
+        eps_as_floor: where u is at least eps.
         eps_in_denominator: where it adds it to u as a divisor.
         share: lr * weight_decay, where the decay is decoupled.
         rate: lr / (1 - beta1^t), or lr.
@@ -41,6 +42,7 @@ class FormulaConstants(NamedTuple):
     beta2: float
     eps_in_norm: float
     eps_on_decayed: float
+    eps_as_floor: float
     eps_in_denominator: float
     share: tuple[float, float]
     rate: tuple[float, float]
@@ -84,6 +86,7 @@ def lasting_constants(scalars: Scalars[Any], rule: Rule) -> FormulaConstants:
         beta2=float(scalars.beta2),
         eps_in_norm=eps if rule.epsilon is Epsilon.IN_NORM else 0.0,
         eps_on_decayed=eps if rule.epsilon is Epsilon.ON_DECAYED_NORM else 0.0,
+        eps_as_floor=eps if rule.epsilon is Epsilon.FLOOR else 0.0,
         eps_in_denominator=eps if rule.epsilon is Epsilon.IN_DENOMINATOR else 0.0,
         share=_split(scalars.lr * scalars.weight_decay if rule.decay is Decay.DECOUPLED else scalars.lr * 0),
         rate=_split(scalars.lr),

@@ -128,4 +128,5 @@ def safe_range_constants(k: StepConstants) -> StepConstants:
         False,
         False,
         False,
+        False,
     )

@@ -242,6 +242,8 @@ class Derivation:
             fresh_off = self.eps_sum_radius(abs(effective), fresh_off, e)
         if k.eps_on_decayed:
             decayed_off = self.eps_sum_radius(k.beta2 * abs(u.value), decayed_off, e)
+        if k.eps_as_floor:
+            fresh_off = max(fresh_off, k.eps * e.eps + self.sum_underflow_error(k.eps))
         decayed, fresh = branches
         self.check_range(decayed + decayed_off, fresh + fresh_off)
         if decayed + decayed_off < fresh - fresh_off:

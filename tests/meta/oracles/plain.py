@@ -41,6 +41,8 @@ def plain_step(state, g, numbers: Numbers, rule: Rule, maximum=max):
     decayed = n.eps if rule.epsilon is Epsilon.ON_DECAYED_NORM else 0
     outside = n.eps if rule.epsilon is Epsilon.IN_DENOMINATOR else 0
     u = maximum(n.beta2 * u + decayed, abs(g) + inside)
+    if rule.epsilon is Epsilon.FLOOR:
+        u = maximum(u, n.eps)
     step = n.lr * m
     if rule.bias_correction is BiasCorrection.FIRST_MOMENT:
         step = step / n.correction

@@ -21,6 +21,7 @@ FOREIGN = {
     "mindspore.nn": Rule(Epsilon.IN_DENOMINATOR),
     "mlx": Rule(Epsilon.IN_DENOMINATOR, BiasCorrection.NONE, Decay.NONE),
     "paddle": Rule(Epsilon.ON_DECAYED_NORM),
+    "netket": Rule(Epsilon.FLOOR, decay=Decay.NONE),
     "paper": Rule(Epsilon.NONE),
     "optax.adamaxw": Rule(decay=Decay.DECOUPLED),
 }

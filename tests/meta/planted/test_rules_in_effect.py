@@ -13,6 +13,7 @@ from adamax_conformance.tests.meta.sampling import some
 RULES = {
     "eps-outside-maximum": Rule(Epsilon.IN_DENOMINATOR),
     "eps-on-decayed-norm": Rule(Epsilon.ON_DECAYED_NORM),
+    "eps-as-floor": Rule(Epsilon.FLOOR),
     "eps-missing": Rule(Epsilon.NONE),
     "no-bias-correction": Rule(bias_correction=BiasCorrection.NONE),
     "decay-decoupled": Rule(decay=Decay.DECOUPLED),
