@@ -27,7 +27,7 @@ from adamax_conformance.oracles.exact.trajectory import exact_scalars, mpmath_co
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.reference.formula import Scalars, effective_gradient, norm_branches
 from adamax_conformance.reference.hyperparameters import Hyperparameters
-from adamax_conformance.reference.rules import DOCUMENTED, Rule
+from adamax_conformance.reference.rules import DOCUMENTED, Decay, Epsilon, Rule
 from adamax_conformance.tests.meta.oracles.derivation import Derivation, Number, OpenStepError
 from adamax_conformance.tests.meta.oracles.mutants import Mutant, mutants
 from adamax_conformance.tests.meta.oracles.random_steps import draw_error_model, draw_options
@@ -156,7 +156,8 @@ def edge_steps(format_: Format) -> Iterator[DrawnStep]:
     """Steps in which one size alone leaves the format's range, or nearly does.
 
     That size decides whether they are open. In one more step, c*u/lr is the only subnormal divisor. In the last ones, m
-    is flushed though its terms are equal, or one is 0, or they cancel; and beta1 is near 1/2, where a form has two ways.
+    is flushed though its terms are equal, or one is 0, or they cancel; eps and what it is added to are subnormal; and
+    beta1 is near 1/2, where a form has two ways.
     """
     largest, high, nought = format_.largest, math.ldexp(1.0, format_.emax), CTX.mpf(0)
 
@@ -171,14 +172,13 @@ def edge_steps(format_: Format) -> Iterator[DrawnStep]:
         scalars_of_m=Format.BINARY64,
         arithmetic=CORRECTLY_ROUNDED,
         theta_off=0,
+        rule=DOCUMENTED,
     ):
         scalars = exact_scalars(CTX, Hyperparameters(**{"lr": 0.5, "beta1": 0.5, "eps": 0.0} | options))
-        error_model = ErrorModel(
-            format_, scheme=EvaluationScheme(form, m=scalars_of_m), arithmetic=arithmetic
-        )
+        error_model = ErrorModel(format_, rule, EvaluationScheme(form, m=scalars_of_m), arithmetic)
         constants = step_constants(scalars, 1, error_model, CTX.mpf)
         radii_ = (theta_off * format_.unit_roundoff * abs(CTX.mpf(theta)), nought, nought)
-        return DrawnStep(constants, scalars, DOCUMENTED, (theta, m, u, g), radii_, (math.inf, math.inf))
+        return DrawnStep(constants, scalars, rule, (theta, m, u, g), radii_, (math.inf, math.inf))
 
     for below in range(12):
         near = largest * (1 - 2 * below * format_.unit_roundoff)
@@ -208,6 +208,17 @@ def edge_steps(format_: Format) -> Iterator[DrawnStep]:
     for form in (Form.WEIGHTED, Form.INTERPOLATED, Form.DECREMENTED, Form.FROM_GRADIENT):
         for g in (1.0, 0.0, -1.0):
             yield step({}, m=1.0, g=g, form=form, arithmetic=flushing)
+    # An eps that is not a number of the format, added to what is subnormal, or its floor.
+    tiny = math.ldexp(1.0, format_.emin)
+    for arithmetic in (CORRECTLY_ROUNDED, flushing):
+        for epsilon in (Epsilon.IN_NORM, Epsilon.FLOOR):
+            for eps in (0.3, 1.3):
+                for g in (0.0, format_.round_float(tiny / 8), tiny):
+                    yield step({"eps": eps * tiny}, u=0.0, g=g, arithmetic=arithmetic, rule=Rule(epsilon))
+    # A theta that a decay of its own makes subnormal, but for its radius.
+    below = 2 * tiny * (1 - 2 * format_.unit_roundoff)
+    decoupled = Rule(decay=Decay.DECOUPLED)
+    yield step({"weight_decay": 0.5}, theta=below, m=tiny, theta_off=3, rule=decoupled)
     # A quarter of an ulp above 1/2, the way back is the longer one, and 1 - beta1 may be farther off than beta1. A bit
     # nearer to 1/2 than to the number below it, beta1 may be rounded to either, and 1 - beta1 to 1/2 alone.
     quarter = format_.unit_roundoff / 4
