@@ -25,12 +25,14 @@ class Adamax:
         eps: Any = 1e-8,
         weight_decay: Any = 0.0,
     ) -> None:
-        self.params, self.inner = list(params), braintools.optim.Adamax(lr, betas, eps, weight_decay)
-        self.states = {str(i): brainstate.ParamState(jnp.array(p)) for i, p in enumerate(params)}
+        self.params = list(params)
+        self.inner = braintools.optim.Adamax(lr, betas, eps, weight_decay)
+        self.states = {str(i): brainstate.ParamState(jnp.array(p)) for i, p in enumerate(self.params)}
         self.inner.register_trainable_weights(self.states)
 
     def __call__(self, gradients: Sequence[Any]) -> None:
-        self.inner.update({str(i): jnp.array(g) for i, g in enumerate(gradients)})
+        pairs = zip(gradients, self.params, strict=True)
+        self.inner.update({str(i): jnp.reshape(g, p.shape) for i, (g, p) in enumerate(pairs)})
         for i, param in enumerate(self.params):
             param[...] = self.states[str(i)].value
 

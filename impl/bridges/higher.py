@@ -20,7 +20,8 @@ class Adamax:
         eps: Any = 1e-8,
         weight_decay: Any = 0,
     ) -> None:
-        self.params, self.tensors = list(params), [torch.tensor(p.copy(), requires_grad=True) for p in params]
+        self.params = list(params)
+        self.tensors = [torch.tensor(p.copy(), requires_grad=True) for p in self.params]
         plain = torch.optim.Adamax(self.tensors, lr, betas, eps, weight_decay)
         self.inner = higher.optim.DifferentiableAdamax(plain, self.tensors, track_higher_grads=False)
 

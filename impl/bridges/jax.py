@@ -12,16 +12,23 @@ jax.config.update("jax_enable_x64", True)  # for float64
 
 
 class Adamax:
-    """The three functions as a class."""
+    """The three functions as a class; the default lr is the page's, for there is none."""
 
     package, dtypes, state_names = "jax", ("float32", "float64"), ("m", "u")
 
-    def __init__(self, params: Sequence[Any], lr: Any, betas: Any = (0.9, 0.999), eps: Any = 1e-8) -> None:
+    def __init__(
+        self, params: Sequence[Any], lr: Any = 2e-3, betas: Any = (0.9, 0.999), eps: Any = 1e-8
+    ) -> None:
         make, self.update, _ = optimizers.adamax(lr, *betas, eps)
-        self.params, self.steps, self.state = list(params), 0, make([jnp.array(p) for p in params])
+        self.params = list(params)
+        self.steps, self.state = 0, make([jnp.array(p) for p in self.params])
 
     def __call__(self, gradients: Sequence[Any]) -> None:
-        self.state = self.update(self.steps, [jnp.array(g) for g in gradients], self.state)
+        self.state = self.update(
+            jnp.array(self.steps),
+            [jnp.reshape(g, p.shape) for g, p in zip(gradients, self.params, strict=True)],
+            self.state,
+        )
         self.steps += 1
         for param, (theta, _, _) in zip(self.params, self.state.packed_state, strict=True):
             param[...] = theta

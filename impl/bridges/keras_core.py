@@ -20,7 +20,7 @@ class Adamax:
         weight_decay: Any = None,
     ) -> None:
         self.params = list(params)
-        self.variables = [keras_core.Variable(p, dtype=p.dtype.name) for p in params]
+        self.variables = [keras_core.Variable(p, dtype=p.dtype.name) for p in self.params]
         self.inner = keras_core.optimizers.Adamax(lr, *betas, eps, weight_decay=weight_decay)
         self.inner.build(self.variables)
 

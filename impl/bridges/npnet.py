@@ -15,6 +15,7 @@ class Adamax:
     def __init__(
         self, params: Sequence[Any], lr: Any = 0.01, betas: Any = (0.9, 0.999), eps: Any = 1e-8
     ) -> None:
+        params = list(params)
         layer = {
             "vars": dict(enumerate(params)),
             "grads": {i: np.zeros_like(p) for i, p in enumerate(params)},

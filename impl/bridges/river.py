@@ -15,7 +15,8 @@ class Adamax:
     def __init__(
         self, params: Sequence[Any], lr: Any = 0.1, betas: Any = (0.9, 0.999), eps: Any = 1e-8
     ) -> None:
-        self.params, self.inner = list(params), river.optim.AdaMax(lr, *betas, eps)
+        self.params = list(params)
+        self.inner = river.optim.AdaMax(lr, *betas, eps)
 
     def __call__(self, gradients: Sequence[Any]) -> None:
         theta, gradient = (

@@ -20,7 +20,8 @@ class Adamax:
         eps: Any = 1e-7,
         weight_decay: Any = None,
     ) -> None:
-        self.params, self.variables = list(params), [tf.Variable(p) for p in params]
+        self.params = list(params)
+        self.variables = [tf.Variable(p) for p in self.params]
         self.inner = tf_keras.optimizers.Adamax(lr, *betas, eps, weight_decay=weight_decay)
 
     def __call__(self, gradients: Sequence[Any]) -> None:

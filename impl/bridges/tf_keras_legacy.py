@@ -15,7 +15,8 @@ class Adamax:
     def __init__(
         self, params: Sequence[Any], lr: Any = 1e-3, betas: Any = (0.9, 0.999), eps: Any = 1e-7
     ) -> None:
-        self.params, self.variables = list(params), [tf.Variable(p) for p in params]
+        self.params = list(params)
+        self.variables = [tf.Variable(p) for p in self.params]
         self.inner = tf_keras.optimizers.legacy.Adamax(lr, *betas, eps)
 
     def __call__(self, gradients: Sequence[Any]) -> None:

@@ -20,7 +20,8 @@ class Adamax:
         eps: Any = 1e-6,
         weight_decay: Any = 0.0,
     ) -> None:
-        self.params, self.tensors = list(params), [torch.tensor(p.copy(), requires_grad=True) for p in params]
+        self.params = list(params)
+        self.tensors = [torch.tensor(p.copy(), requires_grad=True) for p in self.params]
         self.inner = torchopt.AdaMax(self.tensors, lr, betas, eps, weight_decay)
 
     def __call__(self, gradients: Sequence[Any]) -> None:

@@ -22,7 +22,8 @@ class Adamax:
         *,
         maximize: Any = False,
     ) -> None:
-        self.params, self.tensors = list(params), [torch.tensor(p.copy()) for p in params]
+        self.params = list(params)
+        self.tensors = [torch.tensor(p.copy()) for p in self.params]
         self.inner = zij.Adamax(self.tensors, lr, betas, eps, weight_decay, maximize=maximize)
 
     def __call__(self, gradients: Sequence[Any]) -> None:

@@ -18,7 +18,8 @@ class Adamax:
         self, params: Sequence[Any], lr: Any = 0.02, betas: Any = (0.9, 0.999), eps: Any = 1e-8
     ) -> None:
         options = {"lr": lr, "beta1": betas[0], "beta2": betas[1], "epsilon": eps}
-        self.params, self.steps, self.inner = list(params), 0, [Inner(**options) for _ in params]
+        self.params = list(params)
+        self.steps, self.inner = 0, [Inner(**options) for _ in self.params]
 
     def __call__(self, gradients: Sequence[Any]) -> None:
         self.steps += 1
