@@ -69,6 +69,7 @@ class Entry:
             for any size.
         evidence: where it is tracked, as a URL; may be empty.
         script: the name of a script in `reports/ledger/scripts/` that shows it; may be empty.
+        surprise: a few words of it for the first screen of the matrix; empty for what surprises nobody.
     """
 
     id: str
@@ -81,6 +82,7 @@ class Entry:
     case: str = ""
     evidence: str = ""
     script: str = ""
+    surprise: str = ""
     largest: float | None = None
 
     @property
@@ -302,7 +304,7 @@ def _make_id(*texts: str) -> str:
     return "-".join(part for part in name.split("-") if part)
 
 
-_TEXTS: Final = ("id", "subject", "reason", "versions", "case", "evidence", "script")
+_TEXTS: Final = ("id", "subject", "reason", "versions", "case", "evidence", "script", "surprise")
 _LISTS: Final = ("dtypes", "devices")
 _REQUIRED: Final = ("id", "subject", "check", "reason")
 

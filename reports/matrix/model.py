@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ...oracles.verdict import Status, Verdict
-from ..ledger.ledger import Ledger
+from ..ledger.ledger import Entry, Ledger
 from ..record.record import Record
 
 SCHEMA: Final = 1
@@ -78,10 +78,14 @@ class Matrix:
     Attributes:
         suite: the version of the suite.
         rows: sorted by subject and dtype.
+        surprises: for each subject, a few words of the known divergences that surprise, and where each is tracked.
+        accuracy: for each subject, the largest known error of theta after a step by dtype, in ulp.
     """
 
     suite: str
     rows: tuple[MatrixRow, ...]
+    surprises: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    accuracy: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def gather_matrix(records: Sequence[Record], ledger: Ledger | None = None) -> Matrix:
@@ -100,7 +104,19 @@ def gather_matrix(records: Sequence[Record], ledger: Ledger | None = None) -> Ma
             key = (row.subject, order.get(row.dtype, len(order)), row.device)
             rows[key] = _update_row(rows[key], row) if key in rows else row
     suites = sorted({record.header.suite_version for record in records})
-    return Matrix(", ".join(suites), tuple(rows[key] for key in sorted(rows)))
+    found = tuple(rows[key] for key in sorted(rows))
+    return Matrix(", ".join(suites), found, _surprises(found, ledger.entries if ledger else ()))
+
+
+def _surprises(rows: Sequence[MatrixRow], entries: Sequence[Entry]) -> dict[str, dict[str, str]]:
+    """The words of the entries whose divergences are in the rows, by subject."""
+    words = {entry.reason: (entry.surprise, entry.evidence) for entry in entries if entry.surprise}
+    found: dict[str, dict[str, str]] = {}
+    for row in rows:
+        known = (words.get(cell.reason) for cell in row.cells if cell.status is Status.KNOWN)
+        for surprise, evidence in filter(None, known):
+            found.setdefault(row.subject, {})[surprise] = evidence
+    return found
 
 
 def _rows(record: Record, ledger: Ledger | None) -> Iterator[MatrixRow]:
@@ -177,7 +193,15 @@ def to_json(matrix: Matrix) -> dict[str, Any]:
                 ],
             }
         )
-    return {"schema": SCHEMA, "suite": matrix.suite, "checks": checks, "reasons": list(reasons), "rows": rows}
+    return {
+        "schema": SCHEMA,
+        "suite": matrix.suite,
+        "surprises": {subject: dict(words) for subject, words in matrix.surprises.items()},
+        "accuracy": {subject: dict(errors) for subject, errors in matrix.accuracy.items()},
+        "checks": checks,
+        "reasons": list(reasons),
+        "rows": rows,
+    }
 
 
 _PLAIN: Final = ("subject", "framework", "version", "runtime", "dtype", "device", "created")
@@ -201,4 +225,4 @@ def from_json(value: Mapping[str, Any]) -> Matrix:
             for status in (_STATUSES[letter],)
         ]
         rows.append(MatrixRow(**{name: row[name] for name in _PLAIN}, rule=row["rule"], cells=tuple(cells)))
-    return Matrix(value["suite"], tuple(rows))
+    return Matrix(value["suite"], tuple(rows), value.get("surprises", {}), value.get("accuracy", {}))

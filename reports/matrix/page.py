@@ -8,17 +8,18 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from ...oracles.formats import Format
 from ...oracles.verdict import Status
-from ...reference.documentation import DOCUMENTATION, Documentation, documentation_of
+from ...reference.documentation import DOCUMENTATION, PAGE_ADDRESS, Documentation, code_of, documentation_of
 from ...reference.hyperparameters import DEFAULTS
 from ...reference.migration import Adjustment, adjustments
-from ...reference.rules import Ascent, Decay, Rule, all_rules
+from ...reference.rules import Ascent, BiasCorrection, Decay, Rule, all_rules
+from ..accuracy.page import RECORD
 from ..escape import markdown, markdown_code
 from ..ledger.ledger import Ledger
 from ..record.record import Record, write_file
@@ -46,9 +47,21 @@ def write_matrix(records: Sequence[Record], file: Path, ledger: Ledger | None = 
     Raises:
         OSError: the folder cannot be written to.
     """
-    data = to_json(gather_matrix(records, ledger))
+    data = to_json(replace(gather_matrix(records, ledger), accuracy=_recorded_accuracy()))
     write_file(file.with_name(DATA_FILE), text(data).encode("utf-8", "replace"))
     write_file(file, page(from_json(data)).encode("utf-8", "replace"))
+
+
+def _recorded_accuracy() -> dict[str, dict[str, float]]:
+    """The largest known errors of theta after one step."""
+    return {
+        answer["subject"]: {
+            each["dtype"]: each["error"]
+            for each in answer["known"]
+            if each["quantity"] == "theta" and not each["whole run"]
+        }
+        for answer in json.loads(RECORD.read_text("utf-8"))
+    }
 
 
 def text(data: Mapping[str, Any]) -> str:
@@ -68,6 +81,8 @@ def page(matrix: Matrix) -> str:
 
 def _lines(matrix: Matrix) -> Iterator[str]:
     yield from ("# Everyone's Adamax", "")
+    yield from _first_screen(matrix)
+    yield from ("", "## What was run", "")
     yield from _opening(matrix)
     yield from ("", "## Which rule each follows", "")
     yield from _rules(matrix)
@@ -103,6 +118,95 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
             left_out += 1
     if left_out:
         yield from ("", f"{left_out:,} more rows are left out here; `{DATA_FILE}` has all.")
+
+
+def _first_screen(matrix: Matrix) -> Iterator[str]:
+    """A row for each formula: who has it, how accurately, and what surprises."""
+    groups: dict[str, dict[str, list[MatrixRow]]] = {}
+    for row in matrix.rows:
+        rule = _RULES.get(str(row.rule.get("rule")))
+        words = "of no known rule" if rule is None else _formula(rule)
+        framework = row.subject.partition("[")[0]
+        groups.setdefault(words, {}).setdefault(framework, []).append(row)
+    modes = {row.subject for row in matrix.rows}
+    yield from _table(
+        ("formula", "who, in which formats", "error of theta in a step", "what surprises"),
+        (
+            (
+                markdown(words),
+                ", ".join(few((_who(rows, modes) for rows in found.values()), _NAMES)),
+                ", ".join(few(_errors(matrix, found), _NAMES)),
+                "; ".join(few(_surprising(matrix, found), _NAMES)),
+            )
+            for words, found in sorted(groups.items(), key=lambda item: -len(item[1]))
+        ),
+    )
+    yield ""
+    yield (
+        "A name leads to the documentation, its arrow to the line of the source, a surprise to its issue. Errors are "
+        "the largest known ones in ulp, of float32 and float64 ([how they were found](ACCURACY.md)). The reasons of the "
+        "surprises are among the [known divergences](#known-divergences). Names with a colon are "
+        "[bridges](../impl/BRIDGES.md)."
+    )
+
+
+def _formula(rule: Rule) -> str:
+    """The formula of u, and the parts of the step that are not the page's."""
+    words = [rule.epsilon.value]
+    if rule.bias_correction is BiasCorrection.NONE:
+        words.append(rule.bias_correction.value)
+    if rule.decay is Decay.DECOUPLED:
+        words.append("decoupled decay")
+    return "; ".join(words)
+
+
+def _who(rows: Sequence[MatrixRow], subjects: Collection[str]) -> str:
+    """A framework, or those of its subjects that have a formula, and their formats."""
+    framework = rows[0].subject.partition("[")[0]
+    own = dict.fromkeys(row.subject for row in rows)
+    whole = own.keys() == {name for name in subjects if name.partition("[")[0] == framework}
+    shown = [framework] if whole else list(own)
+    names = " ".join(_linked(markdown_code(name, _NAME), _page_of(name)) for name in shown)
+    code = code_of(shown[0])
+    arrow = f" [↗]({code})" if code else ""
+    dtypes = dict.fromkeys(row.dtype.replace("float", "") for row in rows)
+    return f"{names}{arrow} {markdown(' '.join(dtypes), _NAME)}"
+
+
+def _linked(words: str, address: str) -> str:
+    return f"[{words}]({address})" if address else words
+
+
+def _page_of(subject: str) -> str:
+    """The address of a subject's documentation; empty for our own."""
+    own = documentation_of(subject)
+    if own is not None:
+        return own.source
+    return PAGE_ADDRESS if subject.startswith("mindspore") else ""
+
+
+def _errors(matrix: Matrix, found: Mapping[str, Sequence[MatrixRow]]) -> Iterator[str]:
+    """The errors of the frameworks that have a record."""
+    for framework, rows in found.items():
+        for name in dict.fromkeys((framework, *(row.subject for row in rows))):
+            if errors := matrix.accuracy.get(name):
+                figures = (f"{errors[d]:.3g}" for d in ("float32", "float64") if d in errors)
+                yield f"{markdown_code(name, _NAME)} {' / '.join(figures)}"
+                break
+
+
+def _surprising(matrix: Matrix, found: Mapping[str, Sequence[MatrixRow]]) -> Iterator[str]:
+    """The surprises, each with the subjects that it is of."""
+    subjects: dict[tuple[str, str], list[str]] = {}
+    for row in (row for rows in found.values() for row in rows):
+        for surprise in matrix.surprises.get(row.subject, {}).items():
+            names = subjects.setdefault(surprise, [])
+            framework = row.subject.partition("[")[0]
+            if not any(name.partition("[")[0] == framework for name in names):
+                names.append(row.subject)
+    for (words, address), names in subjects.items():
+        shown = ", ".join(markdown_code(name, _NAME) for name in names)
+        yield f"{shown}: {_linked(markdown(words, _LONGEST), address)}"
 
 
 def _opening(matrix: Matrix) -> Iterator[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from adamax_conformance import reports
 from adamax_conformance.oracles.verdict import Status
+from adamax_conformance.reference.documentation import CODE, DOCUMENTATION
 from adamax_conformance.reports.ledger.ledger import Entry, Ledger
 from adamax_conformance.reports.matrix.model import from_json, gather_matrix, to_json
 from adamax_conformance.reports.matrix.page import DATA_FILE, followers, page, text, write_matrix
@@ -90,6 +92,30 @@ def test_the_cells_of_a_subject_of_another_formula_say_so():
     assert "- **≠A**: u \\= max\\(beta2\\*u, \\|g\\|\\), divided by u \\+ eps" in shown
     same = page(gather_matrix([record(rule("documented"), verdict(check="value/x"))]))
     assert "≠" not in same
+
+
+def test_the_first_screen_says_who_has_which_formula_how_accurately_and_what_surprises(tmp_path):
+    entry = Entry(
+        "e", "torch", "value/x", "a reason", evidence="https://example.org/1", surprise="drops a NaN"
+    )
+    rules = {"torch": "documented", "mlx": "epsilon=in-denominator", "x:y": None}
+    records = [
+        record(
+            verdict(Status.DIVERGES, check="value/x", subject=name),
+            replace(rule(found), subject=name),
+            subjects=({"name": name, "framework": name, "version": "1"},),
+        )
+        for name, found in rules.items()
+    ]
+    write_matrix(records, tmp_path / "M.md", Ledger(Path("ledger.toml"), (entry,)))
+    screen = (tmp_path / "M.md").read_text("utf-8").partition("## What was run")[0]
+    lines = {name: line for name in rules for line in screen.splitlines() if f"`{name}`" in line}
+    assert all(line.startswith("| ") for line in lines.values())
+    assert DOCUMENTATION["torch"].source in lines["torch"]
+    assert CODE["torch"] in lines["torch"]
+    assert "| `torch` 4.42 / 327 | `torch`: [drops a NaN](https://example.org/1) |" in lines["torch"]
+    assert "divided by u" in lines["mlx"]
+    assert "of no known rule | `x:y` 32 |" in lines["x:y"]
 
 
 def test_hostile_words_do_not_leave_their_cells():
