@@ -8,8 +8,8 @@ larger of theta before and after the step.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from ...impl.subject.capabilities import restrict_case
 from ...impl.subject.client import Subject
 from ...oracles.batch.arrays import ArraySteps
-from ...oracles.batch.exact_step import ExactStepJudge
+from ...oracles.batch.exact_step import QUANTITIES, ExactStepJudge
 from ...oracles.batch.trajectory import ExactRunJudge, RunStep
 from ...oracles.error_model import ErrorModel
 from ...oracles.formats import Format
@@ -31,6 +31,14 @@ Numbers = npt.NDArray[np.float64]
 
 COPIES: Final = 64
 """An input is measured as so many equal elements: what a vector computes and what a tail does may differ."""
+
+
+OWN_BINARY64: Final[Mapping[Quantity, float]] = {
+    Quantity.M: 2.5,
+    Quantity.U: 0.5,
+    Quantity.THETA: 5 * (1 + 2.0**-50),
+}
+"""The bounds of our own optimizer in binary64 for every input, in ulp; BOUNDS.md, "Our own, in ulp", proves them."""
 
 
 class HiddenStateError(ValueError):
@@ -88,24 +96,28 @@ class Model:
         dtype: of its parameters, which may be finer than what it computes in.
         error: of the format that it computes in, and of what it was identified as.
         wide: of binary64, for an optimizer that is known to compute in it and to round each result once.
+        everywhere: the proven bounds of a step for every input, in ulp, of an optimizer whose operations are known.
     """
 
     dtype: str
     error: ErrorModel
     wide: ErrorModel | None = None
+    everywhere: Mapping[Quantity, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, found: Identification, *, rounds_once: bool = False) -> Model:
+    def of(cls, found: Identification, *, is_own: bool = False) -> Model:
         """The models of an optimizer that was identified.
 
         Args:
             found: what it implements.
-            rounds_once: whether it computes in binary64; by its source, since no number shows it.
+            is_own: whether it is `impl.Adamax`, which computes in binary64 and rounds once; no number shows that.
         """
         error = ErrorModel(found.computes_in, found.nearest, found.scheme)
-        is_wide = rounds_once and found.computes_in is not Format.BINARY64
-        wide = replace(error, format_=Format.BINARY64) if is_wide else None
-        return cls(found.format_.dtype, error, wide)
+        if not is_own:
+            return cls(found.format_.dtype, error)
+        if found.computes_in is Format.BINARY64:
+            return cls(found.format_.dtype, error, everywhere=OWN_BINARY64)
+        return cls(found.format_.dtype, error, replace(error, format_=Format.BINARY64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,10 +129,12 @@ class StepErrors:
     Attributes:
         error: of the numbers.
         bound: infinite where nothing is judged.
+        too_far: of theta after the first step, by element: the error if the step was too long, else 0.
     """
 
     error: Numbers
     bound: Numbers
+    too_far: Numbers
 
 
 def measure(
@@ -139,7 +153,7 @@ def measure(
         SubjectError: the subject failed.
         HiddenStateError: it does not show m and u.
     """
-    states = _take_steps(subject, model.dtype, options, theta, gradients)
+    states = take_steps(subject, model.dtype, options, theta, gradients)
     steps, count = gradients.shape
     each = [(options, t) for t in range(1, steps + 1)]
     judge = ArraySteps(each, model.error)
@@ -163,11 +177,19 @@ def measure(
             which, (before[0], before[1], before[2], g), (after[0], after[1], after[2])
         )
         radius, once = wide.radius, 0.5
-    bound = np.stack([judge.in_ulp(unit, r) + once for unit, r in zip(units, radius, strict=True)])
+    bound = np.stack(
+        [
+            np.minimum(judge.in_ulp(unit, r) + once, model.everywhere.get(quantity, np.inf))
+            for quantity, unit, r in zip(QUANTITIES, units, radius, strict=True)
+        ]
+    )
     shape = (3, steps, count)
+    error = np.where(known, error, 0.0)
+    is_too_far = (found.exact[2] - after[0]) * (before[0] - found.exact[2]) > 0
     return StepErrors(
-        np.where(known, error, 0.0).reshape(shape).swapaxes(0, 1),
+        error.reshape(shape).swapaxes(0, 1),
         np.where(known, bound, np.inf).reshape(shape).swapaxes(0, 1),
+        np.where(is_too_far, error[2], 0.0)[:count],
     )
 
 
@@ -182,7 +204,7 @@ def measure_exactly(
     """
     theta = np.full(copies, start.theta)
     gradients = np.repeat(np.array(start.gradients)[:, None], copies, axis=1)
-    states = _take_steps(subject, model.dtype, start.options, theta, gradients)
+    states = take_steps(subject, model.dtype, start.options, theta, gradients)
     judge = ExactStepJudge(start.options, len(start.gradients), model.error)
     wide = None if model.wide is None else ExactStepJudge(start.options, len(start.gradients), model.wide)
     largest: KnownError | None = None
@@ -191,10 +213,11 @@ def measure_exactly(
         judged = judge.judge(row[:4], row[4:]).get(quantity)
         if judged is None or judged.error_size is None:
             continue
-        unit = model.error.format_.ulp(_unit(quantity, start.options, row, float(judged.exact)))
+        unit = model.error.format_.ulp(_unit(quantity, start.options, row, _toward_zero(judged.exact)))
         bound = float(judged.radius) / unit
         if wide is not None:
             bound = float(wide.judge(row[:4], row[4:])[quantity].radius) / unit + 0.5
+        bound = min(bound, model.everywhere.get(quantity, math.inf))
         known = KnownError(quantity, start, float(abs(judged.exact - judged.actual)) / unit, bound)
         largest = known if largest is None or known.error > largest.error else largest
     if largest is None:
@@ -237,6 +260,12 @@ def measure_runs(
     return found
 
 
+def _toward_zero(exact: Any) -> float:
+    """An mpf as a float that is not larger, with the same power of two."""
+    value = float(exact)
+    return math.nextafter(value, 0.0) if abs(value) > abs(exact) else value
+
+
 def _unit(quantity: Quantity, options: Hyperparameters, row: Sequence[float], exact: float) -> float:
     theta, m, _, g = row[:4]
     match quantity:
@@ -253,10 +282,15 @@ def restrict_options(subject: Subject, options: Hyperparameters) -> Hyperparamet
     return restrict_case(case, subject.info).groups[0].hyperparameters
 
 
-def _take_steps(
+def take_steps(
     subject: Subject, dtype: str, options: Hyperparameters, theta: Numbers, gradients: Numbers
 ) -> list[tuple[Any, Any, Any]]:
-    """The state before the first step, and after each."""
+    """Take steps; theta, m and u before the first step, and after each.
+
+    Raises:
+        SubjectError: the subject failed.
+        HiddenStateError: it does not show m and u.
+    """
     zeros = np.zeros_like(theta)
     states: list[tuple[Any, Any, Any]] = [(theta, zeros, zeros)]
     parameter = Parameter.of(theta.tolist(), gradients.tolist())

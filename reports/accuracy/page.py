@@ -21,17 +21,22 @@ _HEAD: Final = """# How accurate is each?
 
 The largest error that a search found, in ulp: of m, u and theta after one step from the optimizer's own state, and of
 theta after 50 steps against the exact run. In brackets stands the proven bound of the same input. A longer search may
-find more. An optimizer that computes in binary64 and rounds once has one bound for all inputs: where that is reached
-within a tenth, it says proved.
+find more. It says proved where no input can have an error that is a tenth larger: of our own optimizer, whose operations
+are known ([the proof](../oracles/BOUNDS.md#our-own-in-ulp)).
 
 An error of m is in ulp of the largest of m and its two terms, one of theta in ulp of the larger of theta before and
 after the step, or of the largest theta of the run: a difference may be as small as one likes. Every number is of
 ordinary size, beta1 and beta2 begin between 0.05 and 1 - 2^-10, and there is no weight decay. Each optimizer is measured
 by the formula that it implements, which is not the page's for all ([the matrix](MATRIX.md) says whose).
 
+The last column says how often theta is rounded correctly: at near-ties, where the exact result is constructed to lie
+within 2^-10 ulp of the middle of two numbers, and at ordinary inputs next to them, where lr alone differs. The step is
+2^6 to 2^12 ulp of theta: small enough that most optimizers round an ordinary input correctly.
+
 `adamax-conformance accuracy SUBJECT` searches again. The inputs of the table are in
 [`accuracy/recorded.json`](accuracy/recorded.json); `adamax-conformance accuracy SUBJECT --again FILE` measures those
-of an answer of `--json` once more. A compiled loop may round otherwise on another processor.
+of an answer of `--json` once more. A compiled loop may round otherwise on another processor. Subjects share a row where
+the search found the same in every number.
 """
 
 _COLUMNS: Final = (("m", False), ("u", False), ("theta", False), ("theta", True))
@@ -43,14 +48,32 @@ def page(answers: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _lines(answers: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    yield "| optimizer | dtype | m | u | theta | theta after 50 steps |"
-    yield "| --- " * 6 + "|"
-    for answer in sorted(answers, key=lambda each: str(each["subject"])):
+    answers = sorted(answers, key=lambda each: str(each["subject"]))
+    yield "| optimizer | dtype | m | u | theta | theta after 50 steps | rounded correctly: near-ties, others |"
+    yield "| --- " * 7 + "|"
+    rows: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for answer in answers:
         for dtype in dict.fromkeys(each["dtype"] for each in answer["known"]):
             known = {(e["quantity"], e["whole run"]): e for e in answer["known"] if e["dtype"] == dtype}
-            cells = (_cell(known.get(column)) for column in _COLUMNS)
-            name = f"{markdown_code(answer['subject'])} {markdown(answer['version'])}"
-            yield f"| {name} | {dtype} | {' | '.join(cells)} |"
+            cells = tuple(_cell(known.get(column)) for column in _COLUMNS)
+            rows.setdefault((dtype, *cells, _near_ties(answer, dtype)), []).append(answer)
+    for cells, sharing in rows.items():
+        versions = dict.fromkeys(markdown(answer["version"]) for answer in sharing)
+        names = ", ".join(markdown_code(answer["subject"]) for answer in sharing)
+        yield f"| {names} {', '.join(versions)} | {' | '.join(cells)} |"
+    left = [(answer["subject"], words) for answer in answers for words in answer.get("not measured", ())]
+    if left:
+        yield ""
+        yield "What cannot be measured:"
+        yield ""
+        yield from (f"- {markdown_code(subject)}: {markdown(words)}" for subject, words in left)
+
+
+def _near_ties(answer: Mapping[str, Any], dtype: str) -> str:
+    found = next((each for each in answer.get("near ties", ()) if each["dtype"] == dtype), None)
+    if found is None:
+        return "m and u are hidden"
+    return f"{found['correct']}, {found['ordinary']} of {found['inputs']}"
 
 
 def _cell(known: Mapping[str, Any] | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from ...oracles.batch.exact_step import QUANTITIES
 from ...oracles.formats import Format
 from ...oracles.verdict import Quantity
 from ...reference.hyperparameters import Hyperparameters
+from .constructed import carried_moment, carried_theta
 from .measure import (
     COPIES,
     KnownError,
@@ -29,6 +30,8 @@ STEPS: Final = 3
 RUN_STEPS: Final = 50
 _ELEMENTS: Final = 2048
 _RUNS: Final = 12
+_GOALS: Final = 4
+"""The errors of m, u and theta, and that of theta where its first step is too long."""
 _EXPLORING: Final = 3
 """One round in so many draws everything; the others change what is best so far."""
 
@@ -44,7 +47,8 @@ def search_largest(
 ) -> dict[Quantity, KnownError]:
     """Search the largest error of one step, of m, of u and of theta.
 
-    An error of theta is that from the subject's own m and u after the step.
+    An error of theta is that from the subject's own m and u after the step. After what is drawn come constructed
+    inputs, whose results are rounded up to a power of two.
 
     Numbers are of ordinary sizes, and there is no weight decay, which may cancel the gradient.
 
@@ -64,32 +68,47 @@ def search_largest(
     """
     rng = np.random.default_rng([20150108, seed])
     format_ = model.error.format_
-    best: dict[Quantity, tuple[float, Start]] = {}
+    best: list[tuple[float, Start] | None] = [None] * _GOALS
     bounds = np.zeros(3)
     for round_ in range(rounds):
-        goal = QUANTITIES[round_ % len(QUANTITIES)]
-        if goal not in best or (round_ // len(QUANTITIES)) % _EXPLORING == 0:
+        start = best[round_ % _GOALS]
+        if start is None or (round_ // _GOALS) % _EXPLORING == 0:
             options, theta, gradients = _draw(rng, format_, STEPS, _ELEMENTS)
         else:
-            options, theta, gradients = _change(rng, format_, best[goal][1], STEPS, _ELEMENTS)
+            options, theta, gradients = _change(rng, format_, start[1], STEPS, _ELEMENTS)
         options = restrict_options(subject, options)
         found = measure(subject, model, options, theta, gradients)
         bounds = np.fmax(bounds, np.where(found.bound < np.inf, found.bound, 0.0).max(axis=(0, 2)))
-        for q, quantity in enumerate(QUANTITIES):
-            t, element = divmod(int(np.argmax(found.error[:, q])), theta.size)
-            error = float(found.error[t, q, element])
-            if quantity not in best or error > best[quantity][0]:
-                start = Start(options, float(theta[element]), tuple(gradients[: t + 1, element].tolist()))
-                best[quantity] = error, start
+        for goal, errors in enumerate((*found.error.swapaxes(0, 1), found.too_far[None])):
+            t, element = divmod(int(np.argmax(errors)), theta.size)
+            error, earlier = float(errors[t, element]), best[goal]
+            if earlier is None or error > earlier[0]:
+                best[goal] = (
+                    error,
+                    Start(options, float(theta[element]), tuple(gradients[: t + 1, element].tolist())),
+                )
         progress(round_ + 1)
+    starts = [found[1] for found in best if found is not None]
+    known = {q: confirm(subject, model, q, start) for q, start in zip(QUANTITIES, starts, strict=False)}
+    for quantity, start in _construct(subject, model, starts[-1]):
+        carried = confirm(subject, model, quantity, start)
+        known[quantity] = max(known[quantity], carried, key=lambda each: each.error)
     return {
         quantity: replace(
-            confirm(subject, model, quantity, best[quantity][1]),
-            largest_bound=float(bound),
-            is_for_all=model.wide is not None,
+            known[quantity],
+            largest_bound=max(float(bound), known[quantity].bound),
+            is_for_all=model.wide is not None or quantity in model.everywhere,
         )
         for quantity, bound in zip(QUANTITIES, bounds, strict=True)
     }
+
+
+def _construct(subject: Subject, model: Model, too_far: Start) -> Iterator[tuple[Quantity, Start]]:
+    moment = carried_moment(model.error.format_)
+    yield Quantity.M, replace(moment, options=restrict_options(subject, moment.options))
+    carried = carried_theta(subject, model, too_far)
+    if carried is not None:
+        yield Quantity.THETA, carried
 
 
 def search_run(

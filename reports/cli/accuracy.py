@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,15 @@ from ...impl.protocol.messages import DTYPES
 from ...impl.subject.client import Subject
 from ...oracles.verdict import Quantity
 from ...reference.hyperparameters import Hyperparameters
-from ..accuracy.measure import HiddenStateError, KnownError, Model, Start, measure_runs
+from ..accuracy.constructed import NearTies, find_near_ties
+from ..accuracy.measure import (
+    HiddenStateError,
+    KnownError,
+    Model,
+    Start,
+    measure_runs,
+    restrict_options,
+)
 from ..accuracy.search import RUN_STEPS, confirm, search_largest, search_run
 from ..escape import one_line
 from ..options import STATE_HELP, DeviceName, StateNames
@@ -51,6 +59,21 @@ class _Row:
     dtype: str
     known: KnownError
     earlier: float | None = None
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """The measurements of a subject.
+
+    Attributes:
+        rows: of the table.
+        near_ties: of each dtype.
+        left: what cannot be measured, in words.
+    """
+
+    rows: list[_Row] = field(default_factory=list)
+    near_ties: dict[str, NearTies] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
 
 
 @click.command("accuracy")
@@ -86,11 +109,9 @@ def accuracy(subject: str, again: Path | None, *, as_json: bool, **options: Any)
             subject, device=options["device"], python=options["python"], state=options["state"]
         ) as opened:
             version = f"{opened.info.framework} {opened.info.version}"
-            left: list[str] = []
-            if earlier is None:
-                rows, left = _measure(opened, options)
-            else:
-                rows = _measure_again(opened, earlier)
+            answer = (
+                _measure(opened, options) if earlier is None else _measure_again(opened, earlier, options)
+            )
     except UnknownSubjectError as error:
         raise CommandError(str(error)) from error
     except RejectedError as error:
@@ -103,37 +124,36 @@ def accuracy(subject: str, again: Path | None, *, as_json: bool, **options: Any)
                 {
                     "subject": subject,
                     "version": version,
-                    "known": [_to_json(r) for r in rows],
-                    "not measured": left,
+                    "known": [_to_json(r) for r in answer.rows],
+                    "near ties": [{"dtype": d, **asdict(n)} for d, n in answer.near_ties.items()],
+                    "not measured": answer.left,
                 },
                 indent=2,
             )
         )
     else:
-        _show(f"{subject} {version}", rows, Console())
-    for words in left:
+        _show(f"{subject} {version}", answer, Console())
+    for words in answer.left:
         click.echo(f"not measured: {one_line(words)}", err=True)
-    if any(r.known.error > r.known.bound for r in rows):
+    if any(r.known.error > r.known.bound for r in answer.rows):
         return int(ExitCode.DIVERGES)
-    return int(ExitCode.NOTHING_JUDGED if left else ExitCode.CONFORMS)
+    return int(ExitCode.NOTHING_JUDGED if answer.left else ExitCode.CONFORMS)
 
 
-def _measure(subject: Subject, options: Mapping[str, Any]) -> tuple[list[_Row], list[str]]:
-    """The rows of the table, and what cannot be measured."""
+def _measure(subject: Subject, options: Mapping[str, Any]) -> _Answer:
     usual = [dtype for dtype in ("float32", "float64") if dtype in subject.info.dtypes]
     dtypes = options["dtype"] or usual or subject.info.dtypes
     if missing := [dtype for dtype in dtypes if dtype not in subject.info.dtypes]:
         raise ValueError(
             f"{subject.name} has no {', '.join(missing)}; it has {', '.join(subject.info.dtypes)}"
         )
-    rows: list[_Row] = []
-    unknown: list[str] = []
+    answer = _Answer()
     with Progress(console=Console(stderr=True), transient=True) as progress:
         for dtype in dtypes:
             try:
                 model = _model(subject, dtype)
             except ValueError as error:
-                unknown.append(str(error))
+                answer.left.append(str(error))
                 continue
             task = progress.add_task(dtype, total=options["rounds"])
             try:
@@ -144,27 +164,31 @@ def _measure(subject: Subject, options: Mapping[str, Any]) -> tuple[list[_Row], 
                     options["seed"],
                     lambda done, task=task: progress.update(task, completed=done),  # type: ignore[misc]
                 )
-                rows += [_Row(dtype, known) for known in found.values()]
+                answer.rows.extend(_Row(dtype, known) for known in found.values())
+                answer.near_ties[dtype] = _near_ties(subject, model, options["seed"])
             except HiddenStateError as error:
-                unknown.append(f"{dtype}: {error}")
-            rows.append(
-                _Row(dtype, search_run(subject, model, options["rounds"] // _STEPS_EACH + 1, options["seed"]))
-            )
-    if not rows:
-        raise ValueError("; ".join(unknown))
-    return rows, unknown
+                answer.left.append(f"{dtype}: {error}")
+            run = search_run(subject, model, options["rounds"] // _STEPS_EACH + 1, options["seed"])
+            answer.rows.append(_Row(dtype, run))
+    if not answer.rows:
+        raise ValueError("; ".join(answer.left))
+    return answer
 
 
-def _measure_again(subject: Subject, earlier: Sequence[tuple[str, Quantity, Start, float]]) -> list[_Row]:
+def _measure_again(
+    subject: Subject, earlier: Sequence[tuple[str, Quantity, Start, float]], options: Mapping[str, Any]
+) -> _Answer:
+    answer = _Answer()
     models = {dtype: _model(subject, dtype) for dtype in dict.fromkeys(dtype for dtype, *_ in earlier)}
-    return [
-        _Row(
-            dtype,
-            _measure_one(subject, models[dtype], quantity, start),
-            error,
-        )
-        for dtype, quantity, start, error in earlier
-    ]
+    for dtype, quantity, start, error in earlier:
+        answer.rows.append(_Row(dtype, _measure_one(subject, models[dtype], quantity, start), error))
+    for dtype in {dtype: None for dtype, _, start, _ in earlier if len(start.gradients) < RUN_STEPS}:
+        answer.near_ties[dtype] = _near_ties(subject, models[dtype], options["seed"])
+    return answer
+
+
+def _near_ties(subject: Subject, model: Model, seed: int) -> NearTies:
+    return find_near_ties(subject, model, seed, restrict=lambda options: restrict_options(subject, options))
 
 
 def _measure_one(subject: Subject, model: Model, quantity: Quantity, start: Start) -> KnownError:
@@ -181,10 +205,11 @@ def _model(subject: Subject, dtype: str) -> Model:
         raise ValueError(
             f"{subject.name} follows no known rule in {dtype}, so there is nothing to measure it by"
         )
-    return Model.of(found, rounds_once=parse_name(subject.name).kind is SubjectKind.NUMPY)
+    return Model.of(found, is_own=parse_name(subject.name).kind is SubjectKind.NUMPY)
 
 
-def _show(title: str, rows: Sequence[_Row], console: Console) -> None:
+def _show(title: str, answer: _Answer, console: Console) -> None:
+    rows = answer.rows
     table = Table(box=None, pad_edge=False, header_style="bold")
     searched = all(row.earlier is None for row in rows)
     for heading in (
@@ -208,6 +233,12 @@ def _show(title: str, rows: Sequence[_Row], console: Console) -> None:
         table.add_row(*cells)
     terminal.print_line(title, console)
     console.print(table)
+    for dtype, ties in answer.near_ties.items():
+        words = (
+            f"{dtype} theta is rounded correctly at {ties.correct} of {ties.inputs} near-ties, "
+            f"and at {ties.ordinary} of {ties.inputs} ordinary inputs next to them"
+        )
+        terminal.print_line(words, console)
     for row in rows:
         words = f"{row.dtype} {row.known.quantity.value}: {_describe(row.known.start)}"
         terminal.print_line(words, console)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -11,7 +12,16 @@ from adamax_conformance.impl.subject.client import Subject
 from adamax_conformance.oracles.error_model import ErrorModel
 from adamax_conformance.oracles.formats import Format
 from adamax_conformance.oracles.verdict import Quantity
-from adamax_conformance.reports.accuracy.measure import HiddenStateError, Model, measure_runs
+from adamax_conformance.reference.hyperparameters import Hyperparameters
+from adamax_conformance.reports.accuracy.constructed import carried_moment, carried_theta, find_near_ties
+from adamax_conformance.reports.accuracy.measure import (
+    OWN_BINARY64,
+    HiddenStateError,
+    Model,
+    Start,
+    measure_runs,
+    take_steps,
+)
 from adamax_conformance.reports.accuracy.page import PAGE, RECORD, page
 from adamax_conformance.reports.accuracy.search import RUN_STEPS, confirm, search_largest, search_run
 from adamax_conformance.reports.cli.accuracy import accuracy
@@ -68,20 +78,25 @@ def test_no_recorded_error_is_beyond_its_bound():
     assert all(each["error"] <= each["bound"] for answer in RECORDED for each in answer["known"])
 
 
-def test_our_own_errors_are_the_recorded_ones_and_half_an_ulp_is_proved_of_float32(tmp_path):
+def test_our_own_errors_are_the_recorded_ones_and_those_of_one_step_are_proved(tmp_path):
     (own,) = (answer for answer in RECORDED if answer["subject"] == "numpy")
     file = tmp_path / "own.json"
     file.write_text(json.dumps(own))
     ran = CliRunner().invoke(accuracy, ["numpy", "--again", str(file), "--json"], standalone_mode=False)
     assert ran.exception is None, ran.exception
-    again = json.loads(ran.stdout)["known"]
+    answer = json.loads(ran.stdout)
+    again = answer["known"]
+    assert answer["near ties"] == own["near ties"]
     assert len(again) == len(own["known"]) == 8
     for now, then in zip(again, own["known"], strict=True):
         assert now["error"] == pytest.approx(then["error"], rel=1e-3)
         assert now["bound"] == pytest.approx(then["bound"], rel=1e-3)
-        if now["dtype"] == "float32" and not now["whole run"]:
-            assert then["proved"]
+        assert then["proved"] is not then["whole run"]
+        if now["dtype"] == "float32" and then["proved"]:
             assert 0.4999 < now["error"] <= now["bound"] < 0.5001
+        elif then["proved"]:
+            bound = OWN_BINARY64[Quantity(now["quantity"])]
+            assert 0.9 * bound <= now["error"] <= now["bound"] == bound
 
 
 def test_a_search_finds_errors_that_rounding_each_operation_makes_and_finds_them_again():
@@ -137,6 +152,81 @@ def test_rounding_once_is_a_bound_of_an_optimizer_that_is_known_to():
     with Subject.in_process(Adamax) as subject:
         found = search_largest(subject, wide, 9)
     assert all(0.49 < known.error <= known.bound < 0.5001 for known in found.values())
+
+
+def test_a_carry_shows_the_largest_error_that_is_proved_of_the_moment():
+    own = Model("float64", ErrorModel(Format.BINARY64), everywhere=OWN_BINARY64)
+    with Subject.in_process(Adamax) as subject:
+        known = confirm(subject, own, Quantity.M, carried_moment(Format.BINARY64))
+        assert 2.46 < known.error < known.bound == 2.5
+    plain = carried_moment(Format.BINARY32)
+    with Subject.in_process(Plain) as subject:
+        known = confirm(subject, MODEL, Quantity.M, plain)
+    assert 0.9 < known.error < known.bound
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_step_that_is_too_long_is_carried_over_a_power_of_two(dtype):
+    format_ = Format.of(dtype)
+    model = Model(dtype, ErrorModel(format_), everywhere=OWN_BINARY64 if dtype == "float64" else {})
+    start = Start(Hyperparameters(0.1, 0.3, 0.5, 2.0**-20), 1.0, (format_.round_float(0.7),))
+    with Subject.in_process(Adamax if dtype == "float64" else Plain) as subject:
+        carried = carried_theta(subject, model, start)
+        assert carried.gradients == start.gradients
+        known = confirm(subject, model, Quantity.THETA, carried)
+        ((before, _, _), (after, _, _)) = take_steps(
+            subject, dtype, start.options, np.array([carried.theta]), np.array(carried.gradients)[:, None]
+        )
+    step = abs(float(before[0]) - float(after[0]))
+    power = 2.0 ** math.floor(math.log2(step))
+    assert before[0] * after[0] < 0
+    assert abs(abs(float(after[0])) - power) <= 8 * format_.ulp(power / 2)
+    assert known.error <= known.bound
+
+
+def test_theta_is_rounded_correctly_next_to_near_ties_and_not_at_all_of_them():
+    with Subject.in_process(Plain) as subject:
+        found = find_near_ties(subject, MODEL, inputs=24)
+        assert found == find_near_ties(subject, MODEL, inputs=24)
+    assert found.distance < 2.0**-10
+    assert found.inputs == 24
+    assert found.correct < 20 < found.ordinary
+    assert 0.5 < found.error < 0.51
+    with Subject.in_process(Adamax) as subject:
+        once = find_near_ties(subject, MODEL, inputs=24)
+    assert once.correct == once.ordinary == 24
+    assert 0.499 < once.error <= 0.5
+
+
+def test_an_optimizer_whose_norm_depends_on_lr_has_no_near_ties():
+    class Coupled(Plain):
+        def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8):
+            super().__init__(params, lr, betas, eps + 100 * lr)
+
+    with (
+        Subject.in_process(Coupled) as subject,
+        pytest.raises(ValueError, match="0 of 2 near-ties could be constructed"),
+    ):
+        find_near_ties(subject, MODEL, inputs=2)
+
+
+def test_subjects_with_the_same_numbers_share_a_row_and_what_is_not_measured_is_said():
+    known = {
+        "dtype": "float32",
+        "quantity": "m",
+        "whole run": False,
+        "error": 0.5,
+        "bound": 1.0,
+        "proved": False,
+    }
+    answers = [
+        {"subject": name, "version": "torch 2", "known": [{**known, "error": error}], "not measured": left}
+        for name, error, left in (("torch", 0.5, []), ("torch[x]", 0.5, ["float64: why"]), ("other", 0.6, []))
+    ]
+    shown = page(answers)
+    assert "| `torch`, `torch[x]` torch 2 | float32 | 0.5000 (1) |" in shown
+    assert "| `other` torch 2 | float32 | 0.6000 (1) |" in shown
+    assert "- `torch[x]`: float64: why" in shown
 
 
 def test_a_dtype_without_a_known_rule_is_said_and_the_other_is_measured(tmp_path, monkeypatch):
