@@ -71,11 +71,11 @@ def search_largest(
     best: list[tuple[float, Start] | None] = [None] * _GOALS
     bounds = np.zeros(3)
     for round_ in range(rounds):
-        start = best[round_ % _GOALS]
-        if start is None or (round_ // _GOALS) % _EXPLORING == 0:
+        largest = best[round_ % _GOALS]
+        if largest is None or (round_ // _GOALS) % _EXPLORING == 0:
             options, theta, gradients = _draw(rng, format_, STEPS, _ELEMENTS)
         else:
-            options, theta, gradients = _change(rng, format_, start[1], STEPS, _ELEMENTS)
+            options, theta, gradients = _change(rng, format_, largest[1], STEPS, _ELEMENTS)
         options = restrict_options(subject, options)
         found = measure(subject, model, options, theta, gradients)
         bounds = np.fmax(bounds, np.where(found.bound < np.inf, found.bound, 0.0).max(axis=(0, 2)))

@@ -211,22 +211,33 @@ def _change(version: str, state: str, *, is_first: bool) -> list[str]:
 
 
 def find_disagreements(history: History, ledger: Ledger) -> list[str]:
-    """Sentences on each version for which the ledger says something else.
+    """Sentences on the versions for which the ledger says something else.
 
     An entry with a glob or for any class does not have to diverge in each of its checks.
     """
-    found = []
+    found: dict[str, dict[str, list[str]]] = {}
     for course in history.courses:
         verdict = Verdict(course.check, Status.DIVERGES, history.subject, course.dtype, history.device)
+        missing: list[str] = []
+        stale: dict[str, list[str]] = {}
         for recorded, state in zip(history.versions, course.states, strict=True):
             entries = [e for e in ledger.entries if e.concerns(verdict, recorded.version)]
-            where = f"{course.check} in {course.dtype}, version {recorded.version}"
+            exact = [e.id for e in entries if not e.is_glob and e.expires_with(history.subject)]
             if state == DIVERGES and not entries:
-                found.append(f"{where}: it diverges, and no entry lists it")
-            stale = [e for e in entries if not e.is_glob and e.expires_with(history.subject)]
-            if state == JUDGED and stale:
-                found.append(f"{where}: it does not diverge, and the entry {stale[0].id} lists it")
-    return found
+                missing.append(recorded.version)
+            elif state == JUDGED and exact:
+                stale.setdefault(exact[0], []).append(recorded.version)
+        wrong = [(versions, "no entry lists what diverges") for versions in [missing] if versions]
+        wrong += [
+            (versions, f"the entry {name} lists what does not diverge") for name, versions in stale.items()
+        ]
+        for versions, words in wrong:
+            checks = found.setdefault(f"{words} in {', '.join(versions)}", {})
+            checks.setdefault(course.check, []).append(course.dtype)
+    return [
+        f"{words}: " + ", ".join(f"{check} ({', '.join(dtypes)})" for check, dtypes in checks.items())
+        for words, checks in found.items()
+    ]
 
 
 def to_json(history: History) -> dict[str, Any]:

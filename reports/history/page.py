@@ -13,7 +13,7 @@ from typing import Final
 
 from ..escape import markdown, markdown_code
 from ..record.record import write_file
-from .model import Bits, History, from_json, in_words, to_json
+from .model import Bits, Course, History, from_json, in_words, to_json
 
 RECORD: Final = Path(__file__).with_name("recorded.json")
 PAGE: Final = RECORD.parents[1] / "HISTORY.md"
@@ -57,25 +57,30 @@ def _overview(histories: Sequence[History]) -> Iterator[str]:
 def _lines(history: History) -> Iterator[str]:
     device = "" if history.device == "cpu" else f" on {markdown(history.device)}"
     yield from ("", f"## {markdown(history.subject)}{device}", "")
-    found: dict[tuple[str, str], dict[str, list[str]]] = {}
+    found: dict[tuple[str, str], list[Course]] = {}
     for course in history.courses:
-        where = found.setdefault((in_words(history, course.states), course.reason), {})
-        where.setdefault(course.check, []).append(course.dtype)
+        folder = course.check.rpartition("/")[0]
+        found.setdefault((in_words(history, course.states), folder), []).append(course)
     if not found:
         yield "No check diverges in any version."
     else:
         yield "| when | checks | what |"
         yield "| --- " * 3 + "|"
     always = "in every version"
-    for (when, reason), where in sorted(found.items(), key=lambda item: (item[0][0] == always, item[0])):
+    for (when, _), courses in sorted(found.items(), key=lambda item: (item[0][0] == always, item[0])):
+        by_check: dict[str, list[str]] = {}
+        for course in courses:
+            by_check.setdefault(course.check, []).append(course.dtype)
         groups: dict[str, list[str]] = {}
-        for check, dtypes in where.items():
+        for check, dtypes in by_check.items():
             groups.setdefault(", ".join(dtypes), []).append(check)
         checks = "; ".join(
             f"{', '.join(map(markdown_code, names[:_SHOWN]))}{_more(len(names) - _SHOWN)} ({dtypes})"
             for dtypes, names in groups.items()
         )
-        yield f"| {markdown(when)} | {checks} | {markdown(reason, 300)} |"
+        reasons = list(dict.fromkeys(course.reason for course in courses))
+        rest = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+        yield f"| {markdown(when)} | {checks} | {markdown(reasons[0], 240)}{rest} |"
     yield ""
     yield from (f"- {markdown(bits_in_words(each))}" for each in history.bits)
 
