@@ -6,7 +6,7 @@ what that format gives, and everything else has its strict bound:
     m      beta1 and 1 - beta1 as they are, or rounded on any of the ways; one way for all steps
     u      beta2 and eps likewise
     theta  one rate lr/(1 - beta1^t) for all elements of a step, such that it, its reciprocal or 1 - beta1^t is a number
-           of that format, or such that 1 - beta1^t is that of beta1 rounded to it
+           of that format, or such that lr or beta1 is rounded to it
 
 A number that these do not give has another reason than its scalars.
 """
@@ -312,7 +312,9 @@ class _Step:
         rounded = 1 - self._rounded(s.beta1) ** t
         for lr in (s.lr, self._rounded(s.lr)):
             corrections = [exact * lr / s.lr / end for end in (high, low)]
-            if self._holds_between(*corrections) or corrections[0] <= rounded <= corrections[1]:
+            if self._holds_between(*corrections):
+                return True
+            if any(corrections[0] <= each <= corrections[1] for each in (rounded, exact)):
                 return True
         return False
 

@@ -149,6 +149,22 @@ def test_scalars_between_bfloat16_and_binary64_are_told_and_admissible() -> None
     assert found.admissible
 
 
+class SingleRate(Plain):
+    """lr as a number of binary32 for parameters of binary64, and an exact beta1, as in Keras on PyTorch."""
+
+    def scalars_at(self, options, t, dtype):
+        right = super().scalars_at(options, t, dtype)
+        lr = dtype.type(np.float32(options["lr"]))
+        return replace(right, lr=lr, rate=lr / right.correction)
+
+
+def test_a_learning_rate_alone_may_be_coarse() -> None:
+    found = identify_rule(SingleRate, Format.BINARY64)
+    assert (found.rule, found.scheme.theta) == (DOCUMENTED, Format.BINARY32)
+    assert (found.scheme.m, found.scheme.u) == (Format.BINARY64, Format.BINARY64)
+    assert not found.admissible
+
+
 class MomentOffInOneElement(Plain):
     """m is off by 8 unit roundoffs in its last element."""
 
