@@ -87,14 +87,26 @@ def _number(value: float) -> str:
     return f"{value:.4g}" if value >= 1 else f"{value:.4f}"
 
 
+def join(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An answer, with what an earlier one of the same version found that is larger."""
+    if old is None or old["version"] != new["version"]:
+        return new
+    largest: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+    for each in (*new["known"], *old["known"]):
+        key = (each["dtype"], each["quantity"], each["whole run"])
+        if key not in largest or each["error"] > largest[key]["error"]:
+            largest[key] = each
+    return {**new, "known": list(largest.values())}
+
+
 def main(files: Sequence[str]) -> None:
-    """Add answers to the record, those of a subject in the place of its earlier ones."""
+    """Add answers to the record; of each subject and version the largest errors stay."""
     answers = (
         {each["subject"]: each for each in json.loads(RECORD.read_text("utf-8"))} if RECORD.exists() else {}
     )
     for file in files:
         answer = json.loads(Path(file).read_text("utf-8"))
-        answers[answer["subject"]] = answer
+        answers[answer["subject"]] = join(answers.get(answer["subject"]), answer)
     listed = [answers[name] for name in sorted(answers)]
     write_file(RECORD, (json.dumps(listed, indent=1) + "\n").encode())
     write_file(PAGE, page(listed).encode())

@@ -262,7 +262,7 @@ def _to_json(row: _Row) -> dict[str, Any]:
         "whole run": row.known.is_run,
         "error": row.known.error,
         "bound": row.known.bound,
-        "largest bound": row.known.largest_bound,
+        "largest bound": row.known.bound if row.earlier is not None else row.known.largest_bound,
         "proved": row.known.is_proved,
         "options": options,
         "theta": start.theta.hex(),

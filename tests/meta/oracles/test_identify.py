@@ -150,7 +150,7 @@ def test_scalars_between_bfloat16_and_binary64_are_told_and_admissible() -> None
 
 
 class SingleRate(Plain):
-    """lr as a number of binary32 for parameters of binary64, and an exact beta1, as in Keras on PyTorch."""
+    """lr as a number of binary32 for parameters of binary64, as in Keras on PyTorch."""
 
     def scalars_at(self, options, t, dtype):
         right = super().scalars_at(options, t, dtype)

@@ -22,7 +22,7 @@ from adamax_conformance.reports.accuracy.measure import (
     measure_runs,
     take_steps,
 )
-from adamax_conformance.reports.accuracy.page import PAGE, RECORD, page
+from adamax_conformance.reports.accuracy.page import PAGE, RECORD, join, page
 from adamax_conformance.reports.accuracy.search import RUN_STEPS, confirm, search_largest, search_run
 from adamax_conformance.reports.cli.accuracy import accuracy
 from adamax_conformance.reports.cli.errors import CommandError
@@ -227,6 +227,20 @@ def test_subjects_with_the_same_numbers_share_a_row_and_what_is_not_measured_is_
     assert "| `torch`, `torch[x]` torch 2 | float32 | 0.5000 (1) |" in shown
     assert "| `other` torch 2 | float32 | 0.6000 (1) |" in shown
     assert "- `torch[x]`: float64: why" in shown
+
+
+def test_the_largest_error_of_two_searches_of_a_version_stays():
+    def answer(version, **errors):
+        known = [
+            {"dtype": "float32", "quantity": q, "whole run": False, "error": e} for q, e in errors.items()
+        ]
+        return {"subject": "mine", "version": version, "known": known, "near ties": []}
+
+    joined = join(answer("1", m=3.0, u=0.5), answer("1", m=2.0, u=1.0, theta=4.0))
+    assert {e["quantity"]: e["error"] for e in joined["known"]} == {"m": 3.0, "u": 1.0, "theta": 4.0}
+    newer = answer("2", m=2.0)
+    assert join(answer("1", m=3.0), newer) is newer
+    assert join(None, newer) is newer
 
 
 def test_a_dtype_without_a_known_rule_is_said_and_the_other_is_measured(tmp_path, monkeypatch):
