@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -68,12 +69,16 @@ class Values:
     def expand(self) -> FloatArray:
         """The array."""
         size, period = self.size, len(self.pattern)
-        result = np.array(self.pattern, np.float64)
+        result = self._repeated.copy()
         if size != period:
             result = np.resize(result, size) if size else np.zeros(0)
         for index, value in self.exceptions:
             result[index] = value
         return result.reshape(self.shape)
+
+    @cached_property
+    def _repeated(self) -> FloatArray:
+        return np.array(self.pattern, np.float64)
 
     @property
     def is_whole(self) -> bool:
@@ -82,7 +87,8 @@ class Values:
 
     def take(self, indices: npt.NDArray[np.intp]) -> FloatArray:
         """The elements at some row-major indices, without the rest."""
-        result = np.array(self.pattern, np.float64)[indices % max(len(self.pattern), 1)]
+        period = self._repeated.size
+        result = self._repeated[indices if period == self.size else indices % max(period, 1)]
         if self.exceptions:
             at = np.array([index for index, _ in self.exceptions], np.intp)
             order = np.argsort(at)

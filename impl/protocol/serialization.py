@@ -23,7 +23,7 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_
 
 import numpy as np
 
-from ...reference.json_form import compact_numbers
+from ...reference.json_form import compact_numbers, from_pool, pooled
 from ...reference.life import Life, Observation, observations_from_json, observations_to_json
 from .messages import Encoding
 from .validation import ProtocolError, clean_text, require_choice, require_count, require_type
@@ -78,15 +78,21 @@ def _document_form(
 
     def decode(value: object, where: str, _: int) -> Any:
         try:
+            if isinstance(value, dict) and "numbers" in value:
+                return from_pool(value, lambda x: read(require_type(x, kind, where)))
             return read(require_type(value, kind, where))
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise ProtocolError(f"{where} is not {what}: {clean_text(str(error))}") from None
 
-    def encode(value: Any, _: Encoding) -> Any:
+    def encode(value: Any, encoding: Encoding) -> Any:
+        if encoding is Encoding.BASE64:
+            return pooled(lambda: write(value))
         with compact_numbers():
             return write(value)
 
-    return Form(schema, decode, encode)
+    members = {"numbers": {"type": "string"}, "value": schema}
+    pool = {"type": "object", "properties": members, "required": [*members]}
+    return Form({"anyOf": [schema, pool]}, decode, encode)
 
 
 _SIMPLE: Final[Mapping[Any, Form]] = {

@@ -118,14 +118,14 @@ class ChildProcess:
 
         There are none if the process is gone and another still holds its pipe.
         """
-        end = time.monotonic() + deadline
+        end, gone = time.monotonic() + deadline, False
         while (left := end - time.monotonic()) > 0:
-            gone = self._process.poll() is not None
             try:
                 return self._answers.get(timeout=min(left, _NOTICE_SECONDS))
             except queue.Empty:
                 if gone:
                     return b""
+                gone = self._process.poll() is not None
         self._request_traceback()
         raise SubjectTimeoutError(f"no answer within {deadline:g} s", self._stderr_tail())
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 from adamax_conformance.reference.features import Call, Closure, Edit, Loss, Question, Scaler
-from adamax_conformance.reference.json_form import compact_numbers
+from adamax_conformance.reference.json_form import compact_numbers, decoded, encoded, from_pool, pooled
 from adamax_conformance.reference.life import (
     ACTIONS,
     SAME,
@@ -153,6 +154,25 @@ def test_a_life_is_the_same_from_json(life) -> None:
     assert through_json(Life, life) == life
     with compact_numbers():
         assert through_json(Life, life) == life
+    assert from_pool(json.loads(json.dumps(pooled(life.to_json))), Life.from_json) == life
+
+
+@pytest.mark.parametrize(
+    ("array", "wrong"),
+    [
+        ([[2], 0, 3], "the numbers 0 to 3 of 2"),
+        ([[2], -1, 2], "the numbers -1 to 2 of 2"),
+        ([[2], 2, 1], "the numbers 2 to 1 of 2"),
+        ([[2], 0, 1, [2]], "exceptions at"),
+        ([[2], 0, 1, [True]], "exceptions at"),
+        ([[2], 0, 0], "an empty pattern"),
+        ([[True], 0, 1], "an array has the shape"),
+    ],
+)
+def test_an_array_is_of_numbers_that_are_there(array, wrong) -> None:
+    document = {**pooled(lambda: encoded(Values((2,), (1.0, 2.0)))), "value": array}
+    with pytest.raises(ValueError, match=wrong):
+        from_pool(document, partial(decoded, Values))
 
 
 @QUICK
@@ -191,9 +211,10 @@ def test_every_number_crosses_exactly_whether_few_or_many(special, count) -> Non
     number = float(special)
     sent = Values((count,), (number,) * count, ((0, number),))
     life = Life("special", "float64", (Step(0, (GradientSpec(sent),)),))
-    came = through_json(Life, life).actions[0].gradients[0].values
-    assert np.array(came.pattern).tobytes() == np.array(sent.pattern).tobytes()
-    assert np.array(came.exceptions[0][1]).tobytes() == np.array(number).tobytes()
+    for read in (through_json(Life, life), from_pool(pooled(life.to_json), Life.from_json)):
+        came = read.actions[0].gradients[0].values
+        assert np.array(came.pattern).tobytes() == np.array(sent.pattern).tobytes()
+        assert np.array(came.exceptions[0][1]).tobytes() == np.array(number).tobytes()
 
 
 def test_what_cannot_be_part_of_a_life_is_refused_by_name() -> None:
