@@ -37,7 +37,10 @@ def compact_numbers() -> AbstractContextManager[None]:
 
 
 def pooled(write: Callable[[], Any]) -> dict[str, Any]:
-    """What a function writes, with the numbers of all arrays in one string: faster by as much again."""
+    """Call a function that writes, with the numbers of all arrays in one string.
+
+    It is faster again by as much.
+    """
     numbers: list[float] = []
     with _within(_pool, numbers):
         value = write()
@@ -45,7 +48,7 @@ def pooled(write: Callable[[], Any]) -> dict[str, Any]:
 
 
 def from_pool(document: Mapping[str, Any], read: Callable[[Any], Any]) -> Any:
-    """What a function reads of a document that `pooled` made."""
+    """Call a function that reads, on a document that `pooled` made."""
     with _within(_pool, list(_bits(document["numbers"]))):
         return read(document["value"])
 
@@ -218,7 +221,7 @@ def _are_counts(numbers: Collection[Any]) -> bool:
 def _from_pool(
     shape: Sequence[int], start: int, end: int, indices: Sequence[int] = ()
 ) -> tuple[tuple[int, ...], tuple[float, ...], tuple[tuple[int, float], ...]]:
-    """The shape, pattern and exceptions of an array whose numbers are kept together with others'."""
+    """The shape, pattern and exceptions of an array whose numbers are in the pool."""
     pool, last = _pool.get(), end + len(indices)
     if pool is None or not 0 <= start <= end <= last <= len(pool):
         raise ValueError(f"an array has the numbers {start} to {last} of {len(pool or ())}")
