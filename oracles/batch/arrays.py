@@ -29,7 +29,7 @@ from ..exact.trajectory import exact_scalars, mpmath_context, needs_wide_range, 
 from ..formats import Format
 from ..judgement import Judgement
 from ..verdict import Quantity
-from .exact_step import ExactStepJudge
+from .exact_step import QUANTITIES, ExactStepJudge
 from .kernels.formula_constants import FormulaConstants, rate_at
 from .kernels.formula_constants import lasting_constants as lasting_formula
 from .kernels.safe_range import NO_SAFE_RANGE, SafeRanges, safe_range_constants, safe_ranges
@@ -253,9 +253,10 @@ def _judge_exactly(
     error_model: ErrorModel,
     before: tuple[float, ...],
     after: tuple[float, ...],
+    quantities: tuple[Quantity, ...],
 ) -> dict[Quantity, Judgement]:
     """One element by the exact oracle; lives repeat each other's numbers."""
-    return _exact_judge(hyperparameters, t, error_model).judge(before, after)
+    return _exact_judge(hyperparameters, t, error_model).judge(before, after, quantities)
 
 
 class ArraySteps:
@@ -302,13 +303,18 @@ class ArraySteps:
         with np.errstate(all="ignore"):
             safe = finite & self._safe(which, before, after)
             near = finite & ~safe & self._moments_fit[which] & ~(self._wide_eps[which] & (before[3] == 0))
-            for x in (*before, after[1], after[2]):
-                near &= (x == 0) | ((np.abs(x) > 2.0**-200) & (np.abs(x) < 2.0**200)) | ~np.isfinite(x)
-            fits = self.fits(which)
+            for x in (*before[1:], after[1], after[2]):
+                near &= _in_range(x)
+            # The theta that enters m and u: none without a decay.
+            entering = np.where(
+                np.array([bool(k.decays_gradient) for k in self._constants])[which], before[0], 0.0
+            )
+            whole = near & _in_range(before[0]) & self.fits(which)
+            moments = near & _in_range(entering) & ~whole
             narrow = self._error_model.format_ is not Format.BINARY64
             self._judge(found, safe, which, before, after, safe=True, narrow=narrow)
-            self._judge(found, near & fits, which, before, after, safe=False)
-            self._judge(found, near & ~fits, which, before, after, safe=False, quantities=2)
+            self._judge(found, whole, which, before, after, safe=False)
+            self._judge(found, moments, which, (entering, *before[1:]), after, safe=False, quantities=2)
             if narrow:
                 doubtful = safe & ~found.decided.all(axis=0)
                 self._judge(found, doubtful, which, before, after, safe=True)
@@ -462,10 +468,21 @@ class ArraySteps:
         return _in_ulp(self._error_model.format_, exact, error)
 
     def exactly(
-        self, which: int, before: Sequence[float], after: Sequence[float]
+        self,
+        which: int,
+        before: Sequence[float],
+        after: Sequence[float],
+        quantities: Sequence[Quantity] = QUANTITIES,
     ) -> dict[Quantity, Judgement]:
-        """One element, judged by the exact oracle."""
-        return _judge_exactly(*self._steps[which], self._error_model, tuple(before), tuple(after))
+        """One element, judged by the exact oracle: all its quantities, or some."""
+        step = self._steps[which]
+        return _judge_exactly(*step, self._error_model, tuple(before), tuple(after), tuple(quantities))
+
+
+def _in_range(x: Numbers) -> Mask:
+    """The numbers whose bounds binary64 evaluates, and those that are not finite."""
+    result: Mask = (x == 0) | ((np.abs(x) > 2.0**-200) & (np.abs(x) < 2.0**200)) | ~np.isfinite(x)
+    return result
 
 
 def _in_ulp(format_: Format, exact: Numbers, error: Numbers) -> Numbers:

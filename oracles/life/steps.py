@@ -233,7 +233,7 @@ def _judge_rows(
         action = (stepped.life, stepped.action)
         if reported.issuperset((*action, quantity) for quantity in of_row):
             continue
-        for quantity, judgement in _judge_exactly(judge, rows, row).items():
+        for quantity, judgement in _judge_exactly(judge, rows, row, of_row).items():
             over = judgement.error_size.over_bound if judgement.error_size else 0.0
             found.count(0, 0, over)
             if over > 1 and (*action, quantity) not in reported:
@@ -242,8 +242,10 @@ def _judge_rows(
                 yield rows.error(row, quantity, actual, judgement=judgement)
 
 
-def _judge_exactly(judge: ArraySteps, rows: _Rows, row: int) -> Mapping[Quantity, Judgement]:
-    """One element by the exact oracle, as the admissible step that is nearest."""
+def _judge_exactly(
+    judge: ArraySteps, rows: _Rows, row: int, quantities: Sequence[Quantity]
+) -> Mapping[Quantity, Judgement]:
+    """Some quantities of an element by the exact oracle, as the admissible step that is nearest."""
     before, after = [float(x[row]) for x in rows.before], [float(x[row]) for x in rows.after]
     stepped = rows.owner(row)
     steps = [rows.steps.index((stepped.options, count)) for count in stepped.counts]
@@ -251,7 +253,7 @@ def _judge_exactly(judge: ArraySteps, rows: _Rows, row: int) -> Mapping[Quantity
     def worst(answer: Mapping[Quantity, Judgement]) -> float:
         return max((j.error_size.over_bound for j in answer.values() if j.error_size), default=0.0)
 
-    return min((judge.exactly(step, before, after) for step in steps), key=worst)
+    return min((judge.exactly(step, before, after, quantities) for step in steps), key=worst)
 
 
 def _count(errors: StepErrors, fits: Mask, found: LifeFindings) -> None:

@@ -92,6 +92,17 @@ def test_a_step_as_in_training_is_judged_alike_and_hardly_anything_is_left_to_th
     assert decided >= 0.9 * 2 * SIZE * len(QUANTITIES)
 
 
+@pytest.mark.parametrize("scale", [2.0**-700, 2.0**900])
+def test_m_and_u_are_judged_without_the_exact_oracle_where_theta_alone_is_far(scale) -> None:
+    rng = np.random.default_rng(5)
+    block, options, t, error_model = draw_training_step(
+        rng, Format.BINARY64, SIZE, form=Form.WEIGHTED, weight_decay=0.0, share=1.0
+    )
+    far = replace(block, theta=block.theta * scale, theta_after=block.theta_after * scale)
+    decided = agree((far, options, t, error_model))
+    assert decided >= 0.9 * 2 * SIZE
+
+
 @FORMATS
 def test_steps_judged_together_are_judged_as_each_alone_to_the_bit(format_) -> None:
     rng = np.random.default_rng(11)
