@@ -245,7 +245,7 @@ def _judge_rows(
 def _judge_exactly(
     judge: ArraySteps, rows: _Rows, row: int, quantities: Sequence[Quantity]
 ) -> Mapping[Quantity, Judgement]:
-    """Some of an element's quantities by the exact oracle, as the nearest admissible step."""
+    """Quantities of an element by the exact oracle, as the nearest admissible step."""
     before, after = [float(x[row]) for x in rows.before], [float(x[row]) for x in rows.after]
     stepped = rows.owner(row)
     steps = [rows.steps.index((stepped.options, count)) for count in stepped.counts]

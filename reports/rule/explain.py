@@ -65,7 +65,7 @@ def explained(
     give the numbers that are seen, and the cause's model gives all of them.
 
     Args:
-        subject: newly opened, so that no optimizer was made in its process.
+        subject: newly opened where the cause is one of what the optimizers of a process share.
         cause: of the subject.
         verdicts: its divergences.
         seconds: the processor time of this process after which no further one is performed. By the clock it may be

@@ -495,17 +495,20 @@ class _Suite:
                 groups = self.targets[name, dtype].has("groups")
                 found = diagnose_subject(renewed, dtype, _SEARCH, _PERFORMANCE, groups=groups)
                 lacking = lacking_options(renewed)
-            if not self.config.getoption("--adamax-in-process"):
-                found = decide(found, partial(self._open, name), groups=groups)
-            asked = self._explained(subject, name, found, groups=groups)
+                if not self.config.getoption("--adamax-in-process"):
+                    found = decide(found, partial(self._open, name), groups=groups)
+                asked = self._explained(renewed, subject, name, found, groups=groups)
             self.writer.diagnoses.append(diagnosis_to_json(found, subject, lacking, asked))
         except SubjectError as error:
             self.writer.diagnoses.append(undiagnosed_to_json(subject, dtype, one_line(str(error))))
 
     def _explained(
-        self, subject: str, name: str, found: Diagnosis, *, groups: bool
+        self, diagnosed: Subject, subject: str, name: str, found: Diagnosis, *, groups: bool
     ) -> tuple[tuple[str, str], ...] | None:
-        """The divergences that the cause explains, asked in another process."""
+        """The divergences that the cause explains, asked again.
+
+        That is in another process where the cause is one of what its optimizers share.
+        """
         if not found.causes:
             return None
         wrong = [
@@ -513,8 +516,11 @@ class _Suite:
             for v in self.writer.verdicts
             if v.status is Status.DIVERGES and v.subject == subject and not is_of_arguments(v)
         ]
+        again = partial(explained, cause=found.causes[0], verdicts=wrong, seconds=_ASKED_AGAIN, groups=groups)
+        if not found.causes[0].model.needs_process:
+            return again(diagnosed)
         with self._open(name) as renewed:
-            return explained(renewed, found.causes[0], wrong, _ASKED_AGAIN, groups=groups)
+            return again(renewed)
 
     def _missing(self) -> Iterator[str]:
         """The verdicts that this run had to give and did not, by name."""
