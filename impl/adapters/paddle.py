@@ -19,6 +19,7 @@ Not there: `maximize`; float16 and bfloat16 on the CPU; layouts other than conti
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
@@ -141,6 +142,9 @@ class PaddleAdapter(Adapter):
         params: Sequence[Any],
     ) -> tuple[Sequence[Any] | None, Sequence[Any] | None]:
         state = optimizer.state_dict()
+        # Paddle 3.0 steps over a parameter without elements, and makes no m and u for it.
+        empty = {f"{p.name}_{kind}": p for p in params if not math.prod(p.shape) for kind in (_M, _U)}
+        state = {**empty, **state}
         m, u = (
             [state[name] for name in names] if all(name in state for name in names) else None
             for names in ([f"{p.name}_{kind}" for p in params] for kind in (_M, _U))

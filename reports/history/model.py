@@ -18,6 +18,7 @@ from ..ledger.ledger import Ledger
 from ..record.record import Record
 
 DIVERGES: Final = "d"
+DOCUMENTED: Final = "o"
 JUDGED: Final = "c"
 BROKEN: Final = "b"
 UNJUDGED: Final = "."
@@ -29,6 +30,7 @@ _STATES: Final[Mapping[Status, str]] = {
     Status.SKIPPED: UNJUDGED,
     Status.BROKEN: BROKEN,
 }
+ALWAYS: Final = "in every version"
 _GOLDEN: Final = "golden/"
 _LEDGER: Final = "ledger/"
 
@@ -55,7 +57,8 @@ class Course:
     Attributes:
         check: the id.
         dtype: the working format.
-        states: a letter for each version: `d` diverges, `b` broken, `c` neither, `.` not judged.
+        states: a letter for each version: `d` diverges, `o` diverges as the framework documents it, `b` broken,
+            `c` none of these, `.` not judged.
         reason: of the newest version in which it diverged or broke.
     """
 
@@ -139,14 +142,21 @@ def _history(
     courses = []
     for check, dtype in dict.fromkeys(key for found in in_order for key in found):
         judged = [found.get((check, dtype)) for found in in_order]
-        states = "".join(UNJUDGED if v is None else _STATES[v.status] for v in judged)
-        wrong = [v for v, state in zip(judged, states, strict=True) if v is not None and state in "db"]
+        states = "".join(map(_state, judged))
+        wrong = [v for v, state in zip(judged, states, strict=True) if v is not None and state in "dob"]
         if wrong:
             last = wrong[-1]
             found = last.divergence.reason if last.divergence else last.reason
             courses.append(Course(check, dtype, states, found))
     bits = tuple(_compare_bits(versions, in_order))
     return History(subject, device, tuple(recorded[v] for v in versions), tuple(courses), bits)
+
+
+def _state(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return UNJUDGED
+    state = _STATES[verdict.status]
+    return DOCUMENTED if state == DIVERGES and "own documentation" in verdict.measured else state
 
 
 def _compare_bits(
@@ -187,6 +197,7 @@ def _order(version: str) -> tuple[bool, Version, str]:
 def in_words(history: History, states: str) -> str:
     """The course of a check in words: `since 0.26, gone in 0.30`."""
     names = [each.version for each in history.versions]
+    states = states.replace(DOCUMENTED, DIVERGES)
     known = [(name, state) for name, state in zip(names, states, strict=True) if state != UNJUDGED]
     words: list[str] = []
     last = ""
@@ -195,7 +206,7 @@ def in_words(history: History, states: str) -> str:
             words += _change(name, state, is_first=number == 0)
         last = state
     if {state for _, state in known} == {DIVERGES} and len(known) == len(names):
-        return "in every version"
+        return ALWAYS
     unjudged = [name for name, state in zip(names, states, strict=True) if state == UNJUDGED]
     words += [f"not judged in {', '.join(unjudged)}"] if unjudged else []
     return ", ".join(words)

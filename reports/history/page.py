@@ -13,7 +13,7 @@ from typing import Final
 
 from ..escape import markdown, markdown_code
 from ..record.record import write_file
-from .model import Bits, Course, History, from_json, in_words, to_json
+from .model import ALWAYS, Bits, Course, History, from_json, in_words, to_json
 
 RECORD: Final = Path(__file__).with_name("recorded.json")
 PAGE: Final = RECORD.parents[1] / "HISTORY.md"
@@ -45,7 +45,7 @@ def _overview(histories: Sequence[History]) -> Iterator[str]:
     for history in histories:
         names = [each.version for each in history.versions]
         courses = history.courses
-        always = [c for c in courses if set(c.states) == {"d"}]
+        always = [c for c in courses if in_words(history, c.states) == ALWAYS]
         changed = [v for v in names if any(b.version == v and b.changed for b in history.bits)]
         yield (
             f"| {markdown_code(history.subject)} | {markdown(', '.join(names))} | "
@@ -66,8 +66,7 @@ def _lines(history: History) -> Iterator[str]:
     else:
         yield "| when | checks | what |"
         yield "| --- " * 3 + "|"
-    always = "in every version"
-    for (when, _), courses in sorted(found.items(), key=lambda item: (item[0][0] == always, item[0])):
+    for (when, _), courses in sorted(found.items(), key=lambda item: (item[0][0] == ALWAYS, item[0])):
         by_check: dict[str, list[str]] = {}
         for course in courses:
             by_check.setdefault(course.check, []).append(course.dtype)

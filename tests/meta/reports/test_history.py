@@ -142,6 +142,15 @@ def test_the_page_says_of_each_subject_when_what_happened():
     assert "No check diverges in any version." in shown
 
 
+def test_what_a_framework_documents_otherwise_needs_no_entry_of_the_ledger():
+    documented = verdict(Status.KNOWN, CONTRACT, measured={"own documentation": "https://example.org"})
+    (history,) = gather([record_of("0.1", documented), record_of("0.2", verdict(CONFORMS, CONTRACT))])
+    assert history.courses[0].states == "oc"
+    assert in_words(history, "oc") == "at the first, 0.1, gone in 0.2"
+    assert in_words(history, "od") == "in every version"
+    assert find_disagreements(history, ledger.Ledger(Path("none"))) == []
+
+
 # The command -------------------------------------------------------------------------------------------------------
 
 
