@@ -348,7 +348,7 @@ def test_a_framework_that_is_not_there_is_told_with_the_command_that_gets_it(int
             "mindspore",
             "mindspore",
             "2.5.0",
-            "mindspore 2.5.0 is too old; the oldest supported version is 2.7",
+            "mindspore 2.5.0 is too old; the oldest supported version is 2.7.1",
         ),
         ("mindspore[nn]", "numpy", "2.1.0", "numpy 2.1.0 is too new; supported versions are below 2"),
     ],
