@@ -1,4 +1,4 @@
-"""Until 0.31, mlx.optimizers.Adamax takes any betas."""
+"""Until 0.32.1, mlx.optimizers.Adamax takes any betas."""
 
 import sys
 

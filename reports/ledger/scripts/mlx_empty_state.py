@@ -1,4 +1,4 @@
-"""Until 0.31, the state of an empty parameter of MLX cannot be saved."""
+"""Until 0.32.0, the state of an empty parameter of MLX cannot be saved."""
 
 import sys
 
