@@ -108,7 +108,7 @@ def find_near_ties(
     """Construct near-ties of theta, and count how many are rounded correctly.
 
     The first step of one element is taken, from its own m and u: theta - lr*x for some x. lr is then changed so that
-    this lies within 2^-10 ulp of the middle of two numbers. It is a number of the working format, as some subjects
+    this lies within 2^-10 ulp of the middle of two numbers of the dtype. It is itself such a number, as some subjects
     keep it in that, and the step is 2^6 to 2^12 ulp of theta, so that lr is fine enough.
 
     Args:
@@ -124,7 +124,7 @@ def find_near_ties(
         ValueError: the subject's m and u depend on lr, so that there are none.
     """
     rng = np.random.default_rng([20150110, seed])
-    format_ = model.error.format_
+    format_ = Format.of(model.dtype)
     correct = ordinary = 0
     largest_distance = largest_error = Fraction(0)
     found = 0
