@@ -50,6 +50,8 @@ _SEED: Final = (
 """The seed of runs without one, so that every version of the suite draws the same cases."""
 
 _ENDED: Final = "the run ends at the first divergence"
+_LATER: Final = 4
+"""After the first divergence of a search, shrinking another may take this part of the runs."""
 
 
 class _SearchStop(BaseException):
@@ -58,6 +60,10 @@ class _SearchStop(BaseException):
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
         self.error = error
+
+
+class _ShrinksSpent(BaseException):
+    """The end of a search: no run is left for a smaller case."""
 
 
 class _DivergenceError(Exception):
@@ -311,7 +317,9 @@ class CheckContext:
             if left and record(run(case)):
                 self._decide_rest(Status.SKIPPED, _ENDED)
                 return
-        while left and strategy is not None and (hunted := self._hunt(run, strategy)) is not None:
+        shrinks = self.target.settings.profile.shrinks
+        while left and strategy is not None and (hunted := self._hunt(run, strategy, shrinks)) is not None:
+            shrinks = self.target.settings.profile.shrinks // _LATER
             if record(dict([hunted])):
                 self._decide_rest(Status.SKIPPED, _ENDED)
                 return
@@ -350,10 +358,10 @@ class CheckContext:
             self.decide(Status.CONFORMS, measured=measured, check=check)
 
     def _hunt(
-        self, run: Callable[[Case], Mapping[str, Divergence]], strategy: st.SearchStrategy[Case]
+        self, run: Callable[[Case], Mapping[str, Divergence]], strategy: st.SearchStrategy[Case], shrinks: int
     ) -> tuple[str, Divergence] | None:
-        """Draw cases, and return the first divergence of any check, shrunk."""
-        hunt = _Hunt(run, self.target.settings.profile.shrinks)
+        """Draw cases, and return the first divergence of any check, shrunk in some runs."""
+        hunt = _Hunt(run, shrinks)
         attempt = self._configure_search(hypothesis.given(strategy)(hunt.attempt))
         try:
             with without_local_constants():
@@ -363,9 +371,9 @@ class CheckContext:
         except Flaky:
             if hunt.last is None:
                 raise
-            check, divergence = hunt.last
-            reason = divergence.reason + "; the same case did not diverge when it was run again"
-            return check, replace(divergence, reason=reason)
+            return _unrepeated(*hunt.last)
+        except _ShrinksSpent:
+            return hunt.again()
         except _SearchStop as stop:
             raise stop.error from None
         return None
@@ -399,12 +407,13 @@ class _Hunt:
         self.budget = budget
         self.failing: set[str] = set()
         self.last: tuple[str, Divergence] | None = None
+        self.case: Case | None = None
 
     def attempt(self, case: Case) -> None:
         """Run one drawn case; a case that diverged before costs no budget."""
         if self.last is not None and repr(case.to_json()) not in self.failing:
             if self.budget <= 0:
-                return
+                raise _ShrinksSpent
             self.budget -= 1
         try:
             found = self.run(case)
@@ -412,6 +421,20 @@ class _Hunt:
             raise _SearchStop(error) from error
         check = self.last[0] if self.last is not None else next(iter(found), None)
         if check is not None and check in found:
-            self.last = (check, found[check])
+            self.last, self.case = (check, found[check]), case
             self.failing.add(repr(case.to_json()))
             raise _DivergenceError
+
+    def again(self) -> tuple[str, Divergence]:
+        """The last divergence, from a further run of its case."""
+        assert self.last is not None
+        assert self.case is not None
+        check, before = self.last
+        found = self.run(self.case)
+        return (check, found[check]) if check in found else _unrepeated(check, before)
+
+
+def _unrepeated(check: str, divergence: Divergence) -> tuple[str, Divergence]:
+    """A divergence that its case did not show again."""
+    reason = divergence.reason + "; the same case did not diverge when it was run again"
+    return check, replace(divergence, reason=reason)
