@@ -1,4 +1,4 @@
-"""The search for the smallest case that diverges: how often it may run the subject."""
+"""The search for the smallest case that diverges, and how often it runs a subject."""
 
 import pytest
 from adamax_conformance.impl.adamax.optimizer import Adamax
