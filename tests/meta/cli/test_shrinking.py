@@ -1,4 +1,4 @@
-"""The search for the smallest case that diverges, and how often it runs a subject."""
+"""The search for the smallest case that diverges: how often the subject is run."""
 
 import pytest
 from adamax_conformance.impl.adamax.optimizer import Adamax
