@@ -19,9 +19,10 @@ class Adamax:
         self.inner = river.optim.AdaMax(lr, *betas, eps)
 
     def __call__(self, gradients: Sequence[Any]) -> None:
+        pairs = list(zip(self.params, gradients, strict=True))
         theta, gradient = (
-            dict(enumerate(np.concatenate([x.ravel() for x in xs]).tolist()))
-            for xs in (self.params, gradients)
+            dict(enumerate(np.concatenate([pair[which].ravel() for pair in pairs]).tolist()))
+            for which in (0, 1)
         )
         self.inner.step(theta, gradient)
         for param, values in zip(self.params, self.arrays(theta), strict=True):

@@ -7,7 +7,7 @@ that all groups share is the first group's. Where the subject refuses a beta of 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
 from typing import Any, Final
 
@@ -51,6 +51,7 @@ def restrict_life(
     *,
     groups: bool = True,
     group_options: Collection[str] = ARGUMENTS,
+    defaults: Mapping[str, Any] | None = None,
 ) -> Life | None:
     """Restrict a life to what a subject has; None where it is about what is missing.
 
@@ -60,17 +61,22 @@ def restrict_life(
         groups: whether it has parameter groups. Without them a single group is a plain list, and its options are the
             constructor's; of a life with several groups nothing is left.
         group_options: the arguments that each group may have for itself; the others are the constructor's.
+        defaults: of the subject, if they are known. Where its decay is not the page's, a constructor gets the page's.
     """
     lacking = dict.fromkeys(name for name in _OPTIONS if name not in arguments)
     shared = lacking | dict.fromkeys(name for name in _OPTIONS if groups and name not in group_options)
-    if groups and not shared:
+    stated = _other_defaults(defaults or {}, arguments)
+    if groups and not shared and not stated:
         return life
     actions: list[Action] = []
     for action in life.actions:
         match action:
             case Construct():
                 own = [replace(group, options=replace(group.options, **shared)) for group in action.groups]
-                made = replace(action, groups=tuple(own), options=replace(action.options, **lacking))
+                missing = {name: x for name, x in stated.items() if getattr(action.options, name) is None}
+                made = replace(
+                    action, groups=tuple(own), options=replace(action.options, **lacking, **missing)
+                )
                 if not groups:
                     if len(own) > 1:
                         return None
@@ -86,6 +92,13 @@ def restrict_life(
             case _:
                 actions.append(action)
     return replace(life, actions=tuple(actions))
+
+
+def _other_defaults(defaults: Mapping[str, Any], arguments: Collection[str]) -> dict[str, Any]:
+    """The page's weight_decay for a subject with another default; a life has the rest."""
+    page = DEFAULTS.weight_decay
+    differs = "weight_decay" in arguments and (defaults.get("weight_decay") or 0.0) != page
+    return {"weight_decay": page} if differs else {}
 
 
 def _as_plain_list(action: Construct) -> Construct:

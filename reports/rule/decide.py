@@ -58,6 +58,7 @@ def decide(
                 arguments=subject.info.arguments,
                 groups=groups,
                 group_options=subject.info.group_options,
+                defaults=subject.info.defaults,
             )
             life = _separating(first, second, known, format_, seeds, deadline, plain=bool(found.besides))
             if life is None:

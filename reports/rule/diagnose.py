@@ -42,7 +42,11 @@ def diagnose_subject(
     begin, performed = time.monotonic(), 0
     for life in cause_lives(format_):
         known = restrict_life(
-            life, subject.info.arguments, groups=groups, group_options=subject.info.group_options
+            life,
+            subject.info.arguments,
+            groups=groups,
+            group_options=subject.info.group_options,
+            defaults=subject.info.defaults,
         )
         if known is None:
             continue

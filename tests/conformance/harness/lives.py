@@ -154,7 +154,11 @@ class LifePerformer:
         """Restrict a life to what the subject has; None if it is about what is missing."""
         info = self.subject.info
         return restrict_life(
-            life, info.arguments, groups=self.target.has("groups"), group_options=info.group_options
+            life,
+            info.arguments,
+            groups=self.target.has("groups"),
+            group_options=info.group_options,
+            defaults=info.defaults,
         )
 
     def judge_observed(

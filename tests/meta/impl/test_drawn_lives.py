@@ -25,6 +25,7 @@ from adamax_conformance.reference.life import (
     Life,
     Load,
     Number,
+    Options,
     ParameterSpec,
     Save,
     SetCount,
@@ -121,6 +122,13 @@ def test_options_that_a_subject_has_no_argument_for_are_left_out_everywhere() ->
         passed |= set(action.options.passed()) if hasattr(action, "options") else set()
     assert passed == {"lr", "eps"}
     assert restrict_life(life, ("lr", "betas", "eps", "weight_decay", "maximize")) is life
+
+
+def test_a_decay_by_default_is_not_left_to_a_constructor_whose_default_is_another() -> None:
+    life = Life("plain", "float32", (Construct(0, (GROUP,), Options(eps=0.5)),))
+    assert restrict_life(life, ARGUMENTS, defaults={"weight_decay": None, "eps": 1e-7}) is life
+    (restricted,) = restrict_life(life, ARGUMENTS, defaults={"weight_decay": 1e-4}).actions
+    assert restricted.options == Options(eps=0.5, weight_decay=0.0)
 
 
 def test_options_that_all_groups_share_are_the_constructors_alone() -> None:
