@@ -26,6 +26,8 @@ class Adamax:
         weight_decay: Any = 0.0,
     ) -> None:
         self.params = list(params)
+        self.m: Any = None  # until a step is taken
+        self.u: Any = None
         self.inner = braintools.optim.Adamax(lr, betas, eps, weight_decay)
         self.states = {str(i): brainstate.ParamState(jnp.array(p)) for i, p in enumerate(self.params)}
         self.inner.register_trainable_weights(self.states)
@@ -35,11 +37,6 @@ class Adamax:
         self.inner.update({str(i): jnp.reshape(g, p.shape) for i, (g, p) in enumerate(pairs)})
         for i, param in enumerate(self.params):
             param[...] = self.states[str(i)].value
-
-    def arrays(self, name: str) -> list[Any]:
-        """The moments of that name, from the state of the transformation that has them."""
-        state = next(each for each in self.inner.opt_state.value if hasattr(each, "nu"))
-        return [np.array(getattr(state, name)[str(i)]) for i in range(len(self.params))]
-
-    m = property(lambda self: self.arrays("mu"))
-    u = property(lambda self: self.arrays("nu"))
+        found = next(each for each in self.inner.opt_state.value if hasattr(each, "nu"))
+        self.m = [np.array(found.mu[str(i)]) for i in range(len(self.params))]
+        self.u = [np.array(found.nu[str(i)]) for i in range(len(self.params))]

@@ -21,6 +21,8 @@ class Adamax:
         weight_decay: Any = 0,
     ) -> None:
         self.params = list(params)
+        self.m: Any = None  # until a step is taken
+        self.u: Any = None
         self.tensors = [torch.tensor(p.copy(), requires_grad=True) for p in self.params]
         plain = torch.optim.Adamax(self.tensors, lr, betas, eps, weight_decay)
         self.inner = higher.optim.DifferentiableAdamax(plain, self.tensors, track_higher_grads=False)
@@ -31,10 +33,5 @@ class Adamax:
         self.tensors = list(self.inner.step(loss, self.tensors))
         for param, tensor in zip(self.params, self.tensors, strict=True):
             param[...] = tensor.detach().numpy()
-
-    m = property(
-        lambda self: [self.inner.state[0][i]["exp_avg"].detach().numpy() for i in range(len(self.params))]
-    )
-    u = property(
-        lambda self: [self.inner.state[0][i]["exp_inf"].detach().numpy() for i in range(len(self.params))]
-    )
+        self.m = [state["exp_avg"].detach().numpy() for state in self.inner.state[0].values()]
+        self.u = [state["exp_inf"].detach().numpy() for state in self.inner.state[0].values()]

@@ -16,6 +16,8 @@ class Adamax:
         self, params: Sequence[Any], lr: Any = 1e-3, betas: Any = (0.9, 0.999), eps: Any = 1e-7
     ) -> None:
         self.params = list(params)
+        self.m: Any = None  # until a step is taken
+        self.u: Any = None
         self.variables = [tf.Variable(p) for p in self.params]
         self.inner = tf_keras.optimizers.legacy.Adamax(lr, *betas, eps)
 
@@ -25,6 +27,5 @@ class Adamax:
         )
         for param, variable in zip(self.params, self.variables, strict=True):
             param[...] = variable.numpy()
-
-    m = property(lambda self: [self.inner.get_slot(v, "m").numpy() for v in self.variables])
-    u = property(lambda self: [self.inner.get_slot(v, "v").numpy() for v in self.variables])
+        self.m = [self.inner.get_slot(v, "m").numpy() for v in self.variables]
+        self.u = [self.inner.get_slot(v, "v").numpy() for v in self.variables]

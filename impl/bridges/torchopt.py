@@ -21,6 +21,8 @@ class Adamax:
         weight_decay: Any = 0.0,
     ) -> None:
         self.params = list(params)
+        self.m: Any = None  # until a step is taken
+        self.u: Any = None
         self.tensors = [torch.tensor(p.copy(), requires_grad=True) for p in self.params]
         self.inner = torchopt.AdaMax(self.tensors, lr, betas, eps, weight_decay)
 
@@ -30,11 +32,6 @@ class Adamax:
         self.inner.step()
         for param, tensor in zip(self.params, self.tensors, strict=True):
             param[...] = tensor.detach().numpy()
-
-    @property
-    def found(self) -> Any:
-        """The state of the transformation that has the moments."""
-        return next(state for state in self.inner.state_groups[0] if hasattr(state, "nu"))
-
-    m = property(lambda self: [each.numpy() for each in self.found.mu])
-    u = property(lambda self: [each.numpy() for each in self.found.nu])
+        found = next(state for state in self.inner.state_groups[0] if hasattr(state, "nu"))
+        self.m = [each.numpy() for each in found.mu]
+        self.u = [each.numpy() for each in found.nu]

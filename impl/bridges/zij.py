@@ -23,6 +23,8 @@ class Adamax:
         maximize: Any = False,
     ) -> None:
         self.params = list(params)
+        self.m: Any = None  # until a step is taken
+        self.u: Any = None
         self.tensors = [torch.tensor(p.copy()) for p in self.params]
         self.inner = zij.Adamax(self.tensors, lr, betas, eps, weight_decay, maximize=maximize)
 
@@ -32,6 +34,5 @@ class Adamax:
         self.inner.step()
         for param, tensor in zip(self.params, self.tensors, strict=True):
             param[...] = tensor.numpy()
-
-    m = property(lambda self: [self.inner.state[tensor]["exp_avg"].numpy() for tensor in self.tensors])
-    u = property(lambda self: [self.inner.state[tensor]["exp_inf"].numpy() for tensor in self.tensors])
+        self.m = [self.inner.state[tensor]["exp_avg"].numpy() for tensor in self.tensors]
+        self.u = [self.inner.state[tensor]["exp_inf"].numpy() for tensor in self.tensors]
