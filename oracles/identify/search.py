@@ -244,6 +244,10 @@ class _Explainer:
             self._known[key] = self._find_scheme(quantity, rule)
         return self._known[key]
 
+    def explains_all(self, rule: Rule) -> bool:
+        """Whether a rule explains every quantity, under some scheme."""
+        return all(self.explain(quantity, rule) is not None for quantity in self.quantities)
+
     def _shown(self, rule: Rule) -> Rule:
         """The rule without what no step shows: how it ascends, where none maximizes."""
         return rule if self.observed.maximizes else replace(rule, ascent=DOCUMENTED.ascent)
@@ -386,12 +390,11 @@ def _identify_in_any_precision(
         explained = found.rule is not None and coarser.precision <= _coarsest(found.scheme).precision
         if coarser.precision >= format_.precision or explained:
             continue
-        other = _identify_in_format(observed, coarser, arithmetic, replace(STRICTEST, rounds_operands=True))
-        if (
-            other.rule is not None
-            and other.admissible
-            and _is_of_format(observed, other, format_, arithmetic)
-        ):
+        explainer = _Explainer(observed, coarser, arithmetic, replace(STRICTEST, rounds_operands=True))
+        if not any(map(explainer.explains_all, all_rules())):
+            continue
+        other = _identify(explainer, all_rules())
+        if other.admissible and _is_of_format(observed, other, format_, arithmetic):
             return replace(other, format_=format_)
     return found
 
@@ -426,11 +429,15 @@ def _identify_in_format(
     rules: Sequence[Rule] | None = None,
 ) -> Identification:
     """Identify by the bounds of one format, among all rules or some."""
-    explainer = _Explainer(observed, format_, arithmetic, strictest)
+    return _identify(_Explainer(observed, format_, arithmetic, strictest), rules or all_rules())
+
+
+def _identify(explainer: _Explainer, rules: Iterable[Rule]) -> Identification:
+    observed, format_, strictest = explainer.observed, explainer.format, explainer.strictest
     quantities = explainer.quantities
     explained = {
         rule: {q: scheme for q in quantities if (scheme := explainer.explain(q, rule)) is not None}
-        for rule in rules or all_rules()
+        for rule in rules
     }
 
     def score(rule: Rule) -> tuple[int, int]:

@@ -251,7 +251,9 @@ def _reconsider(
     rare = RecordingSample(
         (*samples[dtype].parts, *(e for i in sorted(elements)[:_FEW] if (e := reader.element(i)) is not None))
     )
-    for arithmetic in (model.arithmetic, replace(model.arithmetic, flush_to_zero=True)):
+    # What no rule explains stays unexplained with more elements.
+    usual = [] if ordinary.identification.rule is None else [model.arithmetic]
+    for arithmetic in (*usual, replace(model.arithmetic, flush_to_zero=True)):
         # With nothing left out: what does not explain the rare ones gives no reason to judge again.
         other = DtypeModel(identify_observed(rare, format_, arithmetic), arithmetic)
         whole = other.identification.rule is not None

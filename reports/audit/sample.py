@@ -9,7 +9,7 @@ few elements that no rule explains do not prevent the identification: the lockst
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -33,8 +33,6 @@ _ELEMENTS: Final = 1 << 8
 """Elements of a batch that are sampled."""
 _BATCHES: Final = 4
 """Batches of a step that are sampled."""
-_TRIED_FIRST: Final = 8
-"""Elements of each batch that are tried first: the first of them exclude most rules."""
 _OUTLIERS: Final = 16
 _SHARE: Final = 100
 """So many elements, and one of so many, may be left to the lockstep verdict."""
@@ -105,6 +103,10 @@ class RecordingSample:
 
     parts: tuple[ElementSample, ...]
     hidden = False
+    _in_turn: list[ElementSample] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_in_turn", list(self.parts))
 
     @property
     def extent(self) -> str:
@@ -124,7 +126,7 @@ class RecordingSample:
 
     def mismatch(self, quantity: Quantity, error_model: ErrorModel) -> Divergence | None:
         """The first error of a quantity beyond its bound; None where all are within."""
-        for part in (*(p.select(range(min(_TRIED_FIRST, len(p.elements)))) for p in self.parts), *self.parts):
+        for part in self.parts:
             found = _judge_sample(part, error_model)[quantity].first
             if found is not None:
                 return element_evidence(part, found.index, quantity, error_model)
@@ -132,7 +134,12 @@ class RecordingSample:
 
     def fits(self, quantity: Quantity, error_model: ErrorModel) -> bool:
         """Whether all numbers of a quantity are within their bounds."""
-        return self.mismatch(quantity, error_model) is None
+        for place, part in enumerate(self._in_turn):
+            if _judge_sample(part, error_model)[quantity].exceeded:
+                # What excludes one model is likely to exclude the next.
+                self._in_turn.insert(0, self._in_turn.pop(place))
+                return False
+        return True
 
     def steps(self) -> Iterator[ObservedStep]:
         """The steps, with their finite elements."""

@@ -119,5 +119,9 @@ def test_what_cannot_be_judged_is_refused(tmp_path):
             paddle.optimizer.Adamax(parameters=[theta], weight_decay=paddle.regularizer.L1Decay(0.1)),
             tmp_path,
         )
+    several = paddle.optimizer.Adamax(parameters=[theta])
+    several._multi_precision = True  # as for parameters of float16
+    with pytest.raises(ValueError, match="optimizer has multi_precision"):
+        record(several, tmp_path)
     with pytest.raises(TypeError, match=r"paddle\.optimizer\.Adamax can be recorded"):
         record(paddle.optimizer.SGD(parameters=[theta]), tmp_path)
