@@ -15,7 +15,7 @@ from ...impl.adapters.frameworks import FRAMEWORKS, Framework
 from ...impl.protocol.messages import DTYPES
 from ..escape import terminal_line
 from ..history.environments import RecordingError, install, record
-from ..history.model import History, find_disagreements, gather, in_words, to_json
+from ..history.model import History, condense, find_disagreements, gather, in_words, to_json
 from ..history.page import bits_in_words
 from ..ledger import ledger
 from ..record.exit_codes import ExitCode
@@ -129,7 +129,7 @@ def _show(history: History) -> None:
         table.add_row(*(terminal.text(cell, limit=200) for cell in cells))
     if rows:
         console.print(table)
-    for bits in history.bits:
+    for bits in condense(history.bits):
         terminal.print_line(bits_in_words(bits), console)
     for words in find_disagreements(history, ledger.load()):
         terminal.print_line(f"the ledger disagrees: {words}", console)

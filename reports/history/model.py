@@ -8,7 +8,7 @@ file, and everything that is shown is made from that.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from packaging.version import InvalidVersion, Version
@@ -155,8 +155,8 @@ def _history(
 def _state(verdict: Verdict | None) -> str:
     if verdict is None:
         return UNJUDGED
-    state = _STATES[verdict.status]
-    return DOCUMENTED if state == DIVERGES and "own documentation" in verdict.measured else state
+    is_documented = verdict.status is Status.KNOWN and "ledger" not in verdict.measured
+    return DOCUMENTED if is_documented else _STATES[verdict.status]
 
 
 def _compare_bits(
@@ -210,6 +210,20 @@ def in_words(history: History, states: str) -> str:
     unjudged = [name for name, state in zip(names, states, strict=True) if state == UNJUDGED]
     words += [f"not judged in {', '.join(unjudged)}"] if unjudged else []
     return ", ".join(words)
+
+
+def condense(bits: Iterable[Bits]) -> list[Bits]:
+    """Join versions one after the other whose trajectories have the same bits."""
+    found: list[Bits] = []
+    for each in bits:
+        last = found[-1] if found else each
+        same = not (last.changed or each.changed) and last.compared and each.compared
+        if found and same and (last.dtype, last.version) == (each.dtype, each.before):
+            compared = min(last.compared, each.compared)
+            found[-1] = replace(each, before=last.before, compared=compared)
+        else:
+            found.append(each)
+    return found
 
 
 def _change(version: str, state: str, *, is_first: bool) -> list[str]:

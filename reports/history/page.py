@@ -13,7 +13,7 @@ from typing import Final
 
 from ..escape import markdown, markdown_code
 from ..record.record import write_file
-from .model import ALWAYS, Bits, Course, History, from_json, in_words, to_json
+from .model import ALWAYS, Bits, Course, History, condense, from_json, in_words, to_json
 
 RECORD: Final = Path(__file__).with_name("recorded.json")
 PAGE: Final = RECORD.parents[1] / "HISTORY.md"
@@ -23,7 +23,8 @@ _HEAD: Final = """# Every version
 
 Each framework in several versions, one after the other in an environment of its own: since which version a check
 diverges, when it stopped, and which version changed a bit of a golden trajectory. A version between two recorded ones
-was not tried.
+was not tried. Of most versions the contract, the rule, the golden trajectories, bookkeeping, special values and some
+lives were checked; where more was checked of others, it says "not judged". In every version: of those that are listed.
 
 `adamax-conformance history SUBJECT --versions A,B,C` does it again. The data are in
 [`history/recorded.json`](history/recorded.json); a test holds the page to them, and the versions of
@@ -81,7 +82,7 @@ def _lines(history: History) -> Iterator[str]:
         rest = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
         yield f"| {markdown(when)} | {checks} | {markdown(reasons[0], 240)}{rest} |"
     yield ""
-    yield from (f"- {markdown(bits_in_words(each))}" for each in history.bits)
+    yield from (f"- {markdown(bits_in_words(each))}" for each in condense(history.bits))
 
 
 def bits_in_words(bits: Bits) -> str:
