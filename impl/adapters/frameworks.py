@@ -114,7 +114,7 @@ _TENSORFLOW: Final = Requirement(
     "tensorflow-cpu", "2.16", "3", others=("tensorflow", "tensorflow-macos"), module="tensorflow"
 )
 _MINDSPORE: Final = (
-    # 2.7.0 ends by SIGSEGV in the midst of many lives; 2.7.1 does in none (reports/HISTORY.md).
+    # 2.7.0 ends by SIGSEGV in most lives (seven probes of both dtypes, Linux on x86-64); 2.7.1 does in none of them.
     Requirement("mindspore", "2.7.1", "3"),
     # It is built against NumPy 1. Its metadata admits NumPy 2, and then lr=Tensor(...) crashes.
     Requirement("numpy", "1.26", "2"),
