@@ -23,8 +23,8 @@ import numpy.typing as npt
 
 from .format import CHUNK, PARTIAL_SUFFIX, SAFETENSORS_DTYPES, STORAGE_DTYPES, checksums
 
-_HEADER_BYTES_EACH: Final = 400
-"""The most bytes of the header for a tensor's entry and its part of the description, names apart."""
+_HEADER_BYTES_EACH: Final = 160
+"""Bytes of the header for a tensor's entry and its part of the description, long names apart; some 95 are usual."""
 _LENGTH: Final = 8
 _ALIGNED: Final = 64
 

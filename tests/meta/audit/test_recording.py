@@ -13,10 +13,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from adamax_conformance.impl import Adamax
-from adamax_conformance.impl.recording import record
+from adamax_conformance.impl.recording import record, step_file
 from adamax_conformance.impl.recording.format import MANIFEST, file_name
 from adamax_conformance.impl.recording.step_file import StepFile
 from adamax_conformance.oracles.verdict import Status
+from adamax_conformance.reports.audit import step_file as reader
 from adamax_conformance.reports.audit.manifest import NotARecordingError, read_manifest, schema
 from adamax_conformance.reports.audit.work_items import ChunkReader, make_batches, read_batch
 from adamax_conformance.tests.meta.audit import runs
@@ -128,6 +129,12 @@ def test_a_step_that_raises_is_not_recorded_and_the_next_one_is(tmp_path, monkey
         optimizer((theta,))
     assert recording.recorded == 2
     assert read_manifest(tmp_path).damages == ()
+
+
+def test_the_header_of_a_step_of_a_hundred_thousand_parameters_is_one_that_an_audit_reads(tmp_path):
+    file = step_file.StepFile(tmp_path / "step", 7 * 100_000, 0)
+    assert file._header_size < reader._LONGEST_HEADER
+    file.discard()
 
 
 def test_an_environment_without_safetensors_can_record(tmp_path, monkeypatch):
