@@ -187,8 +187,8 @@ def _page_of(subject: str) -> str:
 
 def _errors(matrix: Matrix, found: Mapping[str, Sequence[MatrixRow]]) -> Iterator[str]:
     """The errors of the frameworks that have a record."""
-    for framework, rows in found.items():
-        for name in dict.fromkeys((framework, *(row.subject for row in rows))):
+    for rows in found.values():
+        for name in dict.fromkeys(row.subject for row in rows):
             if errors := matrix.accuracy.get(name):
                 figures = (f"{errors[d]:.3g}" for d in ("float32", "float64") if d in errors)
                 yield f"{markdown_code(name, _NAME)} {' / '.join(figures)}"

@@ -10,6 +10,7 @@ import pytest
 from adamax_conformance import reports
 from adamax_conformance.oracles.verdict import Status
 from adamax_conformance.reference.documentation import CODE, DOCUMENTATION
+from adamax_conformance.reports.accuracy.page import RECORD
 from adamax_conformance.reports.ledger.ledger import Entry, Ledger
 from adamax_conformance.reports.matrix.model import from_json, gather_matrix, to_json
 from adamax_conformance.reports.matrix.page import DATA_FILE, followers, page, text, write_matrix
@@ -113,7 +114,12 @@ def test_the_first_screen_says_who_has_which_formula_how_accurately_and_what_sur
     assert all(line.startswith("| ") for line in lines.values())
     assert DOCUMENTATION["torch"].source in lines["torch"]
     assert CODE["torch"] in lines["torch"]
-    assert "| `torch` 4.42 / 327 | `torch`: [drops a NaN](https://example.org/1) |" in lines["torch"]
+    (errors,) = (
+        each["known"] for each in json.loads(RECORD.read_text("utf-8")) if each["subject"] == "torch"
+    )
+    of = {e["dtype"]: f"{e['error']:.3g}" for e in errors if e["quantity"] == "theta" and not e["whole run"]}
+    figures = f"`torch` {of['float32']} / {of['float64']}"
+    assert f"| {figures} | `torch`: [drops a NaN](https://example.org/1) |" in lines["torch"]
     assert "divided by u" in lines["mlx"]
     assert "of no known rule | `x:y` 32 |" in lines["x:y"]
 
