@@ -564,6 +564,4 @@ def _number(values: Values, index: int) -> float:
 
 def _is_shown_as(lr: float, shown: float) -> bool:
     """Compare a learning rate with the one shown, which may be rounded to a format."""
-    if lr == shown:
-        return True
-    return any(float(kind(lr)) == shown for kind in (np.float32, np.float16))
+    return shown in {lr, *(format_.round_float(lr) for format_ in Format)}

@@ -486,7 +486,8 @@ def test_a_learning_rate_may_be_the_checkpoint_s_or_the_optimizer_s_own_and_no_o
         last = replace(observations[4], optimizers={0: replace(state, lr=(lr,))})
         return judge(life, [*observations[:4], last]).findings
 
-    assert showing(0.5) == showing(float(np.float32(0.1))) == []
+    for format_ in Format:
+        assert showing(0.5) == showing(format_.round_float(0.1)) == []
     (finding,) = showing(0.25)
     assert finding.aspect is Aspect.CHECKPOINT
     assert "lr of group 0 is shown as 0.25; the checkpoint has 0.1" in finding.divergence.reason
