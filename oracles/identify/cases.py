@@ -43,6 +43,8 @@ _STEPS: Final = (4, 12, 4, 4, 4, 4, 4)
 """The number of steps of each; where the bias correction shows longest, it is enough to see it end."""
 _BETA1_NEAREST_ONE: Final = Hyperparameters(lr=0.01, beta1=1 - 2.0**-26, beta2=0.95, eps=0.01)
 """A setting whose beta1 is 1 in binary32: it shows binary32 scalars, which bfloat16 hides elsewhere."""
+_NORM_FORGOTTEN: Final = Hyperparameters(lr=0.3, beta1=0.9, beta2=0.05, eps=0.3)
+"""A setting whose norm falls far below eps in a step: it shows a floor in theta, which bfloat16 hides elsewhere."""
 _ELEMENTS: Final = 8
 _MANY: Final = 12
 
@@ -212,7 +214,7 @@ def rule_cases(format_: Format) -> tuple[Case, ...]:
     result = []
     runs = [*zip(_SETTINGS, _STEPS, strict=True)]
     if format_ is Format.BFLOAT16:
-        runs.append((_BETA1_NEAREST_ONE, 4))
+        runs += [(_BETA1_NEAREST_ONE, 4), (_NORM_FORGOTTEN, 2)]
     for number, (setting, steps) in enumerate(runs, start=1):
         # Elements 0 to 3 start at 0, where a step shows in full; the odd ones see their gradient fade, so that
         # the decayed norm wins, and m is remembered rather than renewed.

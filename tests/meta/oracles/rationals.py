@@ -66,8 +66,9 @@ def distinguishing_cases() -> tuple[Case, ...]:
         {"weight_decay": 0.3, "maximize": True},
         {"weight_decay": 0.0, "maximize": True},
         {"weight_decay": 0.3, "lr": 0.0},
+        {"weight_decay": 0.0, "eps": 0.5},
     )
-    # The gradient fades, so that the decayed norm wins at the end.
+    # The gradient fades, so that the decayed norm wins at the end, or an eps that is a floor.
     parameter = Parameter.of([0.7], [[0.9], [-0.4], [2.0**-7]])
     return tuple(
         Case(

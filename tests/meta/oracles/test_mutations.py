@@ -41,7 +41,8 @@ MUTANTS = {mutant.name: mutant.tree for mutant in mutants(formula, NAMES)}
 RULES = all_rules()
 
 EQUIVALENT = {
-    "theta_after_decay: weight_decay to lr, occurrence 1": "lr*weight_decay*theta takes off nothing where either is 0"
+    "theta_after_decay: weight_decay to lr, occurrence 1": "lr*weight_decay*theta takes off nothing where either is 0",
+    "norm_branches: max to min, occurrence 1": "a step passes the maximum of its own numbers",
 }
 """Mutants that compute the same, and why."""
 

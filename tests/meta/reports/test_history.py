@@ -259,6 +259,7 @@ def test_a_version_is_checked_once_in_an_environment_of_its_own(tmp_path, monkey
 
 def test_a_version_that_pip_does_not_find_is_named_and_the_others_are_shown(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.delenv("PIP_CONSTRAINT", raising=False)
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "history-records" / "optax-0.2.5"
     folder.mkdir(parents=True)
