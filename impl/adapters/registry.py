@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from ..bridges import REQUIREMENTS
 from ..protocol.errors import UnavailableError, UnknownSubjectError, UnsupportedDeviceError
 from ..protocol.messages import Start
 from .base import Adapter, signature_arguments
@@ -86,8 +87,7 @@ BUILTIN: Final = (SubjectKind.NUMPY.value, *_ROWS)
 """The names of all built-in subjects."""
 
 BRIDGES: Final[Mapping[str, str]] = {
-    f"bridge:{file.stem}": f"adamax_conformance.impl.bridges.{file.stem}:Adamax"
-    for file in sorted(Path(__file__).parents[1].glob("bridges/[a-z]*.py"))
+    f"bridge:{name}": f"adamax_conformance.impl.bridges.{name}:Adamax" for name in REQUIREMENTS
 }
 """The factory of each bridge, by its name on the command line."""
 
@@ -117,7 +117,10 @@ def parse_name(name: str) -> SubjectName:
     if scheme == "torch" and re.fullmatch(r"\w+(\.\w+)+|.+\.py:\w+(\.\w+)*", rest):
         return SubjectName(name, SubjectKind.TORCH_CLASS, target=rest)
     if scheme == "bridge":
-        raise UnknownSubjectError(f"subject {name!r} is unknown; the bridges are {', '.join(BRIDGES)}")
+        suggestion = "".join(f"; did you mean {near}?" for near in get_close_matches(name, BRIDGES, 1))
+        raise UnknownSubjectError(
+            f"subject {name!r} is unknown{suggestion or ';'} the bridges are {', '.join(BRIDGES)}"
+        )
     module, _, attribute = name.rpartition(":")
     is_module = module.endswith(".py") or re.fullmatch(r"\w+(\.\w+)*", module)
     if is_module and re.fullmatch(r"\w+(\.\w+)*", attribute):
@@ -158,7 +161,9 @@ def open_adapter(start: Start) -> Adapter:
 
             adapter: Adapter = FactoryAdapter(Adamax, _NUMPY_DTYPES)
         case SubjectKind.FACTORY:
-            factory = _load_factory(named.target, start.path)
+            factory = (
+                _load_bridge(named) if named.name in BRIDGES else _load_factory(named.target, start.path)
+            )
             if is_torch_optimizer(factory):
                 raise UnknownSubjectError(
                     f"{named.name} is a torch.optim.Optimizer, and no factory over NumPy arrays; "
@@ -229,6 +234,23 @@ def _load_factory(target: str, path: tuple[str, ...]) -> Callable[..., Any]:
     source, _, attribute = target.rpartition(":")
     module = _load_file(source, path) if source.endswith(".py") else _import_module(source, path)
     return _find_attribute(module, attribute, source)
+
+
+def _load_bridge(named: SubjectName) -> Callable[..., Any]:
+    """The class of a bridge.
+
+    Raises:
+        UnavailableError: its package is missing, with the command that installs it.
+    """
+    module, _, attribute = named.target.partition(":")
+    try:
+        return _find_attribute(importlib.import_module(module), attribute, module)
+    except ImportError as error:
+        reason = " ".join(str(error).split())[:300]
+        packages = " ".join(REQUIREMENTS[module.rpartition(".")[2]])
+        raise UnavailableError(
+            f"{named.name} is not here ({reason}); get it with: {sys.executable} -m pip install {packages}"
+        ) from None
 
 
 def _prepend_to_path(path: tuple[str, ...]) -> None:

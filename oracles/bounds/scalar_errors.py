@@ -7,6 +7,7 @@ Rounding is monotone, so a number between the ends is not farther off.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -204,7 +205,10 @@ def _exponential(x: int) -> int:
 
 @lru_cache(maxsize=1 << 13)
 def _correction_error(beta1: float, t: int, path: ScalarPath) -> tuple[int, int]:
-    """The error of lr over the correction, as a numerator and a denominator."""
+    """The error of lr over the correction, as a numerator and a denominator.
+
+    An error of all of the correction leaves no bound, and a larger one says no more.
+    """
     correction = _ONE - _power(_to_fixed(beta1), t)
     intervals = [_correction_interval(each, t, path) for each in path.rounded_input(beta1)]
     low, high = min(low for low, _ in intervals), max(high for _, high in intervals)
@@ -215,13 +219,17 @@ def _correction_error(beta1: float, t: int, path: ScalarPath) -> tuple[int, int]
     if path.scalar_format.precision < path.format_.precision:
         # The quotient is rounded to the scalars' format: (1 + error)(1 + roundoff) - 1.
         error += _to_fixed(path.scalar_format.unit_roundoff) * (correction + error) >> _POINT
-    return error, correction
+    return min(error, correction), correction
 
 
 def _fixed_or_rounded(low: int, high: int, format_: Format) -> tuple[int, int]:
-    """The ends of an interval of numbers that may be rounded to a format."""
+    """The ends of an interval of numbers that may be rounded to a format.
+
+    A rounded end that is infinite is left out: the correction is 1 at most.
+    """
     rounded = [end for each in (low, high) for end in _round_scaled_both_ways(each, -_POINT, format_)]
-    return min(low, _to_fixed(min(rounded))), max(high, _to_fixed(max(rounded)))
+    finite = [_to_fixed(end) for end in rounded if math.isfinite(end)]
+    return min((low, *finite)), max((high, *finite))
 
 
 def _correction_interval(beta1: float, t: int, path: ScalarPath) -> tuple[int, int]:
@@ -252,13 +260,19 @@ def _correction_interval(beta1: float, t: int, path: ScalarPath) -> tuple[int, i
     largest = power
     if beta1 < 0.5:
         largest = _power(_to_fixed(beta1) + _to_fixed(scalar_format.ulp(1 - beta1) / 2), t)
-    off += largest * _exponential(exponent) >> _POINT if largest else 0
+    # Where the exponent may be off by _POINT, all of the correction is in doubt.
+    off += largest * _exponential(min(exponent, _POINT * _ONE)) >> _POINT if largest else 0
     return min(low, exact - off), max(high, exact + off)
 
 
 @lru_cache(maxsize=1 << 13)
 def _growth(error: float, operations: float) -> int:
-    """Compute (1 + error)^operations - 1."""
+    """Compute (1 + error)^operations - 1.
+
+    From e^_POINT on, that stands for it: times a power of at least 2^-_POINT, it is beyond every correction.
+    """
+    if error * operations > _POINT:
+        return _exponential(_POINT * _ONE)
     if operations == int(operations):
         return _power(_ONE + _to_fixed(error), int(operations)) - _ONE
     ctx = mpmath_context(_POINT)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from importlib import metadata
 from pathlib import Path
 
 import pytest
-from adamax_conformance.impl.adapters.registry import BRIDGES, parse_name
-from adamax_conformance.impl.protocol.errors import UnknownSubjectError
+from adamax_conformance.impl.adapters.registry import BRIDGES, open_adapter, parse_name
+from adamax_conformance.impl.protocol.errors import UnavailableError, UnknownSubjectError
+from adamax_conformance.impl.protocol.messages import Start
 from adamax_conformance.impl.subject.client import Subject
 from adamax_conformance.reference.documentation import CODE, DOCUMENTATION
 from adamax_conformance.reference.rules import BiasCorrection, Decay, Epsilon
@@ -50,6 +52,9 @@ class Adamax:
 
 def test_each_bridge_has_a_row_a_documentation_a_line_of_source_and_some_thirty_lines():
     assert BRIDGES.keys() == ROWS.keys()
+    assert {name.removeprefix("bridge:") for name in BRIDGES} == {
+        file.stem for file in FOLDER.glob("bridges/[a-z]*.py")
+    }
     assert BRIDGES.keys() == {name for name in DOCUMENTATION if name.startswith("bridge:")}
     assert {name: row[-1] for name, row in ROWS.items()} == {name: CODE[name] for name in BRIDGES}
     for name in BRIDGES:
@@ -112,3 +117,16 @@ def test_the_snippet_of_the_page_is_a_bridge(tmp_path, monkeypatch):
 def test_an_unknown_bridge_is_refused_with_those_that_there_are():
     with pytest.raises(UnknownSubjectError, match="the bridges are bridge:braintools, "):
         parse_name("bridge:nothing")
+    with pytest.raises(
+        UnknownSubjectError, match=r"'bridge:rivers' is unknown; did you mean bridge:river\? "
+    ):
+        parse_name("bridge:rivers")
+
+
+def test_a_bridge_without_its_package_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "river", None)
+    monkeypatch.delitem(sys.modules, "adamax_conformance.impl.bridges.river", raising=False)
+    with pytest.raises(
+        UnavailableError, match=r"^bridge:river is not here .* get it with: \S+ -m pip install river$"
+    ):
+        open_adapter(Start("bridge:river", "cpu"))

@@ -53,6 +53,14 @@ def test_a_correction_in_the_working_format_loses_what_the_power_lost() -> None:
     assert wide <= v * (1 + 1e-4)
 
 
+@FORMATS
+@pytest.mark.parametrize("t", [2**16, 2**31, 2**53])
+def test_a_correction_after_very_many_steps_has_an_error_of_all_of_it_at_most(format_, t) -> None:
+    for beta1 in (0.3, 0.9, 0.999, 1 - 2**-53):
+        found = errors(format_, format_, Hyperparameters(beta1=beta1), t).correction
+        assert 0 <= found <= 1
+
+
 def test_an_eps_that_rounds_to_zero_is_off_by_all_of_itself() -> None:
     assert errors(Format.BINARY16, Format.BINARY64, Hyperparameters()).eps == 1.0
     assert errors(Format.BINARY32, Format.BINARY64, Hyperparameters(eps=1e-50)).eps == 1.0

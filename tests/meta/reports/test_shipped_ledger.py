@@ -19,7 +19,7 @@ from adamax_conformance.tests.meta.reports.running_scripts import run_scripts
 ENTRIES = ledger.load().entries
 PROGRAMS = sorted(SCRIPTS.glob("*.py"))
 LONGEST = 20
-ALLOWED = {"inspect", "io", "math", "sys", "numpy"}
+ALLOWED = {"copy", "inspect", "io", "math", "sys", "numpy"}
 BELOW = {"pytorch_optimizer": {"torch"}, "optax": {"jax"}}
 """Packages that a framework is built on, so that its users import them, too."""
 
