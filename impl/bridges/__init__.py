@@ -15,6 +15,6 @@ REQUIREMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "tf_keras_legacy": ("tf-keras", "tensorflow"),
     "torchopt": ("torchopt", "torch"),
     "zij": ("zij", "torch"),
-    "ztlearn": ("ztlearn",),
+    "ztlearn": ("ztlearn", "six"),
 }
 """What pip installs for each bridge."""
