@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -85,12 +86,12 @@ class Entry:
     surprise: str = ""
     largest: float | None = None
 
-    @property
+    @cached_property
     def is_glob(self) -> bool:
         """Whether it may name several checks."""
         return any(c in self.check for c in _GLOB)
 
-    @property
+    @cached_property
     def _patterns(self) -> list[str]:
         return [name.strip().replace("[", "[[]") for name in self.subject.split(",")]
 
@@ -180,7 +181,10 @@ class Ledger:
         """
         self.require(known_checks)
         stale = []
+        subjects = {verdict.subject for verdict in verdicts}
         for entry in self.entries:
+            if not any(map(entry.is_for, subjects)):
+                continue
             wanted = {check for check in known_checks if entry.names(check)}
             places: dict[tuple[str, str, str], list[Verdict]] = {}
             for verdict in verdicts:
@@ -202,7 +206,9 @@ class Ledger:
             LedgerError: naming the entry.
         """
         for entry in self.entries:
-            if not any(map(entry.names, known_checks)):
+            if entry.check not in known_checks and not (
+                entry.is_glob and any(map(entry.names, known_checks))
+            ):
                 wrong = "matches no check" if entry.is_glob else "is not the id of any check"
                 raise LedgerError(self.path, _label(entry.id), f"check = {entry.check!r} {wrong}")
 
