@@ -46,6 +46,22 @@ def _attribute_errors() -> Iterator[None]:
         raise RejectedError.from_exception(error) from error
 
 
+def _stacked(
+    values: Sequence[tuple[messages.FloatArray, ...] | None],
+) -> tuple[messages.FloatArray, ...] | None:
+    """Stack the arrays of each step, array by array; None where they cannot be seen.
+
+    Raises:
+        SkippedError: they are seen after some steps only.
+    """
+    seen = [value for value in values if value is not None]
+    if not seen:
+        return None
+    if len(seen) != len(values):
+        raise SkippedError("its state is shown after some steps only")
+    return tuple(np.stack(arrays) for arrays in zip(*seen, strict=True))
+
+
 class Dispatcher:
     """Answers requests about one subject.
 
@@ -74,22 +90,18 @@ class Dispatcher:
                 answer = self._construct(request)
             case messages.Step():
                 answer = self._step(request)
+            case messages.Run():
+                answer = self._run(request)
             case messages.Read():
                 answer = self._read(request)
             case messages.Save():
                 answer = self._save(request)
             case messages.Load():
                 answer = self._load(request)
-            case messages.Release():
-                self._find(request.handle)
-                del self._live[request.handle]
-                answer = messages.Done()
             case messages.Live():
                 answer = self._live_through(request)
-            case messages.Stop():
-                self._live.clear()
-                self._checkpoints.clear()
-                answer = messages.Done()
+            case messages.Release() | messages.Stop():
+                answer = self._forget(request)
         return answer
 
     def _start(self, request: messages.Start) -> messages.SubjectInfo:
@@ -98,7 +110,7 @@ class Dispatcher:
         self._info = replace(
             described,
             name=request.subject,
-            has={**described.has, "lives": True, "features": self._adapter.has_features},
+            has={**described.has, "lives": True, "runs": True, "features": self._adapter.has_features},
             language="Python",
             encodings=tuple(messages.Encoding),
         )
@@ -186,6 +198,28 @@ class Dispatcher:
                 live.scheduler.step(*([] if request.metric is None else [request.metric]))
         return result
 
+    def _run(self, request: messages.Run) -> messages.RunResult:
+        steps = {gradient.shape[:1] for gradient in request.gradients}
+        if len(steps) != 1 or not all(map(all, steps)):
+            raise RequestRefusedError("want gradients of as many steps for each parameter")
+        ((taken,),) = steps
+        rates = request.lr or (None,) * taken
+        if len(rates) != taken:
+            raise RequestRefusedError("want as many learning rates as steps")
+        results = [
+            self._step(messages.Step(request.handle, tuple(g[t, ...] for g in request.gradients), lr))
+            for t, lr in enumerate(rates)
+        ]
+        theta, m, u, gradients = (
+            _stacked([getattr(result, name) for result in results])
+            for name in ("theta", "m", "u", "gradients")
+        )
+        assert theta is not None
+        assert gradients is not None
+        shown = _stacked([None if result.lr is None else (np.array(result.lr),) for result in results])
+        lr = None if shown is None else shown[0]
+        return messages.RunResult(messages.State(theta, m, u), gradients, lr)
+
     def _read_state(self, live: _LiveOptimizer) -> messages.State:
         adapter, _ = self._opened
         m, u = (
@@ -242,6 +276,15 @@ class Dispatcher:
         with _attribute_errors():
             adapter.load(renewed.optimizer, self._checkpoints[request.checkpoint])
         self._live[request.handle] = renewed
+        return messages.Done()
+
+    def _forget(self, request: messages.Release | messages.Stop) -> messages.Done:
+        if isinstance(request, messages.Release):
+            self._find(request.handle)
+            del self._live[request.handle]
+        else:
+            self._live.clear()
+            self._checkpoints.clear()
         return messages.Done()
 
     def _live_through(self, request: messages.Live) -> messages.Lived:

@@ -89,8 +89,8 @@ class SubjectInfo:
         devices: the devices that are there.
         device: the one in use.
         has: `state` (m and u can be seen), `groups`, `set_lr`, `save`, `lives` (it answers `live`),
-            `features` (its lives may have closures, hooks and their like, `reference.features`); None where only a
-            trial can show it.
+            `runs` (it answers `run`), `features` (its lives may have closures, hooks and their like,
+            `reference.features`); None where only a trial can show it.
         keyword_only_maximize: by the constructor's signature; None where there is none to look at.
         defaults: the documented arguments' defaults, by the constructor's signature; likewise.
         arguments: the documented arguments that its constructor has; the suite uses no others.
@@ -190,6 +190,21 @@ class Step:
     metric: float | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A request to take several steps.
+
+    Attributes:
+        handle: of the optimizer.
+        gradients: one for each parameter, group by group, each with a first dimension of steps.
+        lr: each step's learning rates as in `Step`; None leaves all of them alone.
+    """
+
+    handle: int
+    gradients: tuple[FloatArray, ...]
+    lr: tuple[tuple[Any, ...], ...] | None = None
+
+
 @dataclass(frozen=True)
 class Read:
     """A request to show the state and the groups."""
@@ -238,7 +253,7 @@ class Stop:
     """A request to end."""
 
 
-Request: TypeAlias = Start | Construct | Step | Read | Save | Load | Release | Live | Stop
+Request: TypeAlias = Start | Construct | Step | Run | Read | Save | Load | Release | Live | Stop
 
 
 @dataclass(frozen=True)
@@ -294,6 +309,21 @@ class StepResult:
 
 
 @dataclass(frozen=True, eq=False)
+class RunResult:
+    """The states after several steps, and what they used.
+
+    Attributes:
+        state: after each step; every array has a first dimension of steps.
+        gradients: the arrays that were passed as gradients, as the steps left them; likewise.
+        lr: each group's learning rate in each step, of shape (steps, groups); None where it cannot be read.
+    """
+
+    state: State
+    gradients: tuple[FloatArray, ...]
+    lr: FloatArray | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Readout:
     """The visible parts of an optimizer.
 
@@ -329,12 +359,13 @@ class Lived:
     observations: tuple[Observation, ...]
 
 
-Answer: TypeAlias = SubjectInfo | Constructed | StepResult | Readout | Saved | Lived | Done
+Answer: TypeAlias = SubjectInfo | Constructed | StepResult | RunResult | Readout | Saved | Lived | Done
 
 OPERATIONS: Final[Mapping[str, tuple[type[Any], type[Any]]]] = {
     "start": (Start, SubjectInfo),
     "construct": (Construct, Constructed),
     "step": (Step, StepResult),
+    "run": (Run, RunResult),
     "read": (Read, Readout),
     "save": (Save, Saved),
     "load": (Load, Done),

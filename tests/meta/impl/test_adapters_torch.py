@@ -260,7 +260,7 @@ def test_the_functional_form_gives_what_the_optimizer_gives(subjects, dtype):
 def test_the_functional_form_says_what_it_has_not(subjects):
     subject = subjects("torch[functional]")
     has = dict(subject.info.has)
-    assert (has.pop("lives"), has.pop("features")) == (True, False)
+    assert (has.pop("lives"), has.pop("runs"), has.pop("features")) == (True, True, False)
     assert has == {"state": True, "groups": False, "set_lr": False, "save": False}
     with pytest.raises(errors.SkippedError, match="one param_group"):
         subject.construct([({"lr": 0.5}, [THETA])], "float32", plain=False)

@@ -388,3 +388,76 @@ def test_a_whole_case_is_observed_with_its_learning_rates(subject):
     assert [a.tolist() for a in first.theta] == [[7.0], 2.0]
     assert [a.tolist() for a in second.theta] == [[6.5], 1.0]
     assert second.lr == (0.5, 2.0)
+
+
+def one_by_one(subject, case):
+    """The same, with a request for each step."""
+    handle = subject.construct(subject.groups(case), "float32", layout=case.layout)
+    rates = [
+        [group.learning_rates and group.learning_rates[t] for group in case.groups] for t in range(case.steps)
+    ]
+    return [subject.step(handle, case.gradients(t), lr) for t, lr in enumerate(rates, start=1)]
+
+
+def as_lists(results):
+    return [
+        [
+            None if arrays is None else [(array.shape, array.tolist()) for array in arrays]
+            for arrays in (result.theta, result.m, result.u, result.gradients)
+        ]
+        + [result.lr]
+        for result in results
+    ]
+
+
+class Late(Descent):
+    """Its moments are shown from the second step on."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.moments, self.exp_avg = self.exp_avg, None
+
+    def __call__(self, gradients):
+        shown, self.exp_avg = self.exp_avg, self.moments
+        super().__call__(gradients)
+        self.exp_avg = self.moments if self.moments[0].ravel()[0] > 1 else shown
+
+
+@pytest.mark.parametrize("steps", [1, 3, 200])
+@pytest.mark.parametrize("factory", [Descent, Bare, Late])
+@pytest.mark.parametrize("layout", Layout)
+def test_steps_of_one_request_are_those_of_many(steps, factory, layout):
+    drawn = np.random.default_rng(steps)
+    groups = tuple(
+        Group(
+            Hyperparameters(lr=0.25),
+            tuple(
+                Parameter(np.ones(shape), drawn.integers(-8, 8, (steps, *shape)).astype(float))
+                for shape in shapes
+            ),
+            rates,
+        )
+        for shapes, rates in (([(2, 3), ()], None), ([(0, 2), (4,)], tuple(2.0**-t for t in range(steps))))
+    )
+    case = Case("run", groups if factory is not Bare else groups[:1], layout)
+    with Subject.in_process(factory) as subject:
+        assert as_lists(subject.observe(case, "float32")) == as_lists(one_by_one(subject, case))
+
+
+class Third(Descent):
+    """The third step is refused."""
+
+    def __call__(self, gradients):
+        super().__call__(gradients)
+        if self.exp_avg[0][0] == 3:
+            raise FloatingPointError("no third step")
+
+
+def test_a_step_that_fails_among_several_is_told_as_it_is_alone():
+    case = Case("run", (Group(Hyperparameters(), (Parameter(ONES, np.ones((4, 3))),)),))
+    with (
+        Subject.in_process(Third) as subject,
+        pytest.raises(errors.RejectedError, match="no third step") as raised,
+    ):
+        subject.observe(case, "float32")
+    assert raised.value.type == "FloatingPointError"

@@ -18,7 +18,9 @@ from adamax_conformance.impl.protocol.messages import OPERATIONS, Schedule
 from adamax_conformance.impl.protocol.validation import ProtocolError
 from adamax_conformance.impl.subject import process
 from adamax_conformance.impl.subject.client import Subject
+from adamax_conformance.reference.case import Case, Group, Parameter
 from adamax_conformance.reference.contract import CLAUSES, Params
+from adamax_conformance.reference.hyperparameters import Hyperparameters
 from adamax_conformance.reference.life import (
     Construct,
     GradientSpec,
@@ -42,6 +44,7 @@ LIFE = Life(
         Step(0, (GradientSpec(Values((2,), (0.5,))),)),
     ),
 )
+CASE = Case("run", (Group(Hyperparameters(), (Parameter(np.ones(2), np.ones((3, 2))),), (0.5, 0.25, 0.0)),))
 STRANGE = (None, True, -1, 2**70, 0.5, "", "nan", "0x1.8p+1", "1.5", "x" * 300, [], [[]], {}, {"float": 1})
 
 
@@ -86,6 +89,7 @@ def speak(subject):
                 continue
     if subject.info.has.get("lives"):
         subject.live(LIFE)
+    subject.observe(CASE, "float32")
     for call in (
         lambda: subject.construct([({}, None)], "float64"),
         lambda: subject.construct([({}, theta)], "bfloat16"),
