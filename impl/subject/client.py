@@ -78,8 +78,9 @@ _STEPS_AT_ONCE: Final = 64
 _ELEMENTS_AT_ONCE: Final = 1 << 16
 
 
-def _steps_at_once(handle: Handle) -> int:
-    return max(1, min(_STEPS_AT_ONCE, _ELEMENTS_AT_ONCE // max(1, handle.elements)))
+def _set(rates: Sequence[Any]) -> Sequence[Any] | None:
+    """The learning rates of a step's request; None if it sets none."""
+    return rates if any(rate is not None for rate in rates) else None
 
 
 def _at(step: int, arrays: Sequence[FloatArray] | None) -> tuple[FloatArray, ...] | None:
@@ -273,38 +274,52 @@ class Subject:
     def observe(self, case: Case, dtype: str) -> list[StepResult]:
         """Run a case whose arguments the subject has; return each step's result."""
         gradients = [case.gradients(t) for t in range(1, case.steps + 1)]
-        rates = [
-            tuple(g.learning_rates and g.learning_rates[t] for g in case.groups) for t in range(case.steps)
-        ]
+        rates = [[g.learning_rates and g.learning_rates[t] for g in case.groups] for t in range(case.steps)]
         handle = self.construct(self.groups(case), dtype, layout=case.layout)
         try:
-            results: list[StepResult] = []
-            while len(results) < case.steps and self.info.has.get("runs") and handle.shapes:
-                part = slice(len(results), len(results) + _steps_at_once(handle))
-                results += self._run(handle, gradients[part], rates[part])
+            results = self.run(handle, gradients, rates)
         except SkippedError:  # perhaps the state is shown after some steps only
-            handle, results = self.construct(self.groups(case), dtype, layout=case.layout), []
-        for g, lr in zip(gradients[len(results) :], rates[len(results) :], strict=True):
-            results.append(self.step(handle, g, lr if any(each is not None for each in lr) else None))
+            handle = self.construct(self.groups(case), dtype, layout=case.layout)
+            results = [self.step(handle, g, _set(lr)) for g, lr in zip(gradients, rates, strict=True)]
         self.release(handle)
+        return results
+
+    def run(
+        self,
+        handle: Handle,
+        gradients: Sequence[Sequence[npt.ArrayLike]],
+        rates: Sequence[Sequence[Any]],
+    ) -> list[StepResult]:
+        """Take several steps, with few requests if the subject answers such.
+
+        Args:
+            handle: of the optimizer.
+            gradients: of each step, as in `step`.
+            rates: of each step each group's learning rate; None leaves it alone.
+
+        Raises:
+            SkippedError: the subject shows its state after some of the steps only.
+        """
+        if not (self.info.has.get("runs") and handle.shapes):
+            return [self.step(handle, g, _set(lr)) for g, lr in zip(gradients, rates, strict=True)]
+        at_once = max(1, min(_STEPS_AT_ONCE, _ELEMENTS_AT_ONCE // max(1, handle.elements)))
+        results: list[StepResult] = []
+        for start in range(0, len(gradients), at_once):
+            part = slice(start, start + at_once)
+            results += self._run(handle, gradients[part], rates[part])
         return results
 
     def _run(
         self,
         handle: Handle,
         gradients: Sequence[Sequence[npt.ArrayLike]],
-        rates: Sequence[tuple[Any, ...]],
+        rates: Sequence[Sequence[Any]],
     ) -> list[StepResult]:
-        """Take several steps with one request.
-
-        Raises:
-            SkippedError: the subject shows its state after some of them only.
-        """
         arrays = _to_arrays(
             "gradient", [np.stack(each) for each in zip(*gradients, strict=True)], handle.dtype
         )
-        scheduled = any(rate is not None for each in rates for rate in each)
-        request = messages.Run(handle.number, arrays, tuple(rates) if scheduled else None)
+        given = tuple(map(tuple, rates)) if any(map(_set, rates)) else None
+        request = messages.Run(handle.number, arrays, given)
         result = self._ask(request, messages.RunResult, handle, elements=len(rates) * handle.elements)
         whole = replace(handle, shapes=tuple((len(rates), *shape) for shape in handle.shapes))
         self._check_shapes("gradients", result.gradients, whole)

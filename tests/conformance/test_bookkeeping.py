@@ -229,17 +229,16 @@ def test_two_optimizers_at_work_in_turn_do_not_disturb_each_other(context: Check
     context.conforms()
 
 
-def _new_rates(case: Case, t: int) -> list[float | None] | None:
-    """The learning rate to set for each group before step t; None if none changes."""
+def _new_rates(case: Case, t: int) -> list[float | None]:
+    """The learning rate to set for each group before step t; None leaves it alone."""
 
     def before(group: Group) -> float:
         return group.hyperparameters.lr if t == 1 else group.at(t - 1).lr
 
-    rates = [None if group.at(t).lr == before(group) else group.at(t).lr for group in case.groups]
-    return rates if any(rate is not None for rate in rates) else None
+    return [None if group.at(t).lr == before(group) else group.at(t).lr for group in case.groups]
 
 
-def _resume_difference(context: CheckContext, case: Case, stops: Collection[int]) -> Divergence | None:
+def _resume_difference(context: CheckContext, case: Case, stops: Sequence[int]) -> Divergence | None:
     """The first difference between a run and the same run, saved and resumed.
 
     The run is saved after each of `stops`, and resumed from each in a new optimizer. It goes on after it was
@@ -248,11 +247,14 @@ def _resume_difference(context: CheckContext, case: Case, stops: Collection[int]
     subject, case = context.subject, context.target.restrict_case(case)
     given = subject.groups(case)
     first = subject.construct(given, context.dtype)
-    through, saved = [], {}
-    for t in range(1, case.steps + 1):
-        through.append(subject.step(first, case.gradients(t), _new_rates(case, t)))
-        if t in stops:
-            saved[t] = subject.save(first)
+    through: list[StepResult] = []
+    saved = {}
+    for stop in (*stops, case.steps):
+        steps = range(len(through) + 1, stop + 1)
+        gradients = [case.gradients(t) for t in steps]
+        through += subject.run(first, gradients, [_new_rates(case, t) for t in steps])
+        if stop in stops:
+            saved[stop] = subject.save(first)
     subject.release(first)
     for stop, checkpoint in saved.items():
         theta = iter(through[stop - 1].theta)
