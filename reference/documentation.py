@@ -226,22 +226,26 @@ _WHEELS: Final = "https://inspector.pypi.io/project/"
 
 CODE: Final[Mapping[str, str]] = {
     "keras": f"{_HUB}keras-team/keras/blob/v3.15.1/keras/src/optimizers/adamax.py#L121",
-    "mindspore": f"{_MINDSPORE}/experimental/optim/adamax.py#L22",
+    "keras[torch]": f"{_HUB}keras-team/keras/blob/v3.15.1/keras/src/backend/torch/optimizers/torch_adamax.py#L40",
+    "mindspore": f"{_MINDSPORE}/experimental/optim/adamax.py#L23",
     "mindspore[nn]": f"{_MINDSPORE}/nn/optim/adamax.py#L210",
     "mlx": f"{_HUB}ml-explore/mlx/blob/v0.32.4/python/mlx/optimizers/optimizers.py#L655",
     "optax": f"{_HUB}google-deepmind/optax/blob/v0.2.8/optax/tree_utils/_tree_math.py#L410",
     "paddle": f"{_HUB}PaddlePaddle/Paddle/blob/v3.3.1/paddle/phi/kernels/impl/adamax_kernel_impl.h#L64",
     "pytorch_optimizer": f"{_HUB}kozistr/pytorch_optimizer/blob/v4.1.0/pytorch_optimizer/optimizer/adamax.py#L156",
+    "pytorch_optimizer[foreach]": f"{_HUB}kozistr/pytorch_optimizer/blob/v4.1.0/"
+    "pytorch_optimizer/optimizer/adamax.py#L117",
     "tensorflow": f"{_HUB}tensorflow/tensorflow/blob/v2.21.0/tensorflow/core/kernels/training_ops.cc",
     "torch": f"{_HUB}pytorch/pytorch/blob/v2.13.0/torch/optim/adamax.py#L280",
+    "torch[differentiable]": f"{_HUB}pytorch/pytorch/blob/v2.13.0/torch/optim/adamax.py#L290",
+    "torch[foreach]": f"{_HUB}pytorch/pytorch/blob/v2.13.0/torch/optim/adamax.py#L403",
     "bridge:braintools": f"{_HUB}chaobrain/braintools/blob/v0.3.0/braintools/optim/_optax_optimizer.py#L1904",
-    "bridge:higher": f"{_HUB}facebookresearch/higher/blob/main/higher/optim.py#L506",
+    "bridge:higher": f"{_HUB}facebookresearch/higher/blob/1e20cf9696054277b2d760f64835d5d74a3115a2/higher/optim.py#L506",
     "bridge:jax": f"{_HUB}jax-ml/jax/blob/jax-v0.10.2/jax/example_libraries/optimizers.py#L453",
     "bridge:keras_core": f"{_HUB}keras-team/keras-core/blob/v0.1.7/keras_core/optimizers/adamax.py#L124",
     "bridge:npnet": f"{_WHEELS}npnet/0.0.10/packages/72/a3/fe34105090f20527f91132816ee2523f6f8f1dd0b8929d64c72c51ea2a1a/"
     "npnet-0.0.10-py3-none-any.whl/npnet/optimizers.py#line.119",
-    "bridge:pyensmallen": f"{_HUB}mlpack/ensmallen/blob/0f678786b9b1ed6d6bf99c89e9926e97609abd6d/include/ensmallen_bits/"
-    "adam/adamax_update.hpp#L98",
+    "bridge:pyensmallen": f"{_HUB}mlpack/ensmallen/blob/2.21.1/include/ensmallen_bits/adam/adamax_update.hpp#L123",
     "bridge:river": f"{_HUB}online-ml/river/blob/0.26.1/river/optim/ada_max.py#L74",
     "bridge:tf_keras": f"{_HUB}keras-team/tf-keras/blob/v2.21.0/tf_keras/optimizers/adamax.py#L165",
     "bridge:tf_keras_legacy": f"{_HUB}keras-team/tf-keras/blob/v2.21.0/tf_keras/optimizers/legacy/adamax.py#L145",
@@ -251,7 +255,7 @@ CODE: Final[Mapping[str, str]] = {
     "bridge:ztlearn": f"{_WHEELS}ztlearn/1.1.5/packages/41/a0/"
     "37d424c5842d7ad53de423040356a49fdd5cf3bfe35fc6103ba00576d034/ztlearn-1.1.5-py3-none-any.whl/ztlearn/optimizers.py#line.269",
 }
-"""The line of the source that takes the maximum, or calls what takes it, in the version that was read.
+"""The line of the source that takes the maximum, or names what takes it, in the version that was read.
 
 It is by the subject's name; a mode that is not listed has its framework's.
 """

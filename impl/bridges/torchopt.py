@@ -15,9 +15,9 @@ class Adamax:
     def __init__(
         self,
         params: Sequence[Any],
-        lr: Any = 1e-3,
+        lr: Any = 2e-3,
         betas: Any = (0.9, 0.999),
-        eps: Any = 1e-6,
+        eps: Any = 1e-8,
         weight_decay: Any = 0.0,
     ) -> None:
         self.params = list(params)

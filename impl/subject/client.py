@@ -259,8 +259,18 @@ class Subject:
         return self._accepts(replace(DEFAULTS, beta1=0.0, beta2=0.0), dtype)
 
     def accepts_zero_eps(self, dtype: str) -> bool:
-        """Whether the constructor takes an eps of 0, which the specification leaves open."""
-        return self._accepts(replace(DEFAULTS, eps=0.0), dtype)
+        """Whether an eps of 0, which the specification leaves open, is taken as 0.
+
+        Then the first step does not depend on the gradient's size: it is the same for a power of two of it.
+        """
+        given = select_options(replace(DEFAULTS, eps=0.0), self.info)
+        try:
+            handle = self.construct([(given, [np.zeros(2)])], dtype)
+            (theta,) = self.step(handle, [[1.0, 2.0**-10 if dtype == "float16" else 2.0**-30]]).theta
+        except RejectedError:
+            return False
+        self.release(handle)
+        return bool(theta[0] == theta[1])
 
     def _accepts(self, options: Hyperparameters, dtype: str) -> bool:
         given = select_options(options, self.info)

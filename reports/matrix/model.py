@@ -110,12 +110,13 @@ def gather_matrix(records: Sequence[Record], ledger: Ledger | None = None) -> Ma
 
 def _surprises(rows: Sequence[MatrixRow], entries: Sequence[Entry]) -> dict[str, dict[str, str]]:
     """The words of the entries whose divergences are in the rows, by subject."""
-    words = {entry.reason: (entry.surprise, entry.evidence) for entry in entries if entry.surprise}
+    surprising = [entry for entry in entries if entry.surprise]
     found: dict[str, dict[str, str]] = {}
     for row in rows:
-        known = (words.get(cell.reason) for cell in row.cells if cell.status is Status.KNOWN)
-        for surprise, evidence in filter(None, known):
-            found.setdefault(row.subject, {})[surprise] = evidence
+        known = {cell.reason for cell in row.cells if cell.status is Status.KNOWN}
+        for entry in surprising:
+            if entry.reason in known and entry.is_for(row.subject):
+                found.setdefault(row.subject, {})[entry.surprise] = entry.evidence
     return found
 
 

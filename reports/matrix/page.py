@@ -453,7 +453,8 @@ def _migration(matrix: Matrix) -> Iterator[str]:
     yield from (f"- **{a.letter}**: {a.words}." for a in Adjustment)
     yield ""
     yield (
-        "With eps=0, a gradient that was always 0 divides 0 by 0. Where eps=0 is refused, scale the loss: gradients "
+        "With eps=0, a gradient that was always 0 divides 0 by 0. Where eps=0 is refused, or taken for the default "
+        "(as by `bridge:tf_keras_legacy`), scale the loss: gradients "
         "and eps times a constant give the same trajectory (without decay), so gradients alone times 2^k make eps 2^k "
         "times smaller. With an eps above 0 in different places, a step differs by less than "
         "eps/((1 - beta2)\\*u + eps) of itself, and without decay these differences add up."

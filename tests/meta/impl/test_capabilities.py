@@ -72,6 +72,34 @@ def test_a_subject_is_asked_whether_it_takes_betas_of_0():
         assert (wrong.accepts_zero_betas("float32"), right.accepts_zero_betas("float32")) == (False, True)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_a_subject_is_asked_whether_it_takes_an_eps_of_0_as_0(dtype):
+    class Plain:
+        def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8):
+            self.params, self.lr, self.beta, self.eps = params, lr, betas[0], eps
+
+        def __call__(self, gradients):
+            (p,), (g,) = self.params, gradients
+            m = (1 - self.beta) * g
+            p -= (self.lr / (1 - self.beta) * (m / (abs(g) + self.eps))).astype(p.dtype)
+
+    class Defaulting(Plain):
+        def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-7):
+            super().__init__(params, lr, betas, eps or (1e-7 if dtype != "float16" else 1e-4))
+
+    class Refusing(Plain):
+        def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-7):
+            if not eps:
+                raise ValueError("eps is 0; want more")
+            super().__init__(params, lr, betas, eps)
+
+    found = {}
+    for kind in (Plain, Defaulting, Refusing):
+        with Subject.in_process(kind) as subject:
+            found[kind] = subject.accepts_zero_eps(dtype)
+    assert found == {Plain: True, Defaulting: False, Refusing: False}
+
+
 def test_the_constructor_is_told_nothing_that_it_has_no_argument_for():
     info = replace(INFO, arguments=without("maximize", "weight_decay"))
     assert select_options(FIRST, info) == {"lr": 0.1, "betas": (0.5, 0.25), "eps": 0.3}

@@ -99,6 +99,7 @@ def test_the_first_screen_says_who_has_which_formula_how_accurately_and_what_sur
     entry = Entry(
         "e", "torch", "value/x", "a reason", evidence="https://example.org/1", surprise="drops a NaN"
     )
+    other = Entry("f", "mlx", "value/x", "a reason")
     rules = {"torch": "documented", "mlx": "epsilon=in-denominator", "x:y": None}
     records = [
         record(
@@ -108,7 +109,7 @@ def test_the_first_screen_says_who_has_which_formula_how_accurately_and_what_sur
         )
         for name, found in rules.items()
     ]
-    write_matrix(records, tmp_path / "M.md", Ledger(Path("ledger.toml"), (entry,)))
+    write_matrix(records, tmp_path / "M.md", Ledger(Path("ledger.toml"), (entry, other)))
     screen = (tmp_path / "M.md").read_text("utf-8").partition("## What was run")[0]
     lines = {name: line for name in rules for line in screen.splitlines() if f"`{name}`" in line}
     assert all(line.startswith("| ") for line in lines.values())
@@ -121,6 +122,7 @@ def test_the_first_screen_says_who_has_which_formula_how_accurately_and_what_sur
     figures = f"`torch` {of['float32']} / {of['float64']}"
     assert f"| {figures} | `torch`: [drops a NaN](https://example.org/1) |" in lines["torch"]
     assert "divided by u" in lines["mlx"]
+    assert "drops a NaN" not in lines["mlx"]  # it is the other one's, in the same words
     assert "of no known rule | `x:y` 32 |" in lines["x:y"]
 
 
