@@ -310,11 +310,13 @@ class Subject:
         Raises:
             SkippedError: the subject shows its state after some of the steps only.
         """
-        if not (self.info.has.get("runs") and handle.shapes):
-            return [self.step(handle, g, _set(lr)) for g, lr in zip(gradients, rates, strict=True)]
+        # The first step alone: it may have to be compiled, which takes most of the time that an answer has.
+        alone = 1 if self.info.has.get("runs") and handle.shapes else len(gradients)
+        results = [
+            self.step(handle, g, _set(lr)) for g, lr in zip(gradients[:alone], rates[:alone], strict=True)
+        ]
         at_once = max(1, min(_STEPS_AT_ONCE, _ELEMENTS_AT_ONCE // max(1, handle.elements)))
-        results: list[StepResult] = []
-        for start in range(0, len(gradients), at_once):
+        for start in range(alone, len(gradients), at_once):
             part = slice(start, start + at_once)
             results += self._run(handle, gradients[part], rates[part])
         return results
