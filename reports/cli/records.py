@@ -45,6 +45,8 @@ def merge_records(files: tuple[Path, ...], output: Path, matrix_file: Path | Non
             write_matrix(records, matrix_file, ledger.load())
     except OSError as error:
         raise unwritten(output, error) from error
+    except ValueError as error:
+        raise CommandError(str(error)) from error
     terminal.show(summary, Console())
     terminal.print_line(f"report: {output / 'index.html'}", Console())
     return int(summary.exit_code)

@@ -88,7 +88,9 @@ class Matrix:
     accuracy: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
-def gather_matrix(records: Sequence[Record], ledger: Ledger | None = None) -> Matrix:
+def gather_matrix(
+    records: Sequence[Record], ledger: Ledger | None = None, earlier: Matrix | None = None
+) -> Matrix:
     """Gather the matrix of some runs.
 
     If several ran a check on the same version, the last one counts.
@@ -96,14 +98,21 @@ def gather_matrix(records: Sequence[Record], ledger: Ledger | None = None) -> Ma
     Args:
         records: of the runs.
         ledger: is applied to each divergence again, so that one recorded before its entry is known too.
+        earlier: the matrix that the runs renew; rows that none of them has stay.
     """
     order = {name: number for number, name in enumerate(("float16", "bfloat16", "float32", "float64"))}
-    rows: dict[tuple[str, int, str], MatrixRow] = {}
+    rows = {
+        (row.subject, order.get(row.dtype, len(order)), row.device): row
+        for row in (earlier.rows if earlier else ())
+    }
     for record in sorted(records, key=lambda r: r.header.created):
         for row in _rows(record, ledger):
             key = (row.subject, order.get(row.dtype, len(order)), row.device)
             rows[key] = _update_row(rows[key], row) if key in rows else row
-    suites = sorted({record.header.suite_version for record in records})
+    suites = sorted(
+        {record.header.suite_version for record in records}
+        | set(earlier.suite.split(", ") if earlier else ())
+    )
     found = tuple(rows[key] for key in sorted(rows))
     return Matrix(", ".join(suites), found, _surprises(found, ledger.entries if ledger else ()))
 

@@ -20,7 +20,7 @@ from ...reference.hyperparameters import DEFAULTS
 from ...reference.migration import Adjustment, adjustments
 from ...reference.rules import Ascent, BiasCorrection, Decay, Rule, all_rules
 from ..accuracy.page import RECORD
-from ..escape import markdown, markdown_code
+from ..escape import markdown, markdown_code, one_line
 from ..ledger.ledger import Ledger
 from ..record.record import Record, write_file
 from ..render.summary import GROUPS, OTHER_FORMULA, SYMBOL, WITHOUT_VALUES, few, other_formula
@@ -44,12 +44,27 @@ DATA_FILE: Final = "matrix.json"
 def write_matrix(records: Sequence[Record], file: Path, ledger: Ledger | None = None) -> None:
     """Write the page of some runs, and its data next to it; a ledger is applied again.
 
+    Rows of the data that is there, and that no run renews, stay.
+
     Raises:
         OSError: the folder cannot be written to.
+        ValueError: what is there is not the data of such a page.
     """
-    data = to_json(replace(gather_matrix(records, ledger), accuracy=_recorded_accuracy()))
-    write_file(file.with_name(DATA_FILE), text(data).encode("utf-8", "replace"))
+    data_file = file.with_name(DATA_FILE)
+    earlier = _read(data_file) if data_file.is_file() else None
+    data = to_json(replace(gather_matrix(records, ledger, earlier), accuracy=_recorded_accuracy()))
+    write_file(data_file, text(data).encode("utf-8", "replace"))
     write_file(file, page(from_json(data)).encode("utf-8", "replace"))
+
+
+def _read(data_file: Path) -> Matrix:
+    try:
+        return from_json(json.loads(data_file.read_text("utf-8")))
+    except (AttributeError, LookupError, StopIteration, TypeError, ValueError) as error:
+        problem = one_line(f"{type(error).__name__}: {error}")
+        raise ValueError(
+            f"{data_file} is not the data of a matrix that could be renewed ({problem}); remove it to begin again"
+        ) from None
 
 
 def _recorded_accuracy() -> dict[str, dict[str, float]]:
@@ -217,7 +232,8 @@ def _opening(matrix: Matrix) -> Iterator[str]:
     yield (
         f"{count} verdicts of suite {markdown(matrix.suite, _NAME)} on {len(subjects)} subjects in "
         f"{len(matrix.rows)} rows, recorded {span}. "
-        "`tox -m matrix` records them again and writes this page; it is never edited, and a test compares it with "
+        "`tox -m matrix` records them again and writes this page, and one environment of it renews the rows of its "
+        "subjects; it is never edited, and a test compares it with "
         "`matrix.json`, which keeps every verdict."
     )
     yield ""

@@ -52,7 +52,7 @@ from adamax_conformance.reports.audit.tensors import TensorErrors
 from adamax_conformance.reports.audit.work_items import plan
 from adamax_conformance.reports.cli.vectors import PUBLISHED, UnreadableError, problems
 from adamax_conformance.reports.ledger import ledger
-from adamax_conformance.reports.matrix.page import write_matrix
+from adamax_conformance.reports.matrix.page import DATA_FILE, write_matrix
 from adamax_conformance.reports.record.record import Record, RecordError, read_records, write_records
 from adamax_conformance.reports.render import csv, junit, markdown
 from adamax_conformance.reports.render.summary import summarize
@@ -162,6 +162,7 @@ def _parse_record(content: bytes, folder: Path) -> None:
     summary = summarize(records)
     for render in (csv.render, junit.render, markdown.render):
         render(summary)
+    (folder / DATA_FILE).unlink(missing_ok=True)  # that of the case before
     write_matrix(records, folder / "MATRIX.md", ledger.load())
     write_records(folder / "again.jsonl", records)
     for record in records:

@@ -52,6 +52,30 @@ def test_a_later_run_renews_the_checks_that_it_asked_and_no_others():
     assert row.rule["rule"] == "documented"
 
 
+def test_the_rows_of_an_earlier_page_stay_until_a_run_renews_them(tmp_path):
+    other = ({"name": "mlx", "framework": "mlx", "version": "1"},)
+    runs = (
+        [record(verdict(Status.DIVERGES), created="2026-01-01T00:00:00+00:00")],
+        [record(verdict(subject="mlx"), subjects=other, created="2026-01-02T00:00:00+00:00")],
+        [record(verdict(Status.CONFORMS), created="2026-01-03T00:00:00+00:00")],
+    )
+    for run in runs:
+        write_matrix(run, tmp_path / "M.md")
+    rows = from_json(json.loads((tmp_path / DATA_FILE).read_text("utf-8"))).rows
+    assert [(row.subject, row.created[:10], row.cells[0].status) for row in rows] == [
+        ("mlx", "2026-01-02", Status.CONFORMS),
+        ("torch", "2026-01-03", Status.CONFORMS),
+    ]
+
+
+@pytest.mark.parametrize("there", ["", "[]", "{}", '{"schema": 1, "rows": [{}]}'])
+def test_data_that_are_no_matrix_are_not_renewed(tmp_path, there):
+    (tmp_path / DATA_FILE).write_text(there)
+    with pytest.raises(ValueError, match=r"is not the data of a matrix .*; remove it to begin again$"):
+        write_matrix([record(verdict())], tmp_path / "M.md")
+    assert (tmp_path / DATA_FILE).read_text() == there
+
+
 def test_a_later_run_of_another_version_stands_alone():
     old = record(verdict(Status.DIVERGES, check="value/x"), created="2026-01-01T00:00:00+00:00")
     other = ({"name": "torch", "framework": "torch", "version": "2.14.0"},)
